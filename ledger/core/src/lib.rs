@@ -1,5 +1,21 @@
-//! The words and bytes of the ledger: time, ids, statements, signatures, entries, chain.
+//! The words and bytes of the ledger: time, ids, signatures, statements, entries, chain.
+//!
+//! This crate opens no socket, reads no clock and no file, and starts no thread.
 
+mod entry;
+mod error;
+mod id;
+mod sign;
+mod statement;
 mod time;
 
+pub use daicho_proto::v1 as proto;
+pub use entry::{ChainHash, Entry, EntryIndex, LedgerSize, MAX_ENTRY_LEN};
+pub use error::{EntryError, Refusal, RefusalCode};
+pub use id::{MAX_ID_LEN, Origin, check_id, check_text};
+pub use sign::{KeyId, PublicKey, SigningKey, VerifyingKey, pre_authentication_encoding};
+pub use statement::{
+    CheckedStatement, MAX_EVENTS, MAX_FUTURE_SKEW_MS, MAX_SIGNERS, MAX_STATEMENT_LEN, PAYLOAD_TYPE,
+    ParsedStatement, StatementId, sign_statement,
+};
 pub use time::{DAY_MS, Date, Instant, JST_OFFSET_MS};

@@ -1,0 +1,158 @@
+//! Why a statement is refused: the closed list of reasons. `docs/formats/errors.md` explains each.
+
+use std::fmt;
+
+use crate::EntryIndex;
+
+/// Reason for refusing a statement. The wire form is [`RefusalCode::reason`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefusalCode {
+    /// The bytes are no statement. Fix the request.
+    Malformed,
+    /// Larger than a limit. Fix the request.
+    TooLarge,
+    /// Signed for another ledger. Fix the request.
+    WrongOrigin,
+    /// A signature does not verify. Fix the request.
+    BadSignature,
+    /// No such key is authorised. Fix the request, or authorise the key first.
+    UnknownKey,
+    /// The key was revoked before. Stop using it.
+    KeyRevoked,
+    /// The signer may not say this. Fix the request.
+    NotAuthorized,
+    /// It names something that was never named before. Fix the request, or name it first.
+    UnknownReference,
+    /// An id is taken by something else. Fix the request.
+    DuplicateId,
+    /// The statement's number was used for other bytes. Take the next number.
+    SequenceUsed,
+    /// It happened later than now. Check the clock of the emitter.
+    FutureTime,
+    /// A scheme file has errors, or errors of its source that nobody settled. Fix the file.
+    SchemeRejected,
+    /// A certificate covers a deletion whose verification failed. Erase again first.
+    VerificationFailed,
+    /// The server's queue is full. Nothing was written; send the same request again.
+    QueueFull,
+    /// The server is stopping, or its disk failed. Nothing more is written until it starts again.
+    WriterClosed,
+}
+
+impl RefusalCode {
+    /// Every reason.
+    pub const ALL: [Self; 15] = [
+        Self::Malformed,
+        Self::TooLarge,
+        Self::WrongOrigin,
+        Self::BadSignature,
+        Self::UnknownKey,
+        Self::KeyRevoked,
+        Self::NotAuthorized,
+        Self::UnknownReference,
+        Self::DuplicateId,
+        Self::SequenceUsed,
+        Self::FutureTime,
+        Self::SchemeRejected,
+        Self::VerificationFailed,
+        Self::QueueFull,
+        Self::WriterClosed,
+    ];
+
+    /// The word on the wire (`ErrorInfo.reason`).
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Malformed => "MALFORMED",
+            Self::TooLarge => "TOO_LARGE",
+            Self::WrongOrigin => "WRONG_ORIGIN",
+            Self::BadSignature => "BAD_SIGNATURE",
+            Self::UnknownKey => "UNKNOWN_KEY",
+            Self::KeyRevoked => "KEY_REVOKED",
+            Self::NotAuthorized => "NOT_AUTHORIZED",
+            Self::UnknownReference => "UNKNOWN_REFERENCE",
+            Self::DuplicateId => "DUPLICATE_ID",
+            Self::SequenceUsed => "SEQUENCE_USED",
+            Self::FutureTime => "FUTURE_TIME",
+            Self::SchemeRejected => "SCHEME_REJECTED",
+            Self::VerificationFailed => "VERIFICATION_FAILED",
+            Self::QueueFull => "QUEUE_FULL",
+            Self::WriterClosed => "WRITER_CLOSED",
+        }
+    }
+
+    /// The reason with this word.
+    pub fn from_reason(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.reason() == word)
+    }
+
+    /// Whether the same request may succeed later.
+    pub fn retryable(self) -> bool {
+        matches!(self, Self::QueueFull | Self::WriterClosed)
+    }
+}
+
+/// A refused statement: nothing was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Reason.
+    pub code: RefusalCode,
+    /// Field at fault, e.g. `events[3].collected.copies[0].id`; empty for the whole statement.
+    pub field: String,
+    /// What is wrong and what to do, for a person. Ids only, never payloads.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A refusal of the statement as a whole.
+    pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
+        Self { code, field: String::new(), message: message.into() }
+    }
+
+    /// A refusal because of one field.
+    pub fn field(code: RefusalCode, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code, field: field.into(), message: message.into() }
+    }
+
+    /// The same with `outer` put before the field path.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        self.field = if self.field.is_empty() { outer.to_owned() } else { format!("{outer}.{}", self.field) };
+        self
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code.reason(), self.message)?;
+        if self.field.is_empty() { Ok(()) } else { write!(f, " (at {})", self.field) }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Entry bytes that are no entry, or not the next one of the chain. The check that failed is the variant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// The bytes end early, go on too long or hold an impossible length.
+    #[error("entry bytes are malformed: {0}")]
+    Malformed(&'static str),
+    /// Another version than this program reads.
+    #[error("entry format version {0} is unknown")]
+    UnknownVersion(u8),
+    /// An entry is missing, doubled or out of place.
+    #[error("expected entry {expected}, found {found}")]
+    IndexGap {
+        /// Index that comes next.
+        expected: EntryIndex,
+        /// Index in the bytes.
+        found: EntryIndex,
+    },
+    /// The entry does not continue the chain.
+    #[error("entry {0} does not hold the chain hash of the entry before it")]
+    WrongPreviousHash(EntryIndex),
+    /// Time goes back.
+    #[error("entry {0} was recorded before the entry ahead of it")]
+    TimeGoesBack(EntryIndex),
+}

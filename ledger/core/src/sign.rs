@@ -1,0 +1,173 @@
+//! Keys and signatures: Ed25519 (RFC 8032) over the DSSE pre-authentication encoding.
+
+use std::fmt;
+
+use ed25519_dalek::Signer as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::proto;
+
+/// Names a key: the first 16 bytes of SHA-256 over `daicho key v1`, a zero byte, the algorithm byte and the public key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct KeyId([u8; Self::LEN]);
+
+impl KeyId {
+    /// Length in bytes.
+    pub const LEN: usize = 16;
+
+    /// A key id from its bytes. `None` unless there are 16.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    /// Parses 32 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::from_slice(&hex::decode(text).ok()?)
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+/// A public key as bytes, with its algorithm. Not yet known to be a point of the curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// Reads the wire form. `None` for another algorithm or length.
+    pub fn from_proto(key: &proto::PublicKey) -> Option<Self> {
+        let ed25519 = key.algorithm == proto::SignatureAlgorithm::Ed25519 as i32;
+        if ed25519 { key.value.as_slice().try_into().ok().map(Self) } else { None }
+    }
+
+    /// The wire form.
+    pub fn to_proto(self) -> proto::PublicKey {
+        proto::PublicKey { algorithm: proto::SignatureAlgorithm::Ed25519 as i32, value: self.0.to_vec() }
+    }
+
+    /// A public key from its 32 bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The key's name.
+    pub fn id(&self) -> KeyId {
+        let mut hash = Sha256::new();
+        hash.update(b"daicho key v1\0");
+        hash.update([proto::SignatureAlgorithm::Ed25519 as u8]);
+        hash.update(self.0);
+        let digest: [u8; 32] = hash.finalize().into();
+        let mut id = [0; KeyId::LEN];
+        id.copy_from_slice(&digest[..KeyId::LEN]);
+        KeyId(id)
+    }
+
+    /// Decompresses the point once, for many verifications. `None` when it is no usable key:
+    /// not on the curve, or of small order, so that a signature would say nothing.
+    pub fn to_verifying_key(self) -> Option<VerifyingKey> {
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&self.0).ok()?;
+        (!key.is_weak()).then_some(VerifyingKey(key))
+    }
+}
+
+/// A public key ready to verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyingKey(ed25519_dalek::VerifyingKey);
+
+impl VerifyingKey {
+    /// Whether `signature` is one of this key over `message`, under the strict rules: canonical `S`
+    /// and `R`, no small-order points. Every path that verifies uses this function.
+    pub fn verify_strict(&self, message: &[u8], signature: &[u8]) -> bool {
+        ed25519_dalek::Signature::from_slice(signature)
+            .is_ok_and(|signature| self.0.verify_strict(message, &signature).is_ok())
+    }
+}
+
+/// A private key. It never prints, and its memory is cleared when it is dropped.
+pub struct SigningKey(ed25519_dalek::SigningKey);
+
+impl SigningKey {
+    /// A key from 32 secret bytes.
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        Self(ed25519_dalek::SigningKey::from_bytes(seed))
+    }
+
+    /// Reads PKCS #8 PEM (RFC 8410), as `openssl genpkey -algorithm ed25519` writes it.
+    pub fn from_pem(pem: &str) -> Option<Self> {
+        use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+        ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().map(Self)
+    }
+
+    /// PKCS #8 PEM.
+    pub fn to_pem(&self) -> String {
+        use ed25519_dalek::pkcs8::{EncodePrivateKey as _, spki::der::pem::LineEnding};
+        self.0.to_pkcs8_pem(LineEnding::LF).expect("a key of fixed length always encodes").to_string()
+    }
+
+    /// The public half.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs a message.
+    pub fn sign(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.public().id())
+    }
+}
+
+/// DSSE v1 pre-authentication encoding: `DSSEv1 SP len(type) SP type SP len(body) SP body`, lengths in ASCII decimal.
+pub fn pre_authentication_encoding(payload_type: &str, body: &[u8]) -> Vec<u8> {
+    let mut out = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), body.len()).into_bytes();
+    out.extend_from_slice(body);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_encoding_is_the_one_of_the_dsse_protocol_document() {
+        let pae = pre_authentication_encoding("http://example.com/HelloWorld", b"hello world");
+        assert_eq!(pae, b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+    }
+
+    #[test]
+    fn a_key_round_trips_through_pem() {
+        let key = SigningKey::from_seed(&[7; 32]);
+        let again = SigningKey::from_pem(&key.to_pem()).expect("own PEM");
+        assert_eq!(again.public(), key.public());
+    }
+
+    #[test]
+    fn a_small_order_key_is_no_key() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        assert!(PublicKey(identity).to_verifying_key().is_none());
+    }
+}

@@ -1,0 +1,210 @@
+//! Statements: their limits, signing, and the check that needs no state but keys.
+
+use std::fmt;
+
+use daicho_proto::v1 as proto;
+use prost::Message as _;
+
+use crate::sign::pre_authentication_encoding;
+use crate::{KeyId, Refusal, RefusalCode, SigningKey, VerifyingKey};
+
+/// DSSE payload type of a statement.
+pub const PAYLOAD_TYPE: &str = "application/vnd.daicho.statement.v1+protobuf";
+/// Longest encoded statement, in bytes: with signatures and header it stays below the 65,535 of an entry.
+pub const MAX_STATEMENT_LEN: usize = 48 * 1024;
+/// Most events in one statement.
+pub const MAX_EVENTS: usize = 1_000;
+/// Most signers of one statement.
+pub const MAX_SIGNERS: usize = 4;
+/// How far an emitter's clock may run ahead of the ledger's, in milliseconds.
+pub const MAX_FUTURE_SKEW_MS: i64 = 5 * 60_000;
+
+/// Names a statement: the first signer's key and its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StatementId {
+    /// First signer's key.
+    pub key: KeyId,
+    /// Number among the statements of that key, from 1.
+    pub sequence: u64,
+}
+
+impl fmt::Display for StatementId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.key, self.sequence)
+    }
+}
+
+/// A statement that is well formed; its signatures are not checked yet.
+#[derive(Debug, Clone)]
+pub struct ParsedStatement {
+    signed: proto::SignedStatement,
+    body: proto::Statement,
+    signers: Vec<StatementId>,
+}
+
+/// A statement whose signatures verify. That the keys are authorised is for the fold to say.
+#[derive(Debug, Clone)]
+pub struct CheckedStatement(ParsedStatement);
+
+impl ParsedStatement {
+    /// Reads a statement and checks every limit that needs no state.
+    ///
+    /// # Errors
+    /// [`RefusalCode::Malformed`] or [`RefusalCode::TooLarge`]. Bytes that this version would not write itself
+    /// (unknown fields, another order) are malformed: nobody may sign what the ledger does not understand.
+    pub fn parse(signed: proto::SignedStatement) -> Result<Self, Refusal> {
+        let malformed = |message: &str| Refusal::new(RefusalCode::Malformed, message);
+        if signed.statement.len() > MAX_STATEMENT_LEN {
+            let message = format!("a statement has at most {MAX_STATEMENT_LEN} bytes; send it in parts");
+            return Err(Refusal::new(RefusalCode::TooLarge, message));
+        }
+        let body = proto::Statement::decode(signed.statement.clone())
+            .map_err(|error| malformed(&format!("statement does not decode: {error}")))?;
+        if body.events.len() > MAX_EVENTS {
+            let message = format!("a statement has at most {MAX_EVENTS} events; send it in parts");
+            return Err(Refusal::field(RefusalCode::TooLarge, "events", message));
+        }
+        if body.events.is_empty() {
+            return Err(Refusal::field(
+                RefusalCode::Malformed,
+                "events",
+                "a statement has at least one event",
+            ));
+        }
+        if body.encode_to_vec() != signed.statement {
+            return Err(malformed("statement holds unknown fields or is not in canonical protobuf form"));
+        }
+        let signers = parse_signers(&body.signers)?;
+        if signed.signatures.len() != signers.len() {
+            return Err(Refusal::field(
+                RefusalCode::Malformed,
+                "signatures",
+                format!("{} signers, {} signatures", signers.len(), signed.signatures.len()),
+            ));
+        }
+        for (i, signature) in signed.signatures.iter().enumerate() {
+            if signature.algorithm != proto::SignatureAlgorithm::Ed25519 as i32 || signature.value.len() != 64
+            {
+                let field = format!("signatures[{i}]");
+                return Err(Refusal::field(RefusalCode::Malformed, field, "64 bytes of Ed25519 are wanted"));
+            }
+        }
+        Ok(Self { signed, body, signers })
+    }
+
+    /// The keys that signed, the naming one first.
+    pub fn signers(&self) -> &[StatementId] {
+        &self.signers
+    }
+
+    /// What was said.
+    pub fn body(&self) -> &proto::Statement {
+        &self.body
+    }
+
+    /// The bytes as signed.
+    pub fn signed(&self) -> &proto::SignedStatement {
+        &self.signed
+    }
+
+    /// Verifies every signature. `key` finds a key by its id; it is trusted to return the key that has the id.
+    ///
+    /// # Errors
+    /// [`RefusalCode::WrongOrigin`], [`RefusalCode::UnknownKey`] or [`RefusalCode::BadSignature`].
+    pub fn check<K>(
+        self,
+        origin: &str,
+        key: impl Fn(&KeyId) -> Option<K>,
+    ) -> Result<CheckedStatement, Refusal>
+    where
+        K: std::ops::Deref<Target = VerifyingKey>,
+    {
+        if self.body.ledger_origin != origin {
+            let message = format!("signed for another ledger; this one is `{origin}`");
+            return Err(Refusal::field(RefusalCode::WrongOrigin, "ledger_origin", message));
+        }
+        let message = pre_authentication_encoding(PAYLOAD_TYPE, &self.signed.statement);
+        for (i, (signer, signature)) in self.signers.iter().zip(&self.signed.signatures).enumerate() {
+            let Some(key) = key(&signer.key) else {
+                let text = format!("key {} is not authorised in this ledger", signer.key);
+                return Err(Refusal::field(RefusalCode::UnknownKey, format!("signers[{i}]"), text));
+            };
+            if !key.verify_strict(&message, &signature.value) {
+                let text = format!("signature of key {} does not verify", signer.key);
+                return Err(Refusal::field(RefusalCode::BadSignature, format!("signatures[{i}]"), text));
+            }
+        }
+        Ok(CheckedStatement(self))
+    }
+}
+
+impl CheckedStatement {
+    /// Id of the statement.
+    pub fn id(&self) -> StatementId {
+        self.0.signers[0]
+    }
+
+    /// The keys that signed.
+    pub fn signers(&self) -> &[StatementId] {
+        &self.0.signers
+    }
+
+    /// What was said.
+    pub fn body(&self) -> &proto::Statement {
+        &self.0.body
+    }
+
+    /// The bytes as signed.
+    pub fn signed(&self) -> &proto::SignedStatement {
+        &self.0.signed
+    }
+}
+
+/// Signs a statement with the given keys and numbers. The signers of `events` are filled in here.
+pub fn sign_statement(
+    origin: &str,
+    signers: &[(&SigningKey, u64)],
+    events: Vec<proto::Event>,
+) -> proto::SignedStatement {
+    let body = proto::Statement {
+        ledger_origin: origin.to_owned(),
+        signers: signers
+            .iter()
+            .map(|(key, sequence)| proto::Signer {
+                key_id: key.public().id().as_bytes().to_vec(),
+                sequence: *sequence,
+            })
+            .collect(),
+        events,
+    };
+    let statement = body.encode_to_vec();
+    let message = pre_authentication_encoding(PAYLOAD_TYPE, &statement);
+    let signatures = signers
+        .iter()
+        .map(|(key, _)| proto::Signature {
+            algorithm: proto::SignatureAlgorithm::Ed25519 as i32,
+            value: key.sign(&message).to_vec(),
+        })
+        .collect();
+    proto::SignedStatement { statement: statement.into(), signatures }
+}
+
+fn parse_signers(signers: &[proto::Signer]) -> Result<Vec<StatementId>, Refusal> {
+    if !(1..=MAX_SIGNERS).contains(&signers.len()) {
+        let message = format!("a statement has 1 to {MAX_SIGNERS} signers");
+        return Err(Refusal::field(RefusalCode::Malformed, "signers", message));
+    }
+    let mut parsed: Vec<StatementId> = Vec::with_capacity(signers.len());
+    for (i, signer) in signers.iter().enumerate() {
+        let wrong = |message: &str| Refusal::field(RefusalCode::Malformed, format!("signers[{i}]"), message);
+        let key = KeyId::from_slice(&signer.key_id).ok_or_else(|| wrong("a key id has 16 bytes"))?;
+        if signer.sequence == 0 || signer.sequence > i64::MAX as u64 {
+            return Err(wrong("statements are numbered from 1"));
+        }
+        if parsed.iter().any(|other| other.key == key) {
+            return Err(wrong("a key signs a statement once"));
+        }
+        parsed.push(StatementId { key, sequence: signer.sequence });
+    }
+    Ok(parsed)
+}
