@@ -1,3 +1,20 @@
 //! What a copy, a handover, a deadline and a verdict is: schemes, the fold, the judge.
+//!
+//! - [`scheme`]: the files that describe an administrative programme.
+//! - [`fold`]: from a statement to what it changes.
+//! - [`state`]: the records that the fold keeps.
+//! - [`Judge`]: from records and a time to verdicts and findings.
+//!
+//! Pure: no clock, no socket, no file, no thread.
 
+mod context;
+mod finding;
+pub mod fold;
+mod judge;
 pub mod scheme;
+pub mod state;
+
+pub use context::{ContextCache, FlowContext, SchemeContext, binds};
+pub use finding::{Arises, FindingCode};
+pub use fold::{FOLD_VERSION, Fold, FoldError};
+pub use judge::{Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict};

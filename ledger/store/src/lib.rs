@@ -1,1 +1,13 @@
-//! x
+//! The ledger on disk: RocksDB with one column family for each kind of record.
+//!
+//! Nothing here is trusted: whoever proves something from these bytes recomputes the hashes.
+
+mod error;
+mod format;
+mod reader;
+mod store;
+
+pub use error::StoreError;
+pub use format::{Head, StatementRow};
+pub use reader::Snapshot;
+pub use store::{Commit, Store};

@@ -1,0 +1,89 @@
+//! Findings: stable codes with what each means. `docs/formats/custody.md` lists them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::scheme::Text;
+
+macro_rules! codes {
+    ($($variant:ident $word:literal $when:ident $ja:literal $en:literal;)*) => {
+        /// What a rule found wrong. The word is stable; it stands in reports and decisions for ever.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum FindingCode { $(#[doc = $en] $variant,)* }
+
+        impl FindingCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable word.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// Whether it is raised when something is recorded, or depends on the time at which one looks.
+            pub fn arises(self) -> Arises {
+                match self { $(Self::$variant => Arises::$when,)* }
+            }
+
+            /// What it means, for a person.
+            pub fn meaning(self) -> Text {
+                match self { $(Self::$variant => Text { ja: $ja.into(), en: $en.into() },)* }
+            }
+        }
+    };
+}
+
+/// When a finding comes to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arises {
+    /// With the entry that shows it.
+    WhenRecorded,
+    /// As a function of the time at which one looks.
+    WithTime,
+}
+
+codes! {
+    UnrecordedCopy "UNRECORDED_COPY" WhenRecorded "記録のない複製が消去・授受された" "Something was deleted or given that the ledger never saw come";
+    RecipientNotApproved "RECIPIENT_NOT_APPROVED" WhenRecorded "承認されていない相手への提供" "Data went to a recipient that the scheme does not approve";
+    SystemNotApproved "SYSTEM_NOT_APPROVED" WhenRecorded "承認されていない機器・媒体での保有" "Data is at a system that the flow does not approve";
+    ItemsNotApproved "ITEMS_NOT_APPROVED" WhenRecorded "承認された項目の範囲外" "Items or kinds outside the approved list";
+    OutsidePeriod "OUTSIDE_PERIOD" WhenRecorded "承認された期間の外での取扱い" "A movement outside the period in which it is lawful";
+    NoLegalBasis "NO_LEGAL_BASIS" WhenRecorded "根拠のない情報の流れ" "A movement for which the source gives no or no full legal basis";
+    ChannelNotApproved "CHANNEL_NOT_APPROVED" WhenRecorded "承認と異なる経路" "Another channel than the approved one";
+    SafeguardMissing "SAFEGUARD_MISSING" WhenRecorded "必要な保護措置の欠如" "A protective measure was not taken";
+    SubcontractNotApproved "SUBCONTRACT_NOT_APPROVED" WhenRecorded "承諾のない再委託" "Data went to a subcontractor to whom the ward has not consented";
+    CopyingNotAllowed "COPYING_NOT_ALLOWED" WhenRecorded "禁止された複写・複製" "A copy was made though the contract forbids copying";
+    SensitiveToContractor "SENSITIVE_TO_CONTRACTOR" WhenRecorded "除外すべき対象者の情報の提供" "Data of a protected group reached someone who must not have it";
+    KeptWhereNothingMayPersist "KEPT_WHERE_NOTHING_MAY_PERSIST" WhenRecorded "保持してはならない場所での保有" "A copy at a system that must keep nothing";
+    ActivityAfterDeletion "ACTIVITY_AFTER_DELETION" WhenRecorded "消去・返却後の取扱い" "Something happened to a copy that was gone";
+    HandoverMismatched "HANDOVER_MISMATCHED" WhenRecorded "授受の双方の記録の不一致" "Giver and taker do not say the same";
+    RelayMismatched "RELAY_MISMATCHED" WhenRecorded "通過量の不一致" "A relay gave out another number than it took in";
+    ReportedLate "REPORTED_LATE" WhenRecorded "記録の遅れ" "A fact was recorded later than the ward allows";
+    ErasureNotVerified "ERASURE_NOT_VERIFIED" WhenRecorded "消去の完了が確認できない" "An erasure failed its verification; the copy counts as kept";
+    CertificateWithoutDeletion "CERTIFICATE_WITHOUT_DELETION" WhenRecorded "消去の記録のない証明書" "A certificate covers a copy that is still open";
+    DeletedLate "DELETED_LATE" WithTime "期限後の消去・返却" "Deleted or returned after the deadline";
+    Overdue "OVERDUE" WithTime "期限超過" "Still kept after the deadline";
+    Unacknowledged "UNACKNOWLEDGED" WithTime "授受の片側のみの記録" "The other side of a handover is missing";
+    MilestoneWithheld "MILESTONE_WITHHELD" WithTime "契機の記録がないままの長期保有" "No milestone started the clock within the longest wait";
+    CertificateMissing "CERTIFICATE_MISSING" WithTime "消去証明書の未提出" "No certificate of erasure within the limit";
+    CertificateIncomplete "CERTIFICATE_INCOMPLETE" WithTime "消去証明書の提出先の不足" "The certificate did not go to everyone who is owed it";
+}
+
+impl FindingCode {
+    /// The code with this word.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.word() == word)
+    }
+}
+
+impl Serialize for FindingCode {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.word())
+    }
+}
+
+impl<'de> Deserialize<'de> for FindingCode {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let word = String::deserialize(d)?;
+        Self::parse(&word).ok_or_else(|| serde::de::Error::custom(format!("`{word}` is no finding code")))
+    }
+}

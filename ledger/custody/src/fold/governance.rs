@@ -1,0 +1,393 @@
+//! Facts about the ledger itself: parties, keys, documents, schemes, numbers, approvals.
+
+use daicho_core::{Date, Instant, PublicKey, Refusal, RefusalCode, check_id, check_text, proto};
+use sha2::{Digest as _, Sha256};
+
+use super::{FOLD_VERSION, FoldError, Result, Step, refuse};
+use crate::scheme::{Deadline, Level, Scheme, Vocabulary, lint};
+use crate::state::{
+    ApprovalRecord, ContractRecord, CorrectionRecord, DocumentRecord, Fact, KeyRecord, LedgerRecord, LimitSetting,
+    PartyRecord, RuleRecord, RuleSetting, SchemeRecord, SchemeVersion, Settlement, StateError, Table, Txn, key,
+};
+
+/// Longest piece of a document, in bytes.
+const MAX_PIECE_LEN: usize = 32 * 1024;
+/// Most pieces of one document: one bit each in its record.
+const MAX_PIECES: u32 = 64;
+const MAX_GROUND_LEN: usize = 500;
+const MAX_LABEL_LEN: usize = 200;
+
+/// Reads entry 0's first event and writes what it founds: ledger, operator, ward and their keys.
+pub(super) fn open_ledger(
+    txn: &mut Txn<'_>,
+    event: &proto::Event,
+    origin: &str,
+    recorded: Instant,
+) -> Result<LedgerRecord> {
+    let Some(proto::event::Fact::LedgerOpened(e)) = &event.fact else {
+        return Err(refuse(RefusalCode::Malformed, "fact", "entry 0 opens the ledger"));
+    };
+    let simulated = e.clock == proto::Clock::Simulated as i32;
+    let clock_fits = e.clock == proto::Clock::System as i32 || simulated;
+    let parsed = daicho_core::Origin::new(&e.origin);
+    if e.origin != origin || !clock_fits || parsed.is_none_or(|o| o.is_simulated() != simulated) {
+        let text = "origin, its simulated suffix and the clock must agree";
+        return Err(refuse(RefusalCode::Malformed, "ledger_opened.origin", text));
+    }
+    if e.fold_version != FOLD_VERSION {
+        let text = format!("this program folds by version {FOLD_VERSION}");
+        return Err(refuse(RefusalCode::Malformed, "ledger_opened.fold_version", &text));
+    }
+    let fact = Fact { occurred: recorded, recorded, entry: daicho_core::EntryIndex::new(0) };
+    let founders = [
+        (&e.operator_party, &e.operator_label, &e.operator_key),
+        (&e.ward_party, &e.ward_label, &e.ward_key),
+    ];
+    for (party, label, public) in founders {
+        check_id("ledger_opened.party", party)?;
+        check_text("ledger_opened.label", label, MAX_LABEL_LEN)?;
+        txn.put(
+            key(Table::Party, &[party]),
+            &PartyRecord { label: label.clone(), members: Vec::new(), registered: fact },
+        );
+        let public = parse_key("ledger_opened.key", public.as_ref())?;
+        let record = KeyRecord {
+            party: party.clone(),
+            public,
+            purpose: "founding".into(),
+            authorized: fact,
+            revoked: None,
+        };
+        txn.put(key(Table::Key, &[&public.id().to_string()]), &record);
+    }
+    let ledger = LedgerRecord {
+        origin: origin.to_owned(),
+        simulated,
+        fold_version: e.fold_version,
+        operator: e.operator_party.clone(),
+        ward: e.ward_party.clone(),
+    };
+    txn.put(key(Table::Ledger, &[]), &ledger);
+    Ok(ledger)
+}
+
+/// A document put together from its pieces. `None` while pieces are missing or do not give its hash.
+pub(super) fn document(txn: &Txn<'_>, hash: &[u8; 32]) -> std::result::Result<Option<Vec<u8>>, StateError> {
+    let hex = hex::encode(hash);
+    let Some(record) = txn.get::<DocumentRecord>(&key(Table::Document, &[&hex]))? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    for piece in 0..record.count {
+        match txn.get_raw(&piece_key(&hex, piece))? {
+            Some(part) => bytes.extend_from_slice(&part),
+            None => return Ok(None),
+        }
+    }
+    let found: [u8; 32] = Sha256::digest(&bytes).into();
+    Ok((found == *hash).then_some(bytes))
+}
+
+fn piece_key(document: &str, piece: u32) -> Vec<u8> {
+    key(Table::DocumentPiece, &[document, &format!("{piece:02}")])
+}
+
+fn parse_key(field: &str, wire: Option<&proto::PublicKey>) -> Result<PublicKey> {
+    wire.and_then(PublicKey::from_proto)
+        .filter(|public| public.to_verifying_key().is_some())
+        .ok_or_else(|| refuse(RefusalCode::Malformed, field, "a usable Ed25519 public key is wanted"))
+}
+
+fn hash(field: &str, bytes: &[u8]) -> Result<[u8; 32]> {
+    bytes.try_into().map_err(|_| refuse(RefusalCode::Malformed, field, "32 bytes of SHA-256 are wanted"))
+}
+
+fn optional_deadline(field: &str, text: &str) -> Result<Option<String>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let deadline = Deadline::parse(text).map_err(|why| refuse(RefusalCode::Malformed, field, &why))?;
+    Ok(Some(deadline.to_string()))
+}
+
+fn optional_date(field: &str, text: &str) -> Result<Option<Date>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Date::parse(text).map(Some).ok_or_else(|| refuse(RefusalCode::Malformed, field, "a day such as 2021-04-01 is wanted"))
+}
+
+impl Step<'_, '_> {
+    pub(super) fn party_registered(&mut self, e: &proto::PartyRegistered) -> Result<()> {
+        self.require_ward()?;
+        check_id("party", &e.party)?;
+        check_text("label", &e.label, MAX_LABEL_LEN)?;
+        let place = key(Table::Party, &[&e.party]);
+        if self.txn.exists(&place)? {
+            return Err(refuse(RefusalCode::DuplicateId, "party", &format!("party `{}` is known already", e.party)));
+        }
+        self.txn.put(place, &PartyRecord { label: e.label.clone(), members: Vec::new(), registered: self.fact });
+        Ok(())
+    }
+
+    pub(super) fn member_registered(&mut self, e: &proto::MemberRegistered) -> Result<()> {
+        self.require_ward()?;
+        check_id("member", &e.member)?;
+        check_text("label", &e.label, MAX_LABEL_LEN)?;
+        let place = key(Table::Party, &[&e.party]);
+        let mut record = self.known_party(&e.party)?;
+        if record.members.iter().any(|(id, _)| *id == e.member) {
+            return Err(refuse(RefusalCode::DuplicateId, "member", &format!("member `{}` is known already", e.member)));
+        }
+        record.members.push((e.member.clone(), e.label.clone()));
+        self.txn.put(place, &record);
+        Ok(())
+    }
+
+    fn known_party(&self, id: &str) -> Result<PartyRecord> {
+        check_id("party", id)?;
+        self.txn
+            .get(&key(Table::Party, &[id]))?
+            .ok_or_else(|| refuse(RefusalCode::UnknownReference, "party", &format!("party `{id}` is not registered")))
+    }
+
+    pub(super) fn key_authorized(&mut self, e: &proto::KeyAuthorized) -> Result<()> {
+        self.known_party(&e.party)?;
+        if self.signers[0] != e.party {
+            self.require_ward()?;
+        }
+        check_text("purpose", &e.purpose, 100)?;
+        let public = parse_key("key", e.key.as_ref())?;
+        let place = key(Table::Key, &[&public.id().to_string()]);
+        if self.txn.exists(&place)? {
+            return Err(refuse(RefusalCode::DuplicateId, "key", "the key was authorised before; make a new one"));
+        }
+        let record = KeyRecord {
+            party: e.party.clone(),
+            public,
+            purpose: e.purpose.clone(),
+            authorized: self.fact,
+            revoked: None,
+        };
+        self.txn.put(place, &record);
+        Ok(())
+    }
+
+    pub(super) fn key_revoked(&mut self, e: &proto::KeyRevoked) -> Result<()> {
+        check_text("reason", &e.reason, 200)?;
+        let place = key(Table::Key, &[&hex::encode(&e.key_id)]);
+        let Some(mut record) = self.txn.get::<KeyRecord>(&place)? else {
+            return Err(refuse(RefusalCode::UnknownReference, "key_id", "no such key is authorised"));
+        };
+        if self.signers[0] != record.party {
+            self.require_ward()?;
+        }
+        if let Some((fact, _)) = record.revoked {
+            return Err(refuse(RefusalCode::KeyRevoked, "key_id", &format!("revoked at entry {} already", fact.entry)));
+        }
+        let from = Instant::from_unix_ms(e.distrust_from_ms)
+            .ok_or_else(|| refuse(RefusalCode::Malformed, "distrust_from_ms", "milliseconds since 1970 are wanted"))?;
+        record.revoked = Some((self.fact, from));
+        self.txn.put(place, &record);
+        Ok(())
+    }
+
+    pub(super) fn document_chunk(&mut self, e: &proto::DocumentChunk) -> Result<()> {
+        self.require_ward()?;
+        let hex = hex::encode(hash("document", &e.document)?);
+        if e.count == 0 || e.count > MAX_PIECES || e.index >= e.count {
+            let text = format!("a document has 1 to {MAX_PIECES} pieces, numbered from 0");
+            return Err(refuse(RefusalCode::Malformed, "index", &text));
+        }
+        if e.data.is_empty() || e.data.len() > MAX_PIECE_LEN {
+            let text = format!("a piece has 1 to {MAX_PIECE_LEN} bytes");
+            return Err(refuse(RefusalCode::TooLarge, "data", &text));
+        }
+        let place = key(Table::Document, &[&hex]);
+        let mut record = self.txn.get(&place)?.unwrap_or(DocumentRecord { count: e.count, present: 0 });
+        if record.count != e.count || record.present >> e.index & 1 == 1 {
+            return Err(refuse(RefusalCode::DuplicateId, "index", "the piece is in the ledger already"));
+        }
+        record.present |= 1 << e.index;
+        self.txn.put(place, &record);
+        self.txn.put_raw(piece_key(&hex, e.index), e.data.clone());
+        Ok(())
+    }
+
+    pub(super) fn scheme_enacted(&mut self, e: &proto::SchemeEnacted) -> Result<()> {
+        self.require_ward()?;
+        check_id("scheme", &e.scheme)?;
+        let scheme_document = hash("scheme_document", &e.scheme_document)?;
+        let vocabulary_document = hash("vocabulary_document", &e.vocabulary_document)?;
+        let text = self.document_text("scheme_document", &scheme_document)?;
+        let words = self.document_text("vocabulary_document", &vocabulary_document)?;
+        let rejected = |field: &str, why: String| refuse(RefusalCode::SchemeRejected, field, &why);
+        let scheme = Scheme::parse(&text).map_err(|why| rejected("scheme_document", why.to_string()))?;
+        let vocabulary = Vocabulary::parse(&words).map_err(|why| rejected("vocabulary_document", why.to_string()))?;
+        check_settled(&text, &scheme, &vocabulary, &e.corrections)?;
+
+        let place = key(Table::Scheme, &[&e.scheme]);
+        let mut record =
+            self.txn.get(&place)?.unwrap_or(SchemeRecord { versions: Vec::new(), limits: Vec::new() });
+        let next = record.versions.last().map_or(1, |v| v.version + 1);
+        if scheme.id != e.scheme || scheme.version != e.version || e.version != next {
+            let why = format!("version {next} of `{}` is next; the file is version {} of `{}`", e.scheme, scheme.version, scheme.id);
+            return Err(rejected("version", why));
+        }
+        record.versions.push(SchemeVersion {
+            version: e.version,
+            enacted: self.fact,
+            scheme_document,
+            vocabulary_document,
+            corrections: e.corrections.iter().map(|c| (c.diagnostic.clone(), c.ground.clone())).collect(),
+            applies_to_open: e.applies_to_open,
+        });
+        self.txn.put(place, &record);
+        self.scheme = None;
+        Ok(())
+    }
+
+    fn document_text(&self, field: &str, hash: &[u8; 32]) -> Result<String> {
+        let bytes = document(&self.txn, hash)?.ok_or_else(|| {
+            refuse(RefusalCode::UnknownReference, field, "the document is not in the ledger, or a piece is missing")
+        })?;
+        String::from_utf8(bytes).map_err(|_| refuse(RefusalCode::SchemeRejected, field, "the document is not UTF-8"))
+    }
+
+    pub(super) fn deadline_set(&mut self, e: &proto::DeadlineSet) -> Result<()> {
+        self.require_ward()?;
+        check_text("ground", &e.ground, MAX_GROUND_LEN)?;
+        if e.ground.is_empty() {
+            return Err(refuse(RefusalCode::Malformed, "ground", "a number needs a ground"));
+        }
+        let in_force = self.in_force();
+        let deadline = optional_deadline("deadline", &e.deadline)?;
+        let longest_wait = optional_deadline("longest_wait", &e.longest_wait)?;
+        let limits = LimitSetting {
+            set: self.fact,
+            certificate_within: optional_deadline("certificate_within", &e.certificate_within)?,
+            acknowledge_within: optional_deadline("acknowledge_within", &e.acknowledge_within)?,
+            report_within: optional_deadline("report_within", &e.report_within)?,
+            ground: e.ground.clone(),
+        };
+        let sets_limits =
+            limits.certificate_within.is_some() || limits.acknowledge_within.is_some() || limits.report_within.is_some();
+        let sets_rule = deadline.is_some() || longest_wait.is_some();
+        if sets_rule == e.rule.is_empty() || sets_limits != e.rule.is_empty() {
+            let text = "a rule takes `deadline` or `longest_wait`; the scheme as a whole (no rule) takes the other limits";
+            return Err(refuse(RefusalCode::Malformed, "rule", text));
+        }
+        if sets_limits {
+            let mut record = (*in_force.record).clone();
+            record.limits.push(limits);
+            self.txn.put(key(Table::Scheme, &[&in_force.id]), &record);
+            self.scheme = None;
+            return Ok(());
+        }
+        let Some(rule) = in_force.context.scheme.rule(&e.rule) else {
+            return Err(refuse(RefusalCode::UnknownReference, "rule", &format!("no rule `{}`", e.rule)));
+        };
+        let proposal = rule.deadline.proposal.map(|p| p.to_string());
+        if e.adopts_proposal && (deadline.is_none() || proposal != deadline) {
+            return Err(refuse(RefusalCode::Malformed, "adopts_proposal", "the file proposes another deadline or none"));
+        }
+        let place = self.local_key(Table::Rule, &e.rule);
+        let mut record: RuleRecord = self.txn.get(&place)?.unwrap_or_default();
+        record.settings.push(RuleSetting {
+            set: self.fact,
+            by: self.signers[0].clone(),
+            deadline,
+            adopts_proposal: e.adopts_proposal,
+            ground: e.ground.clone(),
+            longest_wait,
+        });
+        self.txn.put(place, &record);
+        Ok(())
+    }
+
+    pub(super) fn contract_settled(&mut self, e: &proto::ContractSettled) -> Result<()> {
+        self.require_ward()?;
+        let context = self.context();
+        if context.scheme.contract(&e.contract).is_none() {
+            return Err(refuse(RefusalCode::UnknownReference, "contract", &format!("no contract `{}`", e.contract)));
+        }
+        check_text("identity", &e.identity, MAX_LABEL_LEN)?;
+        let named = match e.party.as_str() {
+            "" => None,
+            party if context.party(party).is_some() => Some((party.to_owned(), e.identity.clone())),
+            party => return Err(refuse(RefusalCode::UnknownReference, "party", &format!("no party `{party}`"))),
+        };
+        let (start, end) = (optional_date("start", &e.start)?, optional_date("end", &e.end)?);
+        if start.zip(end).is_some_and(|(start, end)| end < start) {
+            return Err(refuse(RefusalCode::Malformed, "end", "the contract ends before it starts"));
+        }
+        let place = self.local_key(Table::Contract, &e.contract);
+        let mut record: ContractRecord = self.txn.get(&place)?.unwrap_or_default();
+        record.settlements.push(Settlement { set: self.fact, named, start, end });
+        self.txn.put(place, &record);
+        Ok(())
+    }
+
+    pub(super) fn subcontract_approved(&mut self, e: &proto::SubcontractApproved) -> Result<()> {
+        self.require_ward()?;
+        if self.context().scheme.contract(&e.contract).is_none() {
+            return Err(refuse(RefusalCode::UnknownReference, "contract", &format!("no contract `{}`", e.contract)));
+        }
+        self.approve(&e.party, &e.member, &e.contract)
+    }
+
+    pub(super) fn recipient_approved(&mut self, e: &proto::RecipientApproved) -> Result<()> {
+        self.require_ward()?;
+        self.approve(&e.party, &e.member, "")
+    }
+
+    fn approve(&mut self, party: &str, member: &str, contract: &str) -> Result<()> {
+        check_id("party", party)?;
+        if !member.is_empty() {
+            check_id("member", member)?;
+        }
+        let place = key(Table::Approval, &[self.scheme_id(), party, member]);
+        self.txn.put(place, &ApprovalRecord { approved: self.fact, contract: contract.to_owned() });
+        Ok(())
+    }
+
+    pub(super) fn corrected(&mut self, e: &proto::Corrected) -> Result<()> {
+        check_text("correction", &e.correction, MAX_GROUND_LEN)?;
+        if e.correction.is_empty() || e.entry_index >= self.fact.entry.get() {
+            return Err(refuse(RefusalCode::UnknownReference, "entry_index", "an earlier entry and a text are wanted"));
+        }
+        let corrected = format!("{:020}", e.entry_index);
+        let place = self.output_key(Table::Correction, &[&corrected, &e.event.to_string()], 0);
+        let by = self.signers[0].clone();
+        self.txn.put(place, &CorrectionRecord { fact: self.fact, by, correction: e.correction.clone() });
+        Ok(())
+    }
+}
+
+/// Refuses a scheme with errors, or with errors of its source that the ward has not settled.
+fn check_settled(
+    text: &str,
+    scheme: &Scheme,
+    vocabulary: &Vocabulary,
+    corrections: &[proto::SourceCorrection],
+) -> Result<()> {
+    for (i, correction) in corrections.iter().enumerate() {
+        let field = format!("corrections[{i}].ground");
+        check_text(&field, &correction.ground, MAX_GROUND_LEN)?;
+        if correction.ground.is_empty() {
+            return Err(refuse(RefusalCode::Malformed, &field, "a correction needs a ground"));
+        }
+    }
+    for diagnostic in lint(text, scheme, vocabulary) {
+        let name = format!("{}@{}", diagnostic.check, diagnostic.at);
+        let settled = corrections.iter().any(|c| c.diagnostic == name);
+        let blocks = match diagnostic.level {
+            Level::Error => true,
+            Level::SourceError => !settled,
+            Level::Warning | Level::Note => false,
+        };
+        if blocks {
+            let text = format!("line {}: {name}: {}", diagnostic.line, diagnostic.message.en);
+            return Err(FoldError::Refused(Refusal::field(RefusalCode::SchemeRejected, "scheme_document", text)));
+        }
+    }
+    Ok(())
+}

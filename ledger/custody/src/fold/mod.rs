@@ -1,0 +1,411 @@
+//! The fold: from one checked statement and the state before it to what it changes, or a refusal.
+//!
+//! Pure: the same state, statement, time and index give the same changes everywhere. It refuses only what is
+//! not authentic or malformed; everything else is recorded, and what is wrong with it becomes a finding.
+
+mod deletion;
+mod governance;
+mod movement;
+
+pub(crate) use movement::scope_word;
+
+use std::sync::Arc;
+
+use daicho_core::proto::event::Fact as Body;
+use daicho_core::{
+    CheckedStatement, EntryIndex, Instant, MAX_FUTURE_SKEW_MS, Refusal, RefusalCode, check_id, proto,
+};
+
+use crate::FindingCode;
+use crate::context::{ContextCache, SchemeContext};
+use crate::scheme::{Deadline, Scheme, Vocabulary};
+use crate::state::{
+    Changes, Fact, FindingRecord, KeyRecord, LedgerRecord, SchemeRecord, SequenceRecord, StateError, Table, Txn,
+    View, key, key_at,
+};
+
+/// Version of the rules of this module. It is in entry 0; other versions are not replayed by this one.
+pub const FOLD_VERSION: u32 = 1;
+
+/// Why a statement was not folded.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FoldError {
+    /// It is not authentic or malformed. Nothing changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The state cannot be read. Stop.
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+type Result<T> = std::result::Result<T, FoldError>;
+
+/// The fold with its memory of parsed schemes (which changes nothing but speed).
+#[derive(Debug, Default, Clone)]
+pub struct Fold {
+    contexts: ContextCache,
+}
+
+impl Fold {
+    /// What `statement` changes when it becomes entry `index` at time `recorded`.
+    ///
+    /// # Errors
+    /// [`FoldError::Refused`] leaves the state as it is; [`FoldError::State`] means that it cannot be read.
+    pub fn apply(
+        &mut self,
+        view: &dyn View,
+        statement: &CheckedStatement,
+        recorded: Instant,
+        index: EntryIndex,
+    ) -> Result<Changes> {
+        let mut txn = Txn::new(view);
+        let events = &statement.body().events;
+        let mut first = 0;
+        let ledger = if index.get() == 0 {
+            first = 1;
+            governance::open_ledger(&mut txn, &events[0], &statement.body().ledger_origin, recorded)
+                .map_err(|error| within(error, "events[0]"))?
+        } else {
+            ledger_record(&txn)?
+        };
+        let signers = admit_signers(&mut txn, statement)?;
+        let mut step = Step {
+            txn,
+            contexts: &mut self.contexts,
+            ledger,
+            signers,
+            fact: Fact { occurred: recorded, recorded, entry: index },
+            n: 0,
+            scheme: None,
+            actor: String::new(),
+        };
+        for (n, event) in events.iter().enumerate().skip(first) {
+            step.event(n as u32, event).map_err(|error| within(error, &format!("events[{n}]")))?;
+        }
+        Ok(step.txn.into_changes())
+    }
+
+    /// The context of a scheme's newest version.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn context(&mut self, view: &dyn View, scheme: &str) -> std::result::Result<Option<Arc<SchemeContext>>, StateError> {
+        let txn = Txn::new(view);
+        let Some(record) = txn.get::<SchemeRecord>(&key(Table::Scheme, &[scheme]))? else { return Ok(None) };
+        let Some(version) = record.versions.last() else { return Ok(None) };
+        load_context(&txn, &mut self.contexts, &version.scheme_document, &version.vocabulary_document).map(Some)
+    }
+}
+
+/// The ledger's own record.
+///
+/// # Errors
+/// When the state cannot be read or holds no ledger.
+pub fn ledger_record(txn: &Txn<'_>) -> std::result::Result<LedgerRecord, StateError> {
+    txn.get(&key(Table::Ledger, &[]))?.ok_or_else(|| StateError("the state holds no ledger".into()))
+}
+
+/// The scheme and vocabulary of these documents, from the cache or from the ledger's own bytes.
+pub(crate) fn load_context(
+    txn: &Txn<'_>,
+    cache: &mut ContextCache,
+    scheme: &[u8; 32],
+    vocabulary: &[u8; 32],
+) -> std::result::Result<Arc<SchemeContext>, StateError> {
+    if let Some(context) = cache.get(scheme, vocabulary) {
+        return Ok(context);
+    }
+    let text = |hash: &[u8; 32]| -> std::result::Result<String, StateError> {
+        let bytes = governance::document(txn, hash)?.ok_or_else(|| StateError("an enacted document is gone".into()))?;
+        String::from_utf8(bytes).map_err(|_| StateError("an enacted document is no text".into()))
+    };
+    let unreadable = |error: crate::scheme::ParseError| StateError(format!("an enacted document: {error}"));
+    let parsed = Scheme::parse(&text(scheme)?).map_err(unreadable)?;
+    let words = Vocabulary::parse(&text(vocabulary)?).map_err(unreadable)?;
+    let context = Arc::new(SchemeContext::new(parsed, words));
+    cache.insert(*scheme, *vocabulary, Arc::clone(&context));
+    Ok(context)
+}
+
+fn within(error: FoldError, outer: &str) -> FoldError {
+    match error {
+        FoldError::Refused(refusal) => FoldError::Refused(refusal.within(outer)),
+        state @ FoldError::State(_) => state,
+    }
+}
+
+/// Rechecks what order can change: that each key is authorised now and each number is new. Returns the parties.
+fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement) -> Result<Vec<String>> {
+    let mut parties = Vec::with_capacity(statement.signers().len());
+    for (i, signer) in statement.signers().iter().enumerate() {
+        let hex = signer.key.to_string();
+        let at = format!("signers[{i}]");
+        let Some(record) = txn.get::<KeyRecord>(&key(Table::Key, &[&hex]))? else {
+            let text = format!("key {hex} is not authorised in this ledger");
+            return Err(Refusal::field(RefusalCode::UnknownKey, at, text).into());
+        };
+        if let Some((fact, _)) = record.revoked {
+            let text = format!("key {hex} of {} was revoked at entry {}", record.party, fact.entry);
+            return Err(Refusal::field(RefusalCode::KeyRevoked, at, text).into());
+        }
+        let place = key(Table::Sequence, &[&hex]);
+        let mut used: SequenceRecord = txn.get(&place)?.unwrap_or_default();
+        if used.contains(signer.sequence) {
+            let text = format!("number {} of key {hex} was used before; the next free one is {}", signer.sequence, used.last() + 1);
+            return Err(Refusal::field(RefusalCode::SequenceUsed, at, text).into());
+        }
+        used.insert(signer.sequence);
+        txn.put(place, &used);
+        parties.push(record.party);
+    }
+    Ok(parties)
+}
+
+/// A scheme as the events of one statement see it.
+#[derive(Clone)]
+struct InForce {
+    id: String,
+    context: Arc<SchemeContext>,
+    record: Arc<SchemeRecord>,
+    report_within: Option<Deadline>,
+}
+
+/// Work on one event.
+struct Step<'a, 'c> {
+    txn: Txn<'a>,
+    contexts: &'c mut ContextCache,
+    ledger: LedgerRecord,
+    /// Parties of the signing keys, in order.
+    signers: Vec<String>,
+    /// Times and entry of the event at hand.
+    fact: Fact,
+    /// Place of the event in its statement.
+    n: u32,
+    /// Scheme of the event at hand, kept from event to event.
+    scheme: Option<InForce>,
+    /// Party that the event speaks for: local to the scheme, when there is one.
+    actor: String,
+}
+
+impl Step<'_, '_> {
+    fn event(&mut self, n: u32, event: &proto::Event) -> Result<()> {
+        self.n = n;
+        self.fact.occurred = self.occurred(event.occur_time_ms)?;
+        let Some(body) = &event.fact else {
+            return Err(refuse(RefusalCode::Malformed, "fact", "an event states one fact"));
+        };
+        if self.governs(event, body)? {
+            return Ok(());
+        }
+        self.enter_scheme(&event.scheme)?;
+        self.actor = self.speaks_for(&event.on_behalf_of)?;
+        self.check_reported_in_time();
+        match body {
+            Body::Collected(e) => self.collected(e),
+            Body::HandoverGiven(e) => self.handover_given(e),
+            Body::HandoverReceived(e) => self.handover_received(e),
+            Body::Derived(e) => self.derived(e),
+            Body::Printed(e) => self.printed(e),
+            Body::Copied(e) => self.copied(e),
+            Body::MilestoneReached(e) => self.milestone_reached(e),
+            Body::Deleted(e) => self.deleted(e),
+            Body::Returned(e) => self.returned(e),
+            Body::DeletionCertified(e) => self.deletion_certified(e),
+            Body::DeletionConfirmed(e) => self.deletion_confirmed(e),
+            Body::DeletionDeferred(e) => self.deletion_deferred(e),
+            Body::Relayed(e) => self.relayed(e),
+            Body::NonPersistenceAttested(e) => self.non_persistence_attested(e),
+            Body::ActPerformed(e) => self.act_performed(e),
+            other => Err(refuse(RefusalCode::Malformed, "fact", &format!("unexpected fact {}", fact_name(other)))),
+        }
+    }
+
+    /// Handles facts about the ledger itself. `false`: it is a fact of custody.
+    fn governs(&mut self, event: &proto::Event, body: &Body) -> Result<bool> {
+        match body {
+            Body::LedgerOpened(_) => {
+                return Err(refuse(RefusalCode::Malformed, "ledger_opened", "a ledger is opened once, by entry 0"));
+            }
+            Body::PartyRegistered(e) => self.party_registered(e)?,
+            Body::MemberRegistered(e) => self.member_registered(e)?,
+            Body::KeyAuthorized(e) => self.key_authorized(e)?,
+            Body::KeyRevoked(e) => self.key_revoked(e)?,
+            Body::DocumentChunk(e) => self.document_chunk(e)?,
+            Body::SchemeEnacted(e) => self.scheme_enacted(e)?,
+            Body::Corrected(e) => self.corrected(e)?,
+            Body::DeadlineSet(e) => {
+                self.enter_scheme(&event.scheme)?;
+                self.deadline_set(e)?;
+            }
+            Body::ContractSettled(e) => {
+                self.enter_scheme(&event.scheme)?;
+                self.contract_settled(e)?;
+            }
+            Body::SubcontractApproved(e) => {
+                self.enter_scheme(&event.scheme)?;
+                self.subcontract_approved(e)?;
+            }
+            Body::RecipientApproved(e) => {
+                self.enter_scheme(&event.scheme)?;
+                self.recipient_approved(e)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn occurred(&self, ms: i64) -> Result<Instant> {
+        let Some(time) = Instant::from_unix_ms(ms).filter(|t| *t > Instant::EPOCH) else {
+            return Err(refuse(RefusalCode::Malformed, "occur_time_ms", "milliseconds since 1970 are wanted"));
+        };
+        if time > self.fact.recorded.plus_ms(MAX_FUTURE_SKEW_MS) {
+            let text = format!("{time} is later than now, {}", self.fact.recorded);
+            return Err(refuse(RefusalCode::FutureTime, "occur_time_ms", &text));
+        }
+        Ok(time)
+    }
+
+    /// Makes `self.scheme` the scheme with this id.
+    fn enter_scheme(&mut self, id: &str) -> Result<()> {
+        if self.scheme.as_ref().is_some_and(|s| s.id == id) {
+            return Ok(());
+        }
+        check_id("scheme", id)?;
+        let Some(record) = self.txn.get::<SchemeRecord>(&key(Table::Scheme, &[id]))? else {
+            return Err(refuse(RefusalCode::UnknownReference, "scheme", &format!("scheme `{id}` is not in force")));
+        };
+        let version = record.versions.last().ok_or_else(|| StateError("a scheme without a version".into()))?;
+        let context =
+            load_context(&self.txn, self.contexts, &version.scheme_document, &version.vocabulary_document)?;
+        let report_within = record
+            .limits
+            .iter()
+            .rev()
+            .find_map(|limit| limit.report_within.as_deref())
+            .and_then(|text| Deadline::parse(text).ok());
+        self.scheme = Some(InForce { id: id.to_owned(), context, record: Arc::new(record), report_within });
+        Ok(())
+    }
+
+    fn in_force(&self) -> InForce {
+        self.scheme.clone().expect("custody facts are handled inside a scheme")
+    }
+
+    fn context(&self) -> Arc<SchemeContext> {
+        Arc::clone(&self.scheme.as_ref().expect("custody facts are handled inside a scheme").context)
+    }
+
+    fn scheme_id(&self) -> &str {
+        self.scheme.as_ref().map_or("", |s| s.id.as_str())
+    }
+
+    /// Key of a record of the scheme at hand.
+    fn local_key(&self, table: Table, id: &str) -> Vec<u8> {
+        key(table, &[self.scheme_id(), id])
+    }
+
+    /// The first signer's party as the scheme at hand names it.
+    fn local_signer(&self) -> Result<String> {
+        let party = &self.signers[0];
+        let scheme = self.scheme_id();
+        let local = match party.split_once('/') {
+            Some((prefix, local)) if prefix == scheme => local,
+            Some(_) => "",
+            None => party,
+        };
+        if self.context().party(local).is_some() {
+            return Ok(local.to_owned());
+        }
+        let text = format!("the key's party `{party}` takes no part in scheme `{scheme}`");
+        Err(refuse(RefusalCode::NotAuthorized, "scheme", &text))
+    }
+
+    /// The party that the event is about: the signer's, or one that does not write and that the signer reports for.
+    fn speaks_for(&self, on_behalf_of: &str) -> Result<String> {
+        let signer = self.local_signer()?;
+        if on_behalf_of.is_empty() || on_behalf_of == signer {
+            return Ok(signer);
+        }
+        let context = self.context();
+        let Some(party) = context.party(on_behalf_of) else {
+            let text = format!("scheme `{}` has no party `{on_behalf_of}`", self.scheme_id());
+            return Err(refuse(RefusalCode::UnknownReference, "on_behalf_of", &text));
+        };
+        let reports = party.reported_by.as_deref().map_or_else(|| self.is_ward(), |by| by == signer);
+        if !party.writes && reports {
+            return Ok(on_behalf_of.to_owned());
+        }
+        let text = format!("`{signer}` may not speak for `{on_behalf_of}`");
+        Err(refuse(RefusalCode::NotAuthorized, "on_behalf_of", &text))
+    }
+
+    fn is_ward(&self) -> bool {
+        self.signers[0] == self.ledger.ward
+    }
+
+    fn require_ward(&self) -> Result<()> {
+        if self.is_ward() {
+            return Ok(());
+        }
+        let text = format!("only the ward (`{}`) may say this", self.ledger.ward);
+        Err(refuse(RefusalCode::NotAuthorized, "", &text))
+    }
+
+    fn check_reported_in_time(&mut self) {
+        let limit = self.scheme.as_ref().and_then(|s| s.report_within);
+        if let Some(limit) = limit.filter(|limit| self.fact.recorded > limit.due(self.fact.occurred)) {
+            let object = format!("entry/{}", self.fact.entry);
+            self.raise(FindingCode::ReportedLate, &object, &format!("occurred {}, limit {limit}", self.fact.occurred));
+        }
+    }
+
+    /// Records a finding about `object`.
+    fn raise(&mut self, code: FindingCode, object: &str, detail: &str) {
+        let place = key_at(Table::Finding, &[self.scheme_id(), code.word(), object], self.fact.entry, 0);
+        self.txn.note_finding(code, object, detail);
+        self.txn.put(place, &FindingRecord { fact: self.fact, detail: detail.to_owned() });
+    }
+
+    /// Key of something that this event puts out, the `item`th of its kind.
+    fn output_key(&self, table: Table, parts: &[&str], item: usize) -> Vec<u8> {
+        // Events and items are both below 2^16.
+        key_at(table, parts, self.fact.entry, self.n << 16 | item as u32 & 0xffff)
+    }
+}
+
+fn refuse(code: RefusalCode, field: &str, message: &str) -> FoldError {
+    FoldError::Refused(Refusal::field(code, field, message))
+}
+
+/// Name of a fact, as the wire schema has it.
+pub fn fact_name(body: &Body) -> &'static str {
+    match body {
+        Body::LedgerOpened(_) => "ledger_opened",
+        Body::PartyRegistered(_) => "party_registered",
+        Body::MemberRegistered(_) => "member_registered",
+        Body::KeyAuthorized(_) => "key_authorized",
+        Body::KeyRevoked(_) => "key_revoked",
+        Body::DocumentChunk(_) => "document_chunk",
+        Body::SchemeEnacted(_) => "scheme_enacted",
+        Body::DeadlineSet(_) => "deadline_set",
+        Body::ContractSettled(_) => "contract_settled",
+        Body::SubcontractApproved(_) => "subcontract_approved",
+        Body::RecipientApproved(_) => "recipient_approved",
+        Body::Collected(_) => "collected",
+        Body::HandoverGiven(_) => "handover_given",
+        Body::HandoverReceived(_) => "handover_received",
+        Body::Derived(_) => "derived",
+        Body::Printed(_) => "printed",
+        Body::Copied(_) => "copied",
+        Body::MilestoneReached(_) => "milestone_reached",
+        Body::Deleted(_) => "deleted",
+        Body::Returned(_) => "returned",
+        Body::DeletionCertified(_) => "deletion_certified",
+        Body::DeletionConfirmed(_) => "deletion_confirmed",
+        Body::DeletionDeferred(_) => "deletion_deferred",
+        Body::Relayed(_) => "relayed",
+        Body::NonPersistenceAttested(_) => "non_persistence_attested",
+        Body::Corrected(_) => "corrected",
+        Body::ActPerformed(_) => "act_performed",
+    }
+}

@@ -1,0 +1,726 @@
+//! Verdicts: what is to be said of a copy at a time, past or present, from the state alone.
+//!
+//! Nothing here is stored. A verdict at `t` uses what was recorded up to `t` and the clock set to `t`.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use daicho_core::{EntryIndex, Instant};
+use serde::{Deserialize, Serialize};
+
+use crate::FindingCode;
+use crate::context::{ContextCache, SchemeContext};
+use crate::fold::{load_context, scope_word};
+use crate::scheme::{Action, Deadline, EvidenceSource, Rule, Scope, Text};
+use crate::state::{
+    AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, LimitSetting,
+    RuleRecord, Scan, SchemeRecord, StateError, Table, Txn, decode, key, parts,
+};
+
+type Result<T> = std::result::Result<T, StateError>;
+
+/// What is said of a copy. The order is from worst to best: the worst of its rules shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Still there after the deadline.
+    Overdue,
+    /// Gone, but after the deadline.
+    Late,
+    /// No number says by when; never a pass.
+    NoSchedule,
+    /// Nobody in the ledger can speak for it, or it is not personal data.
+    NotJudged,
+    /// Still there; the ward put the deadline off.
+    Deferred,
+    /// Still there; the clock runs.
+    Due,
+    /// Still there; the clock has not started.
+    NotTriggered,
+    /// Went along with a handover, in time.
+    Moved,
+    /// Went back, in time.
+    Returned,
+    /// Erased in time.
+    OnTime,
+}
+
+impl Verdict {
+    /// Every verdict, worst first.
+    pub const ALL: [Self; 10] = [
+        Self::Overdue,
+        Self::Late,
+        Self::NoSchedule,
+        Self::NotJudged,
+        Self::Deferred,
+        Self::Due,
+        Self::NotTriggered,
+        Self::Moved,
+        Self::Returned,
+        Self::OnTime,
+    ];
+
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Overdue => "overdue",
+            Self::Late => "late",
+            Self::NoSchedule => "no-schedule",
+            Self::NotJudged => "not-judged",
+            Self::Deferred => "deferred",
+            Self::Due => "due",
+            Self::NotTriggered => "not-triggered",
+            Self::Moved => "moved",
+            Self::Returned => "returned",
+            Self::OnTime => "on-time",
+        }
+    }
+
+    /// The words shown to people.
+    pub fn label(self) -> Text {
+        let (ja, en) = match self {
+            Self::Overdue => ("期限超過", "overdue"),
+            Self::Late => ("期限後消去", "late"),
+            Self::NoSchedule => ("期限の定めなし", "no schedule defined"),
+            Self::NotJudged => ("判定対象外", "not judged"),
+            Self::Deferred => ("延期中", "deferred"),
+            Self::Due => ("期限内(保有中)", "due"),
+            Self::NotTriggered => ("契機未到来(保有中)", "not triggered"),
+            Self::Moved => ("引渡し済", "moved"),
+            Self::Returned => ("期限内返却", "returned"),
+            Self::OnTime => ("期限内消去", "on time"),
+        };
+        Text { ja: ja.into(), en: en.into() }
+    }
+}
+
+/// How well an erasure or return is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Nothing says that it is gone.
+    None,
+    /// The holder's signed statement.
+    Attested,
+    /// A certificate reached everyone who is owed it.
+    Certified,
+    /// The ward checked.
+    Confirmed,
+}
+
+impl Evidence {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Attested => "attested",
+            Self::Certified => "certified",
+            Self::Confirmed => "confirmed",
+        }
+    }
+
+    /// The words shown to people.
+    pub fn label(self) -> Text {
+        let (ja, en) = match self {
+            Self::None => ("証拠なし", "none"),
+            Self::Attested => ("申告", "attested"),
+            Self::Certified => ("証明書", "certified"),
+            Self::Confirmed => ("区が確認", "confirmed"),
+        };
+        Text { ja: ja.into(), en: en.into() }
+    }
+}
+
+/// What one rule says of one copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleJudgement {
+    /// The rule.
+    pub rule: String,
+    /// What it says.
+    pub verdict: Verdict,
+    /// When its clock started.
+    pub triggered: Option<Instant>,
+    /// Last instant in time.
+    pub due: Option<Instant>,
+}
+
+/// What is said of one copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The worst of its rules.
+    pub verdict: Verdict,
+    /// The rule that decided. `None`: no rule binds it.
+    pub rule: Option<String>,
+    /// Last instant in time under that rule.
+    pub due: Option<Instant>,
+    /// Evidence of its end.
+    pub evidence: Evidence,
+    /// When it ended, if it has.
+    pub closed: Option<Fact>,
+    /// Entries that bear on it, its opening first.
+    pub entries: Vec<EntryIndex>,
+    /// Each rule.
+    pub rules: Vec<RuleJudgement>,
+    /// Findings that this copy gives at this time, with details.
+    pub findings: Vec<(FindingCode, String)>,
+}
+
+/// A finding as it stands at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Code.
+    pub code: FindingCode,
+    /// What it is about: a copy, handover, flow, party, system, data set or entry.
+    pub object: String,
+    /// What exactly, from the first occurrence.
+    pub detail: String,
+    /// The first entries that show it, at most [`Finding::MAX_ENTRIES`].
+    pub entries: Vec<EntryIndex>,
+    /// How often it occurred.
+    pub occurrences: u64,
+}
+
+impl Finding {
+    /// How many entries a finding lists.
+    pub const MAX_ENTRIES: usize = 8;
+}
+
+/// Limits of a scheme in force at a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Certificate after closing.
+    pub certificate: Option<Deadline>,
+    /// Other side of a handover.
+    pub acknowledge: Option<Deadline>,
+    /// Recording after the fact.
+    pub report: Option<Deadline>,
+}
+
+/// Where the number of a rule comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "kebab-case")]
+pub enum NumberSource {
+    /// The source states it.
+    Source {
+        /// The deadline.
+        deadline: String,
+    },
+    /// The ward set it.
+    Ward {
+        /// The deadline.
+        deadline: String,
+        /// When, where.
+        set: Fact,
+        /// By which party.
+        by: String,
+        /// On what ground.
+        ground: String,
+        /// Whether it adopts the proposal of the scheme file.
+        adopts_proposal: bool,
+    },
+    /// Nobody gave one.
+    Missing {
+        /// What the scheme file proposes, if anything.
+        proposal: Option<String>,
+    },
+}
+
+/// Judges the copies of one scheme from one state.
+pub struct Judge<'a> {
+    state: &'a dyn Scan,
+    id: String,
+    record: SchemeRecord,
+    /// Contexts of the versions, in the order of `record.versions`.
+    contexts: Vec<Arc<SchemeContext>>,
+    rules: HashMap<String, RuleRecord>,
+    contracts: HashMap<String, ContractRecord>,
+    milestones: RefCell<HashMap<Vec<u8>, Rc<[Fact]>>>,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge of `scheme`. `None` when it is not in force.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn new(state: &'a dyn Scan, cache: &mut ContextCache, scheme: &str) -> Result<Option<Self>> {
+        let txn = Txn::new(state);
+        let Some(record) = txn.get::<SchemeRecord>(&key(Table::Scheme, &[scheme]))? else { return Ok(None) };
+        let mut contexts = Vec::with_capacity(record.versions.len());
+        for version in &record.versions {
+            contexts.push(load_context(&txn, cache, &version.scheme_document, &version.vocabulary_document)?);
+        }
+        let rules = read_all(state, Table::Rule, scheme)?;
+        let contracts = read_all(state, Table::Contract, scheme)?;
+        let milestones = RefCell::default();
+        Ok(Some(Self { state, id: scheme.to_owned(), record, contexts, rules, contracts, milestones }))
+    }
+
+    /// The newest version in force at `t`. The first one when none was.
+    pub fn context_at(&self, t: Instant) -> &Arc<SchemeContext> {
+        let at = self.record.versions.iter().rposition(|v| v.enacted.recorded <= t).unwrap_or(0);
+        &self.contexts[at]
+    }
+
+    /// The scheme's record.
+    pub fn record(&self) -> &SchemeRecord {
+        &self.record
+    }
+
+    /// All copies known at `t`, in the order of their ids, from after `after`.
+    pub fn copies(&self, t: Instant, after: Option<&str>) -> impl Iterator<Item = Result<(String, CopyRecord)>> + '_ {
+        let after = after.map(|id| key(Table::Copy, &[&self.id, id]));
+        self.state
+            .scan(&key(Table::Copy, &[&self.id]), after.as_deref())
+            .map(|row| {
+                let (place, value) = row?;
+                let id = parts(&place).get(1).copied().unwrap_or_default().to_owned();
+                Ok((id, decode::<CopyRecord>(&value)?))
+            })
+            .filter(move |row| row.as_ref().map_or(true, |(_, copy)| copy.opened.recorded <= t))
+    }
+
+    /// What is said of a copy at `t`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn judge(&self, id: &str, copy: &CopyRecord, t: Instant) -> Result<Judgement> {
+        let facts = self.facts(id, t)?;
+        let closed = copy.closed.filter(|fact| fact.recorded <= t);
+        let entries = std::iter::once(copy.opened.entry).chain(facts.iter().map(|f| f.fact.entry)).collect();
+        let mut judgement = Judgement {
+            verdict: Verdict::OnTime,
+            rule: None,
+            due: None,
+            evidence: Evidence::None,
+            closed,
+            entries,
+            rules: Vec::new(),
+            findings: Vec::new(),
+        };
+        let context = self.context_at(t);
+        if !context.is_personal(&copy.kind) || context.is_out_of_scope(&copy.system, &copy.kind) {
+            judgement.verdict = Verdict::NotJudged;
+            return Ok(judgement);
+        }
+        let view = CopyView { id, copy, facts: &facts, closed, t };
+        for rule in context.rules_for(&copy.holder, &copy.system, &copy.kind) {
+            let (one, withheld) = self.judge_rule(rule, &view)?;
+            if let Some(wait) = withheld {
+                judgement.findings.push((FindingCode::MilestoneWithheld, format!("{}: {wait}", rule.id)));
+            }
+            judgement.rules.push(one);
+        }
+        self.conclude(&mut judgement, context, &view);
+        Ok(judgement)
+    }
+
+    fn conclude(&self, judgement: &mut Judgement, context: &SchemeContext, view: &CopyView<'_>) {
+        match judgement.rules.iter().min_by_key(|r| (r.verdict, r.due.unwrap_or(Instant::MAX))) {
+            Some(worst) => {
+                judgement.verdict = worst.verdict;
+                judgement.rule = Some(worst.rule.clone());
+                judgement.due = worst.due;
+            }
+            None if view.went_along() => judgement.verdict = Verdict::Moved,
+            None => judgement.verdict = Verdict::NoSchedule,
+        }
+        let detail = |j: &Judgement| {
+            let due = j.due.map_or_else(String::new, |due| format!(", due {due}"));
+            format!("{}{due}", j.rule.as_deref().unwrap_or_default())
+        };
+        match judgement.verdict {
+            Verdict::Overdue => judgement.findings.push((FindingCode::Overdue, detail(judgement))),
+            Verdict::Late => judgement.findings.push((FindingCode::DeletedLate, detail(judgement))),
+            _ => {}
+        }
+        self.weigh_evidence(judgement, context, view);
+    }
+
+    fn judge_rule(&self, rule: &Rule, view: &CopyView<'_>) -> Result<(RuleJudgement, Option<Deadline>)> {
+        let triggered = self.trigger(rule, view)?;
+        let (rule, deadline) = self.governing(rule, triggered, view.t);
+        let mut one =
+            RuleJudgement { rule: rule.id.clone(), verdict: Verdict::NoSchedule, triggered: None, due: None };
+        if rule.out_of_ledger {
+            one.verdict = Verdict::NotJudged;
+            return Ok((one, None));
+        }
+        if view.went_along() && (rule.gap || deadline.is_none()) {
+            // The duty to erase went with the data; that this rule has no number no longer matters here.
+            one.verdict = view.closed_verdict(rule);
+            return Ok((one, None));
+        }
+        let Some(deadline) = deadline.filter(|_| rule.trigger.milestone != NO_MILESTONE) else {
+            return Ok((one, None));
+        };
+        let Some(trigger) = triggered else {
+            let open = view.closed.is_none();
+            one.verdict = if open { Verdict::NotTriggered } else { view.closed_verdict(rule) };
+            let wait = self.longest_wait(&rule.id, view.t).filter(|w| open && view.t > w.due(view.copy.opened.occurred));
+            return Ok((one, wait));
+        };
+        let stated = deadline.due(trigger.occurred);
+        let deferred = view.deferred_to().filter(|until| *until > stated);
+        let due = deferred.unwrap_or(stated);
+        one.triggered = Some(trigger.occurred);
+        one.due = Some(due);
+        one.verdict = match view.closed {
+            Some(closed) if closed.occurred <= due => view.closed_verdict(rule),
+            Some(_) => Verdict::Late,
+            None if view.t > due => Verdict::Overdue,
+            None if deferred.is_some() => Verdict::Deferred,
+            None => Verdict::Due,
+        };
+        Ok((one, None))
+    }
+
+    /// When the clock of a rule started for a copy, as known at `t`.
+    fn trigger(&self, rule: &Rule, view: &CopyView<'_>) -> Result<Option<Fact>> {
+        let copy = view.copy;
+        let milestone = rule.trigger.milestone.as_str();
+        if milestone == NO_MILESTONE {
+            return Ok(None);
+        }
+        if milestone == DATE_REACHED || rule.deadline.stated == Some(Deadline::NeverPersist) {
+            return Ok(Some(copy.opened));
+        }
+        let contract = || {
+            let context = self.context_at(view.t);
+            rule.contract.clone().or_else(|| context.contract_of(&copy.holder).map(|c| c.id.clone()))
+        };
+        if milestone == CONTRACT_ENDED {
+            return Ok(contract().and_then(|id| self.contract_end(&id, view.t)).filter(|end| end.occurred <= view.t));
+        }
+        let day;
+        let target = match rule.trigger.scope {
+            Scope::Copy => view.id,
+            Scope::DataSet => &copy.data_set,
+            Scope::Session => &copy.session,
+            Scope::Day => {
+                day = copy.opened.occurred.jst_day().to_string();
+                &day
+            }
+            Scope::Contract => {
+                day = contract().unwrap_or_default();
+                &day
+            }
+        };
+        if target.is_empty() {
+            return Ok(None);
+        }
+        let facts = self.milestones(milestone, rule.trigger.scope, target)?;
+        Ok(facts.iter().filter(|f| f.recorded <= view.t).min_by_key(|f| (f.occurred, f.entry)).copied())
+    }
+
+    fn milestones(&self, milestone: &str, scope: Scope, target: &str) -> Result<Rc<[Fact]>> {
+        let prefix = key(Table::Milestone, &[&self.id, milestone, scope_word(scope), target]);
+        if let Some(known) = self.milestones.borrow().get(&prefix) {
+            return Ok(Rc::clone(known));
+        }
+        let rows: Result<Vec<Fact>> = self.state.scan(&prefix, None).map(|row| decode(&row?.1)).collect();
+        let facts: Rc<[Fact]> = rows?.into();
+        self.milestones.borrow_mut().insert(prefix, Rc::clone(&facts));
+        Ok(facts)
+    }
+
+    /// The end of a contract: the last one that the ward settled, else the scheme's.
+    fn contract_end(&self, contract: &str, t: Instant) -> Option<Fact> {
+        let settled = self
+            .contracts
+            .get(contract)
+            .into_iter()
+            .flat_map(|r| &r.settlements)
+            .filter(|s| s.set.recorded <= t)
+            .filter_map(|s| s.end.map(|end| (end, s.set)))
+            .max_by_key(|(end, _)| *end);
+        let (end, set) = match settled {
+            Some(found) => found,
+            None => (self.context_at(t).contract_end(contract)?, self.record.versions.first()?.enacted),
+        };
+        Some(Fact { occurred: end.end(), recorded: end.end(), entry: set.entry })
+    }
+
+    /// The rule and deadline that govern a clock: those in force when it started, unless a later version applies to open clocks.
+    fn governing<'r>(&'r self, rule: &'r Rule, trigger: Option<Fact>, t: Instant) -> (&'r Rule, Option<Deadline>) {
+        let start = trigger.map_or(t, |fact| fact.recorded);
+        let governed = self
+            .record
+            .versions
+            .iter()
+            .zip(&self.contexts)
+            .rfind(|(v, _)| v.enacted.recorded <= start || v.applies_to_open && v.enacted.recorded <= t)
+            .and_then(|(_, context)| context.scheme.rule(&rule.id))
+            .unwrap_or(rule);
+        let deadline = self.setting(&rule.id, start, t).or(governed.deadline.stated);
+        (governed, deadline)
+    }
+
+    fn setting(&self, rule: &str, start: Instant, t: Instant) -> Option<Deadline> {
+        let known = || {
+            let settings = self.rules.get(rule).into_iter().flat_map(|r| &r.settings);
+            settings.filter(move |s| s.set.recorded <= t && s.deadline.is_some())
+        };
+        known()
+            .rfind(|s| s.set.recorded <= start)
+            .or_else(|| known().next())
+            .and_then(|s| s.deadline.as_deref())
+            .and_then(|text| Deadline::parse(text).ok())
+    }
+
+    fn longest_wait(&self, rule: &str, t: Instant) -> Option<Deadline> {
+        let settings = self.rules.get(rule).into_iter().flat_map(|r| &r.settings);
+        settings
+            .filter(|s| s.set.recorded <= t)
+            .filter_map(|s| s.longest_wait.as_deref())
+            .next_back()
+            .and_then(|text| Deadline::parse(text).ok())
+    }
+
+    /// Where the number of a rule comes from, at `t`.
+    pub fn number_source(&self, rule: &Rule, t: Instant) -> NumberSource {
+        let mut settings = self.rules.get(&rule.id).into_iter().flat_map(|r| &r.settings);
+        let set = settings.rfind(|s| s.set.recorded <= t && s.deadline.is_some());
+        match (set, rule.deadline.stated) {
+            (Some(s), _) => NumberSource::Ward {
+                deadline: s.deadline.clone().unwrap_or_default(),
+                set: s.set,
+                by: s.by.clone(),
+                ground: s.ground.clone(),
+                adopts_proposal: s.adopts_proposal,
+            },
+            (None, Some(deadline)) => NumberSource::Source { deadline: deadline.to_string() },
+            (None, None) => NumberSource::Missing { proposal: rule.deadline.proposal.map(|p| p.to_string()) },
+        }
+    }
+
+    /// Limits of the scheme at `t`.
+    pub fn limits(&self, t: Instant) -> Limits {
+        let latest = |field: fn(&LimitSetting) -> Option<&str>| {
+            let known = self.record.limits.iter().filter(|l| l.set.recorded <= t);
+            known.filter_map(field).next_back().and_then(|text| Deadline::parse(text).ok())
+        };
+        Limits {
+            certificate: latest(|l| l.certificate_within.as_deref()),
+            acknowledge: latest(|l| l.acknowledge_within.as_deref()),
+            report: latest(|l| l.report_within.as_deref()),
+        }
+    }
+
+    /// What happened to a copy up to `t`.
+    pub fn facts(&self, copy: &str, t: Instant) -> Result<Vec<CopyFact>> {
+        let prefix = key(Table::CopyFact, &[&self.id, copy]);
+        let rows: Result<Vec<CopyFact>> = self.state.scan(&prefix, None).map(|row| decode(&row?.1)).collect();
+        Ok(rows?.into_iter().filter(|f| f.fact.recorded <= t).collect())
+    }
+
+    fn weigh_evidence(&self, judgement: &mut Judgement, context: &SchemeContext, view: &CopyView<'_>) {
+        let Some(closed) = judgement.closed else { return };
+        if view.went_along() {
+            return;
+        }
+        let confirmed = view.facts.iter().any(|f| f.what == CopyChange::Confirmed);
+        let received: Vec<&str> = view
+            .facts
+            .iter()
+            .filter_map(|f| match &f.what {
+                CopyChange::Certified { recipients, .. } => Some(recipients.iter().map(String::as_str)),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        let certified = view.facts.iter().any(|f| matches!(f.what, CopyChange::Certified { .. }));
+        let owed = self.certificate_owed(judgement, context, view, closed);
+        let complete = owed.iter().all(|party| received.contains(&party.as_str()));
+        judgement.evidence = match (confirmed, certified && complete) {
+            (true, _) => Evidence::Confirmed,
+            (false, true) => Evidence::Certified,
+            (false, false) => Evidence::Attested,
+        };
+        let Some(within) = self.limits(view.t).certificate else { return };
+        if owed.is_empty() || complete || view.t <= within.due(closed.occurred) {
+            return;
+        }
+        let missing: Vec<&str> =
+            owed.iter().map(String::as_str).filter(|party| !received.contains(party)).collect();
+        let code = if certified { FindingCode::CertificateIncomplete } else { FindingCode::CertificateMissing };
+        judgement.findings.push((code, format!("owed to {}", missing.join(", "))));
+    }
+
+    /// Parties that are owed a certificate for the erasure of a copy: the recipients of each rule whose clock had
+    /// started when it was erased, and of each rule but those of a whole contract whose clock started later.
+    fn certificate_owed(
+        &self,
+        judgement: &Judgement,
+        context: &SchemeContext,
+        view: &CopyView<'_>,
+        closed: Fact,
+    ) -> Vec<String> {
+        let erased = view.facts.iter().any(|f| matches!(f.what, CopyChange::Deleted { .. }));
+        if !erased {
+            return Vec::new();
+        }
+        let mut owed: Vec<String> = judgement
+            .rules
+            .iter()
+            .filter_map(|one| context.scheme.rule(&one.rule).map(|rule| (one, rule)))
+            .filter(|(one, rule)| {
+                one.triggered.is_some_and(|t| t <= closed.occurred || rule.trigger.scope != Scope::Contract)
+            })
+            .filter(|(_, rule)| context.wants_evidence(rule, EvidenceSource::Certificate))
+            .flat_map(|(_, rule)| rule.recipients.iter().cloned())
+            .collect();
+        owed.sort();
+        owed.dedup();
+        owed
+    }
+
+    /// All findings at `t`: those recorded up to it and those that depend on it, in the order of code and object.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn findings(&self, t: Instant) -> Result<Vec<Finding>> {
+        let mut found = BTreeMap::new();
+        for row in self.copies(t, None) {
+            let (id, copy) = row?;
+            let judgement = self.judge(&id, &copy, t)?;
+            for (code, detail) in judgement.findings {
+                for entry in &judgement.entries {
+                    add(&mut found, code, &id, &detail, *entry);
+                }
+                found.entry((code, id.clone())).and_modify(|f: &mut Finding| f.occurrences = 1);
+            }
+        }
+        self.recorded_findings(&mut found, t)?;
+        self.unacknowledged(&mut found, t)?;
+        Ok(found.into_values().collect())
+    }
+
+    /// Findings apart from those that single copies give: recorded ones and one-sided handovers.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn findings_without_copies(&self, t: Instant) -> Result<Vec<Finding>> {
+        let mut found = BTreeMap::new();
+        self.recorded_findings(&mut found, t)?;
+        self.unacknowledged(&mut found, t)?;
+        Ok(found.into_values().collect())
+    }
+
+    fn recorded_findings(&self, found: &mut Found, t: Instant) -> Result<()> {
+        for row in self.state.scan(&key(Table::Finding, &[&self.id]), None) {
+            let (place, value) = row?;
+            let record: FindingRecord = decode(&value)?;
+            let names = parts(&place[..place.len().saturating_sub(AT_LEN)]);
+            let (Some(word), Some(object)) = (names.get(1), names.get(2)) else { continue };
+            if let Some(code) = FindingCode::parse(word).filter(|_| record.fact.recorded <= t) {
+                add(found, code, object, &record.detail, record.fact.entry);
+            }
+        }
+        Ok(())
+    }
+
+    fn unacknowledged(&self, found: &mut Found, t: Instant) -> Result<()> {
+        let Some(within) = self.limits(t).acknowledge else { return Ok(()) };
+        for row in self.handovers() {
+            let (id, handover) = row?;
+            let known = |side: Option<Fact>| side.filter(|fact| fact.recorded <= t);
+            let one_side = match (known(handover.given), known(handover.received)) {
+                (Some(fact), None) => Some((fact, &handover.taker)),
+                (None, Some(fact)) => Some((fact, &handover.giver)),
+                _ => None,
+            };
+            let Some((fact, missing)) = one_side.filter(|_| handover.two_sided) else { continue };
+            if t > within.due(fact.occurred) {
+                add(found, FindingCode::Unacknowledged, &id, &format!("{missing} is silent"), fact.entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// All handovers, in the order of their ids.
+    pub fn handovers(&self) -> impl Iterator<Item = Result<(String, HandoverRecord)>> + '_ {
+        self.state.scan(&key(Table::Handover, &[&self.id]), None).map(|row| {
+            let (place, value) = row?;
+            Ok((parts(&place).get(1).copied().unwrap_or_default().to_owned(), decode(&value)?))
+        })
+    }
+}
+
+const NO_MILESTONE: &str = "none";
+const CONTRACT_ENDED: &str = "contract_ended";
+const DATE_REACHED: &str = "date_reached";
+
+type Found = BTreeMap<(FindingCode, String), Finding>;
+
+fn add(found: &mut Found, code: FindingCode, object: &str, detail: &str, entry: EntryIndex) {
+    let finding = found.entry((code, object.to_owned())).or_insert_with(|| Finding {
+        code,
+        object: object.to_owned(),
+        detail: detail.to_owned(),
+        entries: Vec::new(),
+        occurrences: 0,
+    });
+    finding.occurrences += 1;
+    if finding.entries.len() < Finding::MAX_ENTRIES && !finding.entries.contains(&entry) {
+        finding.entries.push(entry);
+    }
+}
+
+fn read_all<T: serde::de::DeserializeOwned>(
+    state: &dyn Scan,
+    table: Table,
+    scheme: &str,
+) -> Result<HashMap<String, T>> {
+    let rows = state.scan(&key(table, &[scheme]), None);
+    rows.map(|row| {
+        let (place, value) = row?;
+        Ok((parts(&place).get(1).copied().unwrap_or_default().to_owned(), decode(&value)?))
+    })
+    .collect()
+}
+
+/// A copy as known at a time.
+struct CopyView<'v> {
+    id: &'v str,
+    copy: &'v CopyRecord,
+    facts: &'v [CopyFact],
+    closed: Option<Fact>,
+    t: Instant,
+}
+
+impl CopyView<'_> {
+    fn last_end(&self) -> Option<&CopyChange> {
+        let ends = |f: &&CopyFact| {
+            matches!(f.what, CopyChange::Deleted { .. } | CopyChange::Returned { .. } | CopyChange::Moved { .. })
+        };
+        self.facts.iter().rfind(ends).map(|f| &f.what)
+    }
+
+    /// Whether the copy ended by going along with a handover or a move.
+    fn went_along(&self) -> bool {
+        self.closed.is_some() && matches!(self.last_end(), Some(CopyChange::Moved { .. }))
+    }
+
+    /// The verdict of a copy that ended in time.
+    fn closed_verdict(&self, rule: &Rule) -> Verdict {
+        match self.last_end() {
+            Some(CopyChange::Returned { .. }) => Verdict::Returned,
+            Some(CopyChange::Moved { to, .. }) => {
+                let goes_back = matches!(rule.action, Action::Return | Action::ReturnAndErase | Action::HandOver);
+                let back_to = rule.return_to.iter().chain(&rule.recipients).any(|party| party == to);
+                if goes_back && back_to { Verdict::Returned } else { Verdict::Moved }
+            }
+            _ => Verdict::OnTime,
+        }
+    }
+
+    fn deferred_to(&self) -> Option<Instant> {
+        let until = self.facts.iter().filter_map(|f| match &f.what {
+            CopyChange::Deferred { until, .. } => Some(*until),
+            _ => None,
+        });
+        until.max().map(daicho_core::Date::end)
+    }
+}

@@ -1,0 +1,115 @@
+//! Keys of the custody state: one table byte, then parts, each ended by a zero byte.
+//!
+//! Ids hold no zero byte, so parts cannot run into each other and byte order is id order.
+//! Table bytes are never used again for something else.
+
+use daicho_core::EntryIndex;
+
+/// A table of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// `()` → [`LedgerRecord`](super::LedgerRecord).
+    Ledger = b'L',
+    /// `party` → [`PartyRecord`](super::PartyRecord).
+    Party = b'P',
+    /// `key id in hex` → [`KeyRecord`](super::KeyRecord).
+    Key = b'K',
+    /// `key id in hex` → [`SequenceRecord`](super::SequenceRecord).
+    Sequence = b'Q',
+    /// `document hash in hex, piece` → bytes of the piece.
+    DocumentPiece = b'D',
+    /// `document hash in hex` → [`DocumentRecord`](super::DocumentRecord).
+    Document = b'd',
+    /// `scheme` → [`SchemeRecord`](super::SchemeRecord).
+    Scheme = b'S',
+    /// `scheme, rule` → [`RuleRecord`](super::RuleRecord): numbers that the ward set.
+    Rule = b'R',
+    /// `scheme, contract` → [`ContractRecord`](super::ContractRecord).
+    Contract = b'C',
+    /// `scheme, party, member` → [`ApprovalRecord`](super::ApprovalRecord).
+    Approval = b'A',
+    /// `scheme, data set` → [`DataSetRecord`](super::DataSetRecord).
+    DataSet = b'T',
+    /// `scheme, copy` → [`CopyRecord`](super::CopyRecord).
+    Copy = b'c',
+    /// `scheme, handover` → [`HandoverRecord`](super::HandoverRecord).
+    Handover = b'H',
+    /// `scheme, certificate` → [`CertificateRecord`](super::CertificateRecord).
+    Certificate = b'E',
+
+    /// `scheme, data set, copy` → nothing. Output: the fold never reads it.
+    CopyOfDataSet = b'I',
+    /// `scheme, copy, entry, n` → [`CopyFact`](super::CopyFact). Output.
+    CopyFact = b'e',
+    /// `scheme, milestone, scope, target, entry` → [`Fact`](super::Fact). Output.
+    Milestone = b'M',
+    /// `scheme, code, object, entry` → [`FindingRecord`](super::FindingRecord). Output.
+    Finding = b'F',
+    /// `scheme, flow, entry, n` → [`RelayRecord`](super::RelayRecord). Output.
+    Relay = b'V',
+    /// `scheme, system, entry, n` → [`AttestationRecord`](super::AttestationRecord). Output.
+    Attestation = b'X',
+    /// `scheme, kind, entry, n` → [`ActRecord`](super::ActRecord). Output.
+    Act = b'J',
+    /// `entry corrected, event, entry` → [`CorrectionRecord`](super::CorrectionRecord). Output.
+    Correction = b'Z',
+}
+
+impl Table {
+    /// Whether the fold reads the table. What it only writes, a replay need not keep.
+    pub fn is_read_by_fold(byte: u8) -> bool {
+        !matches!(byte, b'I' | b'e' | b'M' | b'F' | b'V' | b'X' | b'J' | b'Z')
+    }
+}
+
+/// Builds a key.
+pub fn key(table: Table, parts: &[&str]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(1 + parts.iter().map(|p| p.len() + 1).sum::<usize>() + 20);
+    out.push(table as u8);
+    for part in parts {
+        debug_assert!(!part.as_bytes().contains(&0), "ids hold no zero byte");
+        out.extend_from_slice(part.as_bytes());
+        out.push(0);
+    }
+    out
+}
+
+/// Builds a key that ends with an entry index and a number inside the entry, both big-endian.
+pub fn key_at(table: Table, parts: &[&str], entry: EntryIndex, n: u32) -> Vec<u8> {
+    let mut out = key(table, parts);
+    out.extend_from_slice(&entry.get().to_be_bytes());
+    out.extend_from_slice(&n.to_be_bytes());
+    out
+}
+
+/// Length of what [`key_at`] appends.
+pub const AT_LEN: usize = 12;
+
+/// The parts of a key as text; for a key of [`key_at`], pass it without its last [`AT_LEN`] bytes.
+pub fn parts(key: &[u8]) -> Vec<&str> {
+    let body = key.get(1..).unwrap_or_default();
+    let body = body.strip_suffix(&[0]).unwrap_or(body);
+    body.split(|&b| b == 0).map(|part| std::str::from_utf8(part).unwrap_or_default()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(key(Table::Copy, &["ab", "c"]), key(Table::Copy, &["a", "bc"]));
+        assert!(!key(Table::Copy, &["s", "c-10"]).starts_with(&key(Table::Copy, &["s", "c-1"])));
+    }
+
+    #[test]
+    fn outputs_are_the_tables_that_say_so() {
+        for table in [Table::Ledger, Table::Copy, Table::DataSet, Table::Sequence, Table::Handover] {
+            assert!(Table::is_read_by_fold(table as u8));
+        }
+        for table in [Table::Finding, Table::CopyFact, Table::Milestone, Table::CopyOfDataSet] {
+            assert!(!Table::is_read_by_fold(table as u8));
+        }
+    }
+}

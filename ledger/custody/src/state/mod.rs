@@ -1,0 +1,9 @@
+//! The custody state: a set of key → value records. One home for its keys, its values and access to it.
+
+mod keys;
+mod records;
+mod view;
+
+pub use keys::{AT_LEN, Table, key, key_at, parts};
+pub use records::*;
+pub use view::{Changes, MemoryState, Row, Scan, StateError, Txn, View, decode, encode};

@@ -1,0 +1,461 @@
+//! Values of the custody state. Their bytes are postcard of these structs, fields in this order.
+
+use daicho_core::{EntryIndex, Instant, KeyId, PublicKey};
+use serde::{Deserialize, Serialize};
+
+/// When something happened, when that was recorded, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Fact {
+    /// Time stated by the signer.
+    pub occurred: Instant,
+    /// Time of recording.
+    pub recorded: Instant,
+    /// The entry that says so.
+    pub entry: EntryIndex,
+}
+
+/// What this ledger is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerRecord {
+    /// Origin name.
+    pub origin: String,
+    /// Whether the clock is simulated.
+    pub simulated: bool,
+    /// Version of the fold's rules.
+    pub fold_version: u32,
+    /// Party that runs it.
+    pub operator: String,
+    /// Party that governs it.
+    pub ward: String,
+}
+
+/// A party.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartyRecord {
+    /// Name in Japanese.
+    pub label: String,
+    /// Members of a set, with their labels.
+    pub members: Vec<(String, String)>,
+    /// Where it was registered.
+    pub registered: Fact,
+}
+
+/// A key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// Its party.
+    pub party: String,
+    /// The key itself.
+    pub public: PublicKey,
+    /// What it is for.
+    pub purpose: String,
+    /// Where it was authorised.
+    pub authorized: Fact,
+    /// Where it was revoked, with the time from which it is not trusted.
+    pub revoked: Option<(Fact, Instant)>,
+}
+
+/// Which statement numbers a key has used: ranges, both ends included, ascending, never touching.
+/// A key that leaves nothing out has one range.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SequenceRecord {
+    /// The ranges.
+    pub used: Vec<(u64, u64)>,
+}
+
+impl SequenceRecord {
+    /// Whether the number was used.
+    pub fn contains(&self, n: u64) -> bool {
+        self.used.iter().rev().any(|&(from, to)| (from..=to).contains(&n))
+    }
+
+    /// Marks a number as used. It must not have been.
+    pub fn insert(&mut self, n: u64) {
+        let at = self.used.partition_point(|&(_, to)| to < n);
+        let joins_before = at > 0 && self.used[at - 1].1 + 1 == n;
+        let joins_after = at < self.used.len() && n + 1 == self.used[at].0;
+        match (joins_before, joins_after) {
+            (true, true) => {
+                self.used[at - 1].1 = self.used[at].1;
+                self.used.remove(at);
+            }
+            (true, false) => self.used[at - 1].1 = n,
+            (false, true) => self.used[at].0 = n,
+            (false, false) => self.used.insert(at, (n, n)),
+        }
+    }
+
+    /// The highest used number; 0 when there is none.
+    pub fn last(&self) -> u64 {
+        self.used.last().map_or(0, |&(_, to)| to)
+    }
+
+    /// Ranges left out below the highest used number.
+    pub fn gaps(&self) -> Vec<(u64, u64)> {
+        let mut next = 1;
+        let mut gaps = Vec::new();
+        for &(from, to) in &self.used {
+            if from > next {
+                gaps.push((next, from - 1));
+            }
+            next = to + 1;
+        }
+        gaps
+    }
+}
+
+/// A document that comes in pieces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentRecord {
+    /// How many pieces it has.
+    pub count: u32,
+    /// One bit for each piece that is here, lowest first.
+    pub present: u64,
+}
+
+/// A scheme in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemeRecord {
+    /// All versions, the newest last.
+    pub versions: Vec<SchemeVersion>,
+    /// Limits that the ward set for the whole scheme, oldest first.
+    pub limits: Vec<LimitSetting>,
+}
+
+/// One version of a scheme.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SchemeVersion {
+    /// Number, from 1.
+    pub version: u32,
+    /// Where it was enacted.
+    pub enacted: Fact,
+    /// SHA-256 of the scheme file.
+    pub scheme_document: [u8; 32],
+    /// SHA-256 of the vocabulary file.
+    pub vocabulary_document: [u8; 32],
+    /// Errors of the source that the ward settled: diagnostic and ground.
+    pub corrections: Vec<(String, String)>,
+    /// Whether it judges clocks that ran already.
+    pub applies_to_open: bool,
+}
+
+/// Limits for a whole scheme, in the deadline form of scheme files. `None`: unchanged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LimitSetting {
+    /// Where they were set.
+    pub set: Fact,
+    /// Certificate after closing.
+    pub certificate_within: Option<String>,
+    /// Other side of a handover.
+    pub acknowledge_within: Option<String>,
+    /// Recording after the fact.
+    pub report_within: Option<String>,
+    /// On what ground.
+    pub ground: String,
+}
+
+/// Numbers that the ward set for a rule, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleRecord {
+    /// The settings.
+    pub settings: Vec<RuleSetting>,
+}
+
+/// One setting of a rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleSetting {
+    /// Where it was set.
+    pub set: Fact,
+    /// By which party.
+    pub by: String,
+    /// The deadline. `None`: unchanged.
+    pub deadline: Option<String>,
+    /// Whether it adopts the proposal of the file.
+    pub adopts_proposal: bool,
+    /// On what ground.
+    pub ground: String,
+    /// Longest time without the milestone. `None`: unchanged.
+    pub longest_wait: Option<String>,
+}
+
+/// What became of a contract, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContractRecord {
+    /// The settlements.
+    pub settlements: Vec<Settlement>,
+}
+
+/// A contract concluded, renewed, or its party named.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settlement {
+    /// Where.
+    pub set: Fact,
+    /// Party of the scheme and who it turned out to be.
+    pub named: Option<(String, String)>,
+    /// First day.
+    pub start: Option<daicho_core::Date>,
+    /// Last day.
+    pub end: Option<daicho_core::Date>,
+}
+
+/// The ward's consent to a subcontractor, recipient or member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalRecord {
+    /// Where.
+    pub approved: Fact,
+    /// The contract, for subcontractors.
+    pub contract: String,
+}
+
+/// A data set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataSetRecord {
+    /// Kind of the scheme.
+    pub kind: String,
+    /// Number of persons.
+    pub subjects: u64,
+    /// Session, or empty.
+    pub session: String,
+    /// Item names. Empty: all listed ones.
+    pub items: Vec<String>,
+    /// Classes of subjects.
+    pub classes: Vec<String>,
+    /// Where it came into being.
+    pub opened: Fact,
+}
+
+/// A copy: one data set at one system of one holder. What happens to it is in [`CopyFact`]s.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyRecord {
+    /// Its data set.
+    pub data_set: String,
+    /// Kind of that data set.
+    pub kind: String,
+    /// Session of that data set, or empty.
+    pub session: String,
+    /// Party that holds it.
+    pub holder: String,
+    /// Member of a set party, or empty.
+    pub member: String,
+    /// System.
+    pub system: String,
+    /// One of several like machines, or empty.
+    pub unit: String,
+    /// How it came into being.
+    pub how: Opening,
+    /// Flow, or empty.
+    pub flow: String,
+    /// Where it came into being.
+    pub opened: Fact,
+    /// Number of persons.
+    pub subjects: u64,
+    /// Number of persons whose data is still here.
+    pub remaining: u64,
+    /// Where the last of it went.
+    pub closed: Option<Fact>,
+    /// Whether the last attempt to erase it failed verification.
+    pub erasure_failed: bool,
+}
+
+/// How a copy came into being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Opening {
+    /// Taken in from someone who does not write.
+    Collected,
+    /// Received from a party.
+    Received,
+    /// Made or entered from other copies.
+    Derived,
+    /// Put on paper.
+    Printed,
+    /// Duplicated.
+    Copied,
+}
+
+/// Something that happened to a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyFact {
+    /// When and where.
+    pub fact: Fact,
+    /// What.
+    pub what: CopyChange,
+}
+
+/// What happened to a copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CopyChange {
+    /// Erased, in whole or part.
+    Deleted {
+        /// Number of persons.
+        count: u64,
+        /// NIST SP 800-88 method, number of the wire enum.
+        method: i32,
+        /// Whether a machine did it.
+        automatic: bool,
+        /// Whether validation passed.
+        validated: bool,
+    },
+    /// An attempt to erase that failed verification. The copy stays open.
+    ErasureFailed,
+    /// Gone back.
+    Returned {
+        /// Number of persons.
+        count: u64,
+        /// To whom.
+        to: String,
+    },
+    /// Gone along with a handover or a move between systems.
+    Moved {
+        /// Number of persons.
+        count: u64,
+        /// To whom; the holder itself for a move between its systems.
+        to: String,
+    },
+    /// A certificate was handed out.
+    Certified {
+        /// Certificate id.
+        certificate: String,
+        /// Who received it.
+        recipients: Vec<String>,
+    },
+    /// The ward confirmed.
+    Confirmed,
+    /// The ward put the deadline off.
+    Deferred {
+        /// New last day.
+        until: daicho_core::Date,
+        /// On what ground.
+        ground: String,
+    },
+}
+
+/// A handover.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandoverRecord {
+    /// Flow, or empty for a movement that the scheme does not know.
+    pub flow: String,
+    /// Giver.
+    pub giver: String,
+    /// Taker.
+    pub taker: String,
+    /// Whether both sides must write.
+    pub two_sided: bool,
+    /// Giver's event.
+    pub given: Option<Fact>,
+    /// Taker's event.
+    pub received: Option<Fact>,
+    /// What the first side said: data sets with counts, sorted.
+    pub items: Vec<(String, u64)>,
+    /// Whether the two sides differ.
+    pub mismatched: bool,
+}
+
+/// A certificate of erasure.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateRecord {
+    /// Where.
+    pub issued: Fact,
+    /// By whom.
+    pub holder: String,
+    /// SHA-256 of the document.
+    pub document: [u8; 32],
+    /// Who received it.
+    pub recipients: Vec<String>,
+    /// Number of copies.
+    pub copies: u32,
+    /// Third party and its number, or empty.
+    pub third_party: (String, String),
+}
+
+/// One occurrence of a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingRecord {
+    /// The entry that shows it.
+    pub fact: Fact,
+    /// What exactly.
+    pub detail: String,
+}
+
+/// Data that passed through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayRecord {
+    /// Where.
+    pub fact: Fact,
+    /// Systems.
+    pub systems: Vec<String>,
+    /// How much.
+    pub count: u64,
+    /// Start of the period that it sums up.
+    pub since: Instant,
+}
+
+/// An attestation that nothing was kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttestationRecord {
+    /// Where; the period ends at `occurred`.
+    pub fact: Fact,
+    /// By whom.
+    pub by: String,
+    /// Start of the period.
+    pub since: Instant,
+    /// Copies that it closed.
+    pub copies: u32,
+}
+
+/// An act of governance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActRecord {
+    /// Where.
+    pub fact: Fact,
+    /// By whom.
+    pub by: String,
+    /// What it serves.
+    pub target: String,
+    /// The other party.
+    pub counterpart: String,
+    /// SHA-256 of the document, or empty.
+    pub document: Vec<u8>,
+    /// Numbers and words.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// A correction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CorrectionRecord {
+    /// Where.
+    pub fact: Fact,
+    /// By whom.
+    pub by: String,
+    /// What is right.
+    pub correction: String,
+}
+
+/// Hex of a key id, as used in keys of the state.
+pub fn key_hex(id: KeyId) -> String {
+    id.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn used_numbers_are_ranges_whatever_the_order(mut order in Just((1u64..40).collect::<Vec<_>>()).prop_shuffle(), keep in 1usize..39) {
+            order.truncate(keep);
+            let mut record = SequenceRecord::default();
+            for &n in &order {
+                prop_assert!(!record.contains(n));
+                record.insert(n);
+                prop_assert!(record.contains(n));
+            }
+            let max = order.iter().copied().max().unwrap_or(0);
+            prop_assert_eq!(record.last(), max);
+            let missing: Vec<u64> = (1..max).filter(|n| !order.contains(n)).collect();
+            let gaps: Vec<u64> = record.gaps().into_iter().flat_map(|(a, b)| a..=b).collect();
+            prop_assert_eq!(gaps, missing);
+            prop_assert!(record.used.windows(2).all(|w| w[0].1 + 1 < w[1].0));
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Access to the state: views to read, one transaction for each statement, and what it changes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::keys::Table;
+
+/// The state cannot be read. Nothing may be written on top of it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("custody state is unreadable: {0}")]
+pub struct StateError(pub String);
+
+/// Point reads. A view MUST return what the last change put, or an error; never something else.
+pub trait View {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// When storage fails. The caller must stop writing.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError>;
+}
+
+/// A key with its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// Ordered reads.
+pub trait Scan: View {
+    /// All records whose key starts with `prefix` and is greater than `after` (when given), in key order.
+    fn scan<'a>(
+        &'a self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+    ) -> Box<dyn Iterator<Item = Result<Row, StateError>> + 'a>;
+}
+
+/// Bytes of a record.
+pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
+    postcard::to_stdvec(record).expect("records hold nothing that postcard cannot write")
+}
+
+/// A record from its bytes.
+///
+/// # Errors
+/// When the bytes are not what this version writes.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((record, [])) => Ok(record),
+        Ok(_) => Err(StateError("record has bytes after its end".into())),
+        Err(error) => Err(StateError(format!("record does not decode: {error}"))),
+    }
+}
+
+/// What one statement changes: puts and deletions, in key order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New value, or `None` for a deletion, by key.
+    pub records: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Findings that it raised: code, object, detail.
+    pub findings: Vec<(crate::FindingCode, String, String)>,
+}
+
+impl Changes {
+    /// Hash over all changes so far: `BLAKE3-derive-key("daicho 2026-11 custody changes v1", previous || records)`.
+    ///
+    /// A record is the key's length (4 bytes, big-endian), the key, 1 and the value's length and value, or 0.
+    /// Two replays that agree on it agree on every change.
+    pub fn digest(&self, previous: &[u8; 32]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_derive_key("daicho 2026-11 custody changes v1");
+        hasher.update(previous);
+        for (key, value) in &self.records {
+            hasher.update(&(key.len() as u32).to_be_bytes()).update(key);
+            match value {
+                Some(value) => {
+                    hasher.update(&[1]).update(&(value.len() as u32).to_be_bytes()).update(value)
+                }
+                None => hasher.update(&[0]),
+            };
+        }
+        hasher.finalize().into()
+    }
+}
+
+/// One statement's work on the state: reads through to the view, keeps writes until the statement is accepted.
+pub struct Txn<'a> {
+    view: &'a dyn View,
+    changes: Changes,
+}
+
+impl<'a> Txn<'a> {
+    /// A transaction on `view`.
+    pub fn new(view: &'a dyn View) -> Self {
+        Self { view, changes: Changes::default() }
+    }
+
+    /// A record, with this statement's own writes.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn get<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, StateError> {
+        self.get_raw(key)?.map(|bytes| decode(&bytes)).transpose()
+    }
+
+    /// A record's bytes.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn get_raw(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        debug_assert!(Table::is_read_by_fold(key[0]), "outputs are never read back");
+        match self.changes.records.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.view.get(key),
+        }
+    }
+
+    /// Whether there is a record.
+    ///
+    /// # Errors
+    /// When storage fails.
+    pub fn exists(&self, key: &[u8]) -> Result<bool, StateError> {
+        Ok(self.get_raw(key)?.is_some())
+    }
+
+    /// Writes a record.
+    pub fn put<T: Serialize>(&mut self, key: Vec<u8>, record: &T) {
+        self.put_raw(key, encode(record));
+    }
+
+    /// Writes bytes.
+    pub fn put_raw(&mut self, key: Vec<u8>, bytes: Vec<u8>) {
+        self.changes.records.insert(key, Some(bytes));
+    }
+
+    /// Notes a finding for the answer; the record is written by the caller.
+    pub(crate) fn note_finding(&mut self, code: crate::FindingCode, object: &str, detail: &str) {
+        self.changes.findings.push((code, object.to_owned(), detail.to_owned()));
+    }
+
+    /// Everything written.
+    pub fn into_changes(self) -> Changes {
+        self.changes
+    }
+}
+
+/// State in memory: for tests, validators and replays.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryState {
+    records: HashMap<Vec<u8>, Vec<u8>>,
+    keep_outputs: bool,
+}
+
+impl MemoryState {
+    /// State that keeps every record.
+    pub fn full() -> Self {
+        Self { records: HashMap::new(), keep_outputs: true }
+    }
+
+    /// State that keeps only what the fold reads back.
+    pub fn for_replay() -> Self {
+        Self::default()
+    }
+
+    /// Applies changes.
+    pub fn apply(&mut self, changes: Changes) {
+        for (key, value) in changes.records {
+            match value {
+                Some(value) if self.keep_outputs || Table::is_read_by_fold(key[0]) => {
+                    self.records.insert(key, value);
+                }
+                Some(_) => {}
+                None => {
+                    self.records.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+}
+
+impl View for MemoryState {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StateError> {
+        Ok(self.records.get(key).cloned())
+    }
+}
+
+impl Scan for MemoryState {
+    fn scan<'a>(
+        &'a self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+    ) -> Box<dyn Iterator<Item = Result<Row, StateError>> + 'a> {
+        let after = after.map(<[u8]>::to_vec);
+        let mut rows: Vec<Row> = self
+            .records
+            .iter()
+            .filter(|(k, _)| k.starts_with(prefix) && after.as_ref().is_none_or(|a| *k > a))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        rows.sort();
+        Box::new(rows.into_iter().map(Ok))
+    }
+}

@@ -1,0 +1,108 @@
+//! Keys and values outside the custody state. Integers are big-endian, so that byte order is number order.
+
+use daicho_core::{ChainHash, EntryIndex, Instant, KeyId, LedgerSize, StatementId};
+
+use crate::StoreError;
+
+/// Version of the layout of the data folder.
+pub(crate) const FORMAT: u32 = 1;
+/// `index (8)` → entry bytes.
+pub(crate) const CF_ENTRIES: &str = "entries";
+/// `key id (16), sequence (8)` → [`StatementRow`].
+pub(crate) const CF_STATEMENTS: &str = "statements";
+/// Custody state, as its own module defines it.
+pub(crate) const CF_STATE: &str = "state";
+/// [`HEAD`] and [`FORMAT_KEY`].
+pub(crate) const CF_META: &str = "meta";
+pub(crate) const HEAD: &[u8] = b"head";
+pub(crate) const FORMAT_KEY: &[u8] = b"format";
+
+/// How far the ledger is. Written with every commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Number of entries.
+    pub size: LedgerSize,
+    /// Chain hash of the last entry, or of the origin.
+    pub chain: ChainHash,
+    /// Time of the last entry.
+    pub recorded: Instant,
+    /// Hash over all changes of custody state so far.
+    pub custody: [u8; 32],
+}
+
+impl Head {
+    /// `size (8), chain (32), time (8), custody (32)`.
+    pub(crate) fn encode(&self) -> [u8; 80] {
+        let mut out = [0; 80];
+        out[..8].copy_from_slice(&self.size.get().to_be_bytes());
+        out[8..40].copy_from_slice(self.chain.as_bytes());
+        out[40..48].copy_from_slice(&(self.recorded.unix_ms() as u64).to_be_bytes());
+        out[48..].copy_from_slice(&self.custody);
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let wrong = || StoreError::Damaged("head".into());
+        if bytes.len() != 80 {
+            return Err(wrong());
+        }
+        let number = |at: usize| bytes[at..at + 8].try_into().map(u64::from_be_bytes).map_err(|_| wrong());
+        let recorded = i64::try_from(number(40)?).ok().and_then(Instant::from_unix_ms).ok_or_else(wrong)?;
+        Ok(Self {
+            size: LedgerSize::new(number(0)?),
+            chain: ChainHash::from_slice(&bytes[8..40]).ok_or_else(wrong)?,
+            recorded,
+            custody: bytes[48..].try_into().map_err(|_| wrong())?,
+        })
+    }
+}
+
+/// Where a statement is, and which bytes it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatementRow {
+    /// Its entry.
+    pub entry: EntryIndex,
+    /// BLAKE3 of the statement bytes.
+    pub hash: [u8; 32],
+}
+
+impl StatementRow {
+    pub(crate) fn encode(&self) -> [u8; 40] {
+        let mut out = [0; 40];
+        out[..8].copy_from_slice(&self.entry.get().to_be_bytes());
+        out[8..].copy_from_slice(&self.hash);
+        out
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        let wrong = |_| StoreError::Damaged("statement index".into());
+        let entry = bytes.get(..8).unwrap_or_default().try_into().map(u64::from_be_bytes).map_err(wrong)?;
+        let hash = bytes.get(8..).unwrap_or_default().try_into().map_err(wrong)?;
+        Ok(Self { entry: EntryIndex::new(entry), hash })
+    }
+}
+
+pub(crate) fn statement_key(id: &StatementId) -> [u8; KeyId::LEN + 8] {
+    let mut out = [0; KeyId::LEN + 8];
+    out[..KeyId::LEN].copy_from_slice(id.key.as_bytes());
+    out[KeyId::LEN..].copy_from_slice(&id.sequence.to_be_bytes());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use daicho_core::Origin;
+
+    #[test]
+    fn a_head_round_trips_and_a_cut_one_is_damaged() {
+        let head = Head {
+            size: LedgerSize::new(7),
+            chain: ChainHash::of_origin(&Origin::new("x").expect("valid")),
+            recorded: Instant::EPOCH.plus_ms(5),
+            custody: [9; 32],
+        };
+        assert_eq!(Head::decode(&head.encode()).expect("own bytes"), head);
+        assert!(Head::decode(&head.encode()[..79]).is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! Opening and writing. One synced batch for each commit group: all of it is on disk, or none.
+
+use std::path::Path;
+
+use daicho_core::{ChainHash, EntryIndex, Instant, LedgerSize, Origin, StatementId};
+use daicho_custody::state::Changes;
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options,
+    ReadOptions, WriteBatch, WriteOptions,
+};
+
+use crate::format::{
+    CF_ENTRIES, CF_META, CF_STATE, CF_STATEMENTS, FORMAT, FORMAT_KEY, HEAD, Head, StatementRow, statement_key,
+};
+use crate::{Snapshot, StoreError};
+
+/// Memory for blocks read back, in bytes.
+const CACHE_BYTES: usize = 128 << 20;
+
+/// A ledger's data folder, open for writing.
+pub struct Store {
+    pub(crate) db: DB,
+}
+
+/// What one commit group writes.
+#[derive(Default)]
+pub struct Commit {
+    batch: WriteBatch,
+    entries: usize,
+}
+
+impl Store {
+    /// Makes an empty ledger for `origin` in a new or empty folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Exists`] when there is one.
+    pub fn create(path: &Path, origin: &Origin) -> Result<Self, StoreError> {
+        if path.join("CURRENT").exists() {
+            return Err(StoreError::Exists(path.display().to_string()));
+        }
+        let store = Self { db: open(path, true)? };
+        let head = Head {
+            size: LedgerSize::new(0),
+            chain: ChainHash::of_origin(origin),
+            recorded: Instant::EPOCH,
+            custody: [0; 32],
+        };
+        let mut batch = WriteBatch::default();
+        batch.put_cf(store.cf(CF_META), FORMAT_KEY, FORMAT.to_be_bytes());
+        batch.put_cf(store.cf(CF_META), HEAD, head.encode());
+        store.write_synced(&batch)?;
+        Ok(store)
+    }
+
+    /// Opens a ledger.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`], [`StoreError::Format`], or what RocksDB finds wrong with its files.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        if !path.join("CURRENT").exists() {
+            return Err(StoreError::Missing(path.display().to_string()));
+        }
+        let store = Self { db: open(path, false)? };
+        let format = store.db.get_cf(store.cf(CF_META), FORMAT_KEY)?.unwrap_or_default();
+        let found = format.as_slice().try_into().map_or(0, u32::from_be_bytes);
+        if found != FORMAT {
+            return Err(StoreError::Format { found, expected: FORMAT });
+        }
+        Ok(store)
+    }
+
+    /// How far the ledger is.
+    ///
+    /// # Errors
+    /// When the head is damaged.
+    pub fn head(&self) -> Result<Head, StoreError> {
+        let bytes = self.db.get_cf(self.cf(CF_META), HEAD)?;
+        Head::decode(&bytes.ok_or_else(|| StoreError::Damaged("no head".into()))?)
+    }
+
+    /// Writes a commit group with the head after it, and syncs.
+    ///
+    /// If the process dies before this returns, the group is on disk as a whole or not at all, and nobody has been
+    /// told. After it has returned the group survives a loss of power.
+    ///
+    /// # Errors
+    /// After an error nobody knows what reached the disk: write nothing more.
+    pub fn commit(&self, mut commit: Commit, head: &Head) -> Result<(), StoreError> {
+        commit.batch.put_cf(self.cf(CF_META), HEAD, head.encode());
+        self.write_synced(&commit.batch)
+    }
+
+    /// Adds an entry with its statement's index rows and changes to a commit group.
+    pub fn add(
+        &self,
+        commit: &mut Commit,
+        index: EntryIndex,
+        bytes: &[u8],
+        statements: &[(StatementId, StatementRow)],
+        changes: &Changes,
+    ) {
+        commit.entries += 1;
+        commit.batch.put_cf(self.cf(CF_ENTRIES), index.get().to_be_bytes(), bytes);
+        for (id, row) in statements {
+            commit.batch.put_cf(self.cf(CF_STATEMENTS), statement_key(id), row.encode());
+        }
+        let state = self.cf(CF_STATE);
+        for (key, value) in &changes.records {
+            match value {
+                Some(value) => commit.batch.put_cf(state, key, value),
+                None => commit.batch.delete_cf(state, key),
+            }
+        }
+    }
+
+    /// A consistent view for readers.
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot::new(self)
+    }
+
+    /// One entry's bytes.
+    ///
+    /// # Errors
+    /// When the disk fails or a block is damaged.
+    pub fn entry(&self, index: EntryIndex) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.db.get_cf(self.cf(CF_ENTRIES), index.get().to_be_bytes())?)
+    }
+
+    /// One entry's bytes even when RocksDB's own checksum fails, so that the entry at fault can be named.
+    ///
+    /// # Errors
+    /// When not even that can be read.
+    pub fn entry_unchecked(&self, index: EntryIndex) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_verify_checksums(false);
+        options.fill_cache(false);
+        Ok(self.db.get_cf_opt(self.cf(CF_ENTRIES), index.get().to_be_bytes(), &options)?)
+    }
+
+    /// Where a statement is. `None` when it is not recorded.
+    ///
+    /// # Errors
+    /// When the disk fails or the row is damaged.
+    pub fn statement(&self, id: &StatementId) -> Result<Option<StatementRow>, StoreError> {
+        let bytes = self.db.get_cf(self.cf(CF_STATEMENTS), statement_key(id))?;
+        bytes.map(|bytes| StatementRow::decode(&bytes)).transpose()
+    }
+
+    /// Number of rows of the statement index and of the custody state, read one by one.
+    ///
+    /// # Errors
+    /// When the disk fails or a block is damaged.
+    pub fn count_rows(&self) -> Result<(u64, u64), StoreError> {
+        let count = |name: &str| -> Result<u64, StoreError> {
+            let mut n = 0;
+            for row in self.db.iterator_cf(self.cf(name), rocksdb::IteratorMode::Start) {
+                row?;
+                n += 1;
+            }
+            Ok(n)
+        };
+        Ok((count(CF_STATEMENTS)?, count(CF_STATE)?))
+    }
+
+    /// Writes everything that is still in memory to table files. For a quiet shutdown; nothing depends on it.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        for name in [CF_ENTRIES, CF_STATEMENTS, CF_STATE, CF_META] {
+            self.db.flush_cf(self.cf(name))?;
+        }
+        Ok(())
+    }
+
+    fn write_synced(&self, batch: &WriteBatch) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.db.write_opt(batch, &options)?)
+    }
+
+    pub(crate) fn cf(&self, name: &str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("every column family is opened with the database")
+    }
+}
+
+impl Commit {
+    /// Number of entries in it.
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries == 0
+    }
+}
+
+fn open(path: &Path, create: bool) -> Result<DB, StoreError> {
+    let mut options = Options::default();
+    options.create_if_missing(create);
+    options.create_missing_column_families(create);
+    // A torn record at the end of the log is a write that nobody was told of. Damage anywhere else stops the start.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_max_background_jobs(2);
+    options.set_keep_log_file_num(4);
+    options.set_max_total_wal_size(256 << 20);
+    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    let families = [CF_ENTRIES, CF_STATEMENTS, CF_STATE, CF_META]
+        .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
+    Ok(DB::open_cf_descriptors(&options, path, families)?)
+}
+
+fn family_options(name: &str, cache: &Cache) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(cache);
+    let mut options = Options::default();
+    if name == CF_ENTRIES {
+        // Uncompressed, so that a damaged byte on disk is a damaged byte of one entry.
+        options.set_compression_type(DBCompressionType::None);
+    } else {
+        options.set_compression_type(DBCompressionType::Lz4);
+        // Most look-ups ask for ids that are new.
+        blocks.set_bloom_filter(10.0, false);
+    }
+    options.set_write_buffer_size(64 << 20);
+    options.set_block_based_table_factory(&blocks);
+    options
+}
