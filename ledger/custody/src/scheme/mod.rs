@@ -4,6 +4,7 @@ mod deadline;
 mod lint;
 mod model;
 
+pub use daicho_core::Date;
 pub use deadline::Deadline;
 pub use lint::{Diagnostic, Level, lint, lint_vocabulary};
 pub use model::*;

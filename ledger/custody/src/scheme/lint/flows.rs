@@ -4,7 +4,7 @@ use daicho_core::Date;
 
 use super::{Context, acts_of, at, contracts_binding, storage_of};
 use crate::scheme::{
-    Act, Effect, Flow, Matter, Party, PartyRole, Personal, Scheme, Storage, System, Witness,
+    Act, Effect, End, Flow, Matter, Party, PartyRole, Personal, Scheme, Storage, System, Witness,
 };
 
 /// The clause word of a ban on copying.
@@ -107,7 +107,7 @@ fn electronic(system: &System) -> bool {
     )
 }
 
-/// A line between a computer of the ward and one of somebody else.
+/// A line between a computer that the ward owns, runs or works at and one of somebody else.
 fn couples(scheme: &Scheme, f: &Flow) -> bool {
     let systems = || [&f.from, &f.to].map(|e| e.system.as_ref().and_then(|id| scheme.system(id)));
     let [from, to] = systems();
@@ -116,9 +116,10 @@ fn couples(scheme: &Scheme, f: &Flow) -> bool {
     }
     let network = f.via.iter().filter_map(|id| scheme.system(id)).any(|s| s.kind == "network");
     let both = from.is_some_and(electronic) && to.is_some_and(electronic);
-    let of_ward = |end: &crate::scheme::End, system: Option<&System>| {
-        let owner = system.map_or(end.party.as_str(), |s| s.owner.as_str());
-        scheme.party(owner).is_some_and(ward_side)
+    let of_ward = |end: &End, system: Option<&System>| {
+        let hands = system.map(|s| [s.owner.as_str(), s.operator.as_str()]);
+        let hands = hands.into_iter().flatten().chain([end.party.as_str()]);
+        hands.filter_map(|id| scheme.party(id)).any(ward_side)
     };
     (network || both) && of_ward(&f.from, from) != of_ward(&f.to, to)
 }

@@ -80,7 +80,7 @@ fn test_data(cx: &mut Context<'_>, m: &Matter) {
 
 fn after_clauses(cx: &mut Context<'_>, m: &Matter) {
     let clause_lines = cx.scheme.rules.iter().filter(|r| r.clause.is_some()).filter_map(|r| r.line);
-    if let (Some(line), Some(clauses)) = (m.line, clause_lines.min())
+    if let (Some(line), Some(clauses)) = (m.line, clause_lines.max())
         && line > clauses
     {
         cx.note(

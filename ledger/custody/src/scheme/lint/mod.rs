@@ -12,6 +12,7 @@ mod parties;
 mod refs;
 mod rules;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{Act, Contract, Flow, Matter, Scheme, Storage, System, Text, Vocabulary};
@@ -85,7 +86,23 @@ pub fn lint(text: &str, scheme: &Scheme, vocabulary: &Vocabulary) -> Vec<Diagnos
     clauses::check(&mut cx);
     flows::check(&mut cx);
     rules::check(&mut cx);
+    unfounded(&mut cx);
     cx.report.sorted()
+}
+
+/// An anomaly that names a diagnostic which was not made: the paper or the file changed meanwhile.
+fn unfounded(cx: &mut Context<'_>) {
+    let names: BTreeSet<String> = cx.report.found.iter().map(Diagnostic::name).collect();
+    for anomaly in &cx.scheme.anomalies {
+        for name in anomaly.found_by.iter().filter(|n| !names.contains(*n)) {
+            cx.error(
+                "anomaly-not-found",
+                at("anomaly", &anomaly.id, "found_by"),
+                format!("{name} という指摘は出ていません。解消したなら異状の記載を外してください"),
+                format!("`{name}` was not found; if it is mended, drop it from the anomaly"),
+            );
+        }
+    }
 }
 
 /// Checks a vocabulary alone.
