@@ -334,3 +334,11 @@ fn a_vocabulary_with_holes_is_refused() {
         assert!(found.iter().all(|d| d.level == Level::Error), "{found:#?}");
     }
 }
+
+#[test]
+fn the_sample_of_the_format_page_is_a_sound_file() {
+    let page = include_str!("../../../docs/formats/scheme.md");
+    let sample = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a sample");
+    let found = diagnostics(sample, COMMON);
+    assert!(found.iter().all(|d| !d.level.blocks()), "{found:#?}");
+}
