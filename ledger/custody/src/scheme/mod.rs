@@ -1,9 +1,12 @@
 //! Schemes are data: the file format, its reading, its checks.
 
 mod deadline;
+mod lint;
 mod model;
 
+pub use daicho_core::Date;
 pub use deadline::Deadline;
+pub use lint::{Diagnostic, Level, lint, lint_vocabulary};
 pub use model::*;
 
 /// A file that could not be read as a scheme or vocabulary.

@@ -27,6 +27,22 @@ pub struct Vocabulary {
     /// Deadline words of the sources, with the number proposed for each that has none.
     #[serde(default, rename = "deadline_word")]
     pub deadline_words: Vec<DeadlineWord>,
+    /// Business facts that may start a clock. A rule may wait for no other.
+    #[serde(default, rename = "milestone")]
+    pub milestones: Vec<Milestone>,
+}
+
+/// A business fact that starts a clock (契機).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Milestone {
+    /// Word used by rules and by milestone events.
+    pub id: String,
+    /// Name in Japanese.
+    pub label: String,
+    /// What the sources leave open about it, so that two honest signers could state different times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclear: Option<Text>,
 }
 
 /// A law or ordinance with the time in which it was in force.
@@ -59,8 +75,30 @@ pub struct Article {
     pub id: String,
     /// The article as cited in Japanese.
     pub label: String,
+    /// The act that it makes lawful, or punishes.
+    pub act: Act,
     /// What it governs.
     pub governs: Text,
+}
+
+/// What an article governs, as far as checks need to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Act {
+    /// 本人外収集
+    Collect,
+    /// 目的外利用
+    OtherUse,
+    /// 外部提供
+    Provide,
+    /// 業務委託・再委託
+    Outsource,
+    /// 電子計算機による処理
+    Process,
+    /// 外部結合
+    Couple,
+    /// 罰則
+    Penalty,
 }
 
 /// A text in both languages of the project.
@@ -86,6 +124,12 @@ pub struct ClauseSheet {
     /// Name of the attachment when the sheet itself is not among the papers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_attached: Option<String>,
+    /// The heading printed on the sheet, which is all that a reader of the paper has to tell sheets apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heading: Option<String>,
+    /// The word by which the sheet calls what it is attached to: 契約.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instrument: Option<String>,
     /// How its wording differs between the papers that use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variants: Option<Text>,
@@ -109,6 +153,15 @@ pub struct Clause {
     /// The same clause on another sheet: `sheet/number`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
+    /// Whose duty it is, when not that of the role which the sheet binds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duty_of: Option<String>,
+    /// Roles from which the material comes that the clause speaks of.
+    #[serde(default)]
+    pub provided_by: Vec<String>,
+    /// For the damages clause: first and last clause of which a breach must be made good.
+    #[serde(default)]
+    pub breach_of: Vec<[u32; 2]>,
 }
 
 /// A kind of evidence of erasure or return.
@@ -194,6 +247,9 @@ pub struct Scheme {
     /// Earlier council sessions on the same business, in Japanese.
     #[serde(default)]
     pub prior_council: Vec<String>,
+    /// Attachments to which the paper points and which are not among the papers.
+    #[serde(default)]
+    pub not_attached: Vec<String>,
     /// Volumes that the source states.
     #[serde(default, rename = "volume")]
     pub volumes: Vec<Volume>,
@@ -336,6 +392,9 @@ pub struct Basis {
     pub article: String,
     /// Whether the council was consulted (諮問) or told (報告).
     pub kind: CouncilItem,
+    /// The word behind the article in the paper's list of bases, where it matters: 業務委託.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub words: Option<String>,
 }
 
 /// Kind of a council item.
@@ -358,6 +417,12 @@ pub struct Party {
     pub label: String,
     /// What it is in this scheme.
     pub role: PartyRole,
+    /// Other names that the paper uses for it.
+    #[serde(default)]
+    pub also_called: Vec<String>,
+    /// Groups of persons that a data subject stands for, in the source's words.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// 甲, 乙 or 丙 in the paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
@@ -450,6 +515,9 @@ pub struct Contract {
     pub id: String,
     /// Kind: `outsourcing`, `agreement`, `subcontract`, `three-party`, `uniform-national`.
     pub kind: String,
+    /// Name of the instrument in Japanese, where it is not plainly a 委託契約: 協定, 三者契約.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
     /// The parties, the one who entrusts first.
     pub between: Vec<String>,
     /// The matter whose period it has.
@@ -460,6 +528,12 @@ pub struct Contract {
     /// Further clause sheets attached for passing on.
     #[serde(default)]
     pub attaches: Vec<String>,
+    /// The work entrusted, in the source's words.
+    #[serde(default)]
+    pub scope: Vec<String>,
+    /// Whether the paper's tables for this contract speak of 特定個人情報 as well as 個人情報.
+    #[serde(default)]
+    pub covers_individual_number: bool,
     /// Whether work may be passed on.
     pub subcontracting: Subcontracting,
     /// Where the source says so, or what else it asks.
@@ -511,6 +585,9 @@ pub struct System {
     /// The rule that ends the storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// Kinds for which the paper names this system as the recording medium (記録媒体).
+    #[serde(default)]
+    pub recording_medium_of: Vec<String>,
     /// Protective measures that the source lists, as words.
     #[serde(default)]
     pub safeguards: Vec<String>,
@@ -922,6 +999,9 @@ pub struct Obligation {
     pub to: Vec<String>,
     /// What, in our words.
     pub duty: Text,
+    /// Another obligation that states the same duty again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub same_duty_as: Option<String>,
     /// The source's key words, in Japanese.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
