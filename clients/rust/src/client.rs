@@ -33,11 +33,11 @@ pub struct Client {
 
 /// Reads every page of a list call into one vector.
 macro_rules! all_pages {
-    ($service:expr, $call:ident, $items:ident, $request:expr) => {{
+    ($service:expr, $call:ident, $items:ident, $request:ident { $($field:ident: $value:expr),* }) => {{
         let mut service = $service;
         let mut all = Vec::new();
-        let mut request = $request;
-        request.page_size = PAGE_SIZE;
+        let mut request =
+            proto::$request { page_size: PAGE_SIZE, $($field: $value,)* ..Default::default() };
         loop {
             let page = service.$call(request.clone()).await?.into_inner();
             all.extend(page.$items);
@@ -145,7 +145,7 @@ impl Client {
     /// # Errors
     /// As every read.
     pub async fn parties(&self) -> Result<Vec<proto::Party>, ClientError> {
-        all_pages!(self.custody(), list_parties, parties, proto::ListPartiesRequest::default())
+        all_pages!(self.custody(), list_parties, parties, ListPartiesRequest {})
     }
 
     /// All keys that were ever authorised.
@@ -153,7 +153,7 @@ impl Client {
     /// # Errors
     /// As every read.
     pub async fn keys(&self) -> Result<Vec<proto::Key>, ClientError> {
-        all_pages!(self.custody(), list_keys, keys, proto::ListKeysRequest::default())
+        all_pages!(self.custody(), list_keys, keys, ListKeysRequest {})
     }
 
     /// All schemes in force.
@@ -161,7 +161,7 @@ impl Client {
     /// # Errors
     /// As every read.
     pub async fn schemes(&self) -> Result<Vec<proto::SchemeSummary>, ClientError> {
-        all_pages!(self.custody(), list_schemes, schemes, proto::ListSchemesRequest::default())
+        all_pages!(self.custody(), list_schemes, schemes, ListSchemesRequest {})
     }
 
     /// The data sets of a scheme.
@@ -169,8 +169,12 @@ impl Client {
     /// # Errors
     /// As every read; [`ClientError::NotFound`] for an unknown scheme.
     pub async fn data_sets(&self, scheme: &str) -> Result<Vec<proto::DataSetSummary>, ClientError> {
-        let request = proto::ListDataSetsRequest { scheme: scheme.to_owned(), ..Default::default() };
-        all_pages!(self.custody(), list_data_sets, data_sets, request)
+        all_pages!(
+            self.custody(),
+            list_data_sets,
+            data_sets,
+            ListDataSetsRequest { scheme: scheme.to_owned() }
+        )
     }
 
     /// A data set with its copies, judged at `as_of_ms` (0: now).
@@ -193,8 +197,12 @@ impl Client {
     /// # Errors
     /// As every read; [`ClientError::NotFound`] for an unknown scheme.
     pub async fn copies(&self, scheme: &str, as_of_ms: i64) -> Result<Vec<proto::CopyState>, ClientError> {
-        let request = proto::ListCopiesRequest { scheme: scheme.to_owned(), as_of_ms, ..Default::default() };
-        all_pages!(self.custody(), list_copies, copies, request)
+        all_pages!(
+            self.custody(),
+            list_copies,
+            copies,
+            ListCopiesRequest { scheme: scheme.to_owned(), as_of_ms: as_of_ms }
+        )
     }
 
     /// The handovers of a scheme.
@@ -202,8 +210,12 @@ impl Client {
     /// # Errors
     /// As every read; [`ClientError::NotFound`] for an unknown scheme.
     pub async fn handovers(&self, scheme: &str) -> Result<Vec<proto::Handover>, ClientError> {
-        let request = proto::ListHandoversRequest { scheme: scheme.to_owned(), ..Default::default() };
-        all_pages!(self.custody(), list_handovers, handovers, request)
+        all_pages!(
+            self.custody(),
+            list_handovers,
+            handovers,
+            ListHandoversRequest { scheme: scheme.to_owned() }
+        )
     }
 
     /// Open copies due at or before `until_ms` (0: 7 days from now), of one scheme or of all (empty).
@@ -211,8 +223,12 @@ impl Client {
     /// # Errors
     /// As every read.
     pub async fn due(&self, scheme: &str, until_ms: i64) -> Result<Vec<proto::DueCopy>, ClientError> {
-        let request = proto::ListDueRequest { scheme: scheme.to_owned(), until_ms, ..Default::default() };
-        all_pages!(self.custody(), list_due, due, request)
+        all_pages!(
+            self.custody(),
+            list_due,
+            due,
+            ListDueRequest { scheme: scheme.to_owned(), until_ms: until_ms }
+        )
     }
 
     /// Findings as they stand at `as_of_ms` (0: now), of one scheme or of all (empty).
@@ -220,9 +236,12 @@ impl Client {
     /// # Errors
     /// As every read.
     pub async fn findings(&self, scheme: &str, as_of_ms: i64) -> Result<Vec<proto::Finding>, ClientError> {
-        let request =
-            proto::ListFindingsRequest { scheme: scheme.to_owned(), as_of_ms, ..Default::default() };
-        all_pages!(self.custody(), list_findings, findings, request)
+        all_pages!(
+            self.custody(),
+            list_findings,
+            findings,
+            ListFindingsRequest { scheme: scheme.to_owned(), as_of_ms: as_of_ms }
+        )
     }
 }
 

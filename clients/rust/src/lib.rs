@@ -39,3 +39,4 @@ pub use error::ClientError;
 pub use retry::Retry;
 pub use split::split;
 pub use stream::{Answer, EmitStream};
+pub use tonic::Code;
