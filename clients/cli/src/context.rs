@@ -32,7 +32,7 @@ impl Context {
 
     /// The text in the chosen language.
     pub(crate) fn pick<T>(&self, ja: T, en: T) -> T {
-        self.lang.pick(ja, en)
+        self.lang.either(ja, en)
     }
 
     /// Whether the results are JSON.

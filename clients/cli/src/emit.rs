@@ -20,7 +20,7 @@ const BAD_LINES_SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  daicho emit --describe\n  daicho emit --describe collected\n  \
-    daicho emit --key terminal.pem --event '{\"occur_time\":\"2021-04-01T09:00\",\"scheme\":\"queue_notice\",\
+    daicho emit --key terminal.pem --event \\\n    '{\"occur_time\":\"2021-04-01T09:00\",\"scheme\":\"queue_notice\",\
 \"copied\":{\"from_copies\":[\"a\"],\"copies\":[{\"id\":\"b\",\"data_set\":\"d\",\"system\":\"s\"}]}}'\n  \
     daicho emit --key terminal.pem --file day.jsonl --dry-run\n  daicho emit --key terminal.pem --file day.jsonl\n  \
     generate-events | daicho emit --key terminal.pem -\n\n\

@@ -36,7 +36,7 @@ struct Wrong {
 pub(crate) fn parse(text: &str, lang: Lang) -> Result<proto::Event, BadEvent> {
     let value: Value = serde_json::from_str(text).map_err(|error| BadEvent {
         column: error.column().max(1),
-        message: lang.pick(format!("JSON として読めません: {error}"), format!("no JSON: {error}")),
+        message: lang.either(format!("JSON として読めません: {error}"), format!("no JSON: {error}")),
     })?;
     read(value, lang).map_err(|wrong| BadEvent {
         column: text[..locate(text, &wrong.path)].chars().count() + 1,
@@ -49,7 +49,7 @@ fn read(value: Value, lang: Lang) -> Result<proto::Event, Wrong> {
     let Value::Object(mut fields) = value else {
         return Err(Wrong {
             path,
-            message: lang.pick("事象は {…} の形です", "an event is an object, {…}").to_owned(),
+            message: lang.either("事象は {…} の形です", "an event is an object, {…}").to_owned(),
         });
     };
     let time = take_time(&mut fields, lang)?;
@@ -58,7 +58,7 @@ fn read(value: Value, lang: Lang) -> Result<proto::Event, Wrong> {
     if let Some(time) = time {
         event.occur_time_ms = time.unix_ms();
     }
-    let missing = |ja: &str, en: &str| Wrong { path: Vec::new(), message: lang.pick(ja, en).to_owned() };
+    let missing = |ja: &str, en: &str| Wrong { path: Vec::new(), message: lang.either(ja, en).to_owned() };
     if event.occur_time_ms == 0 {
         return Err(missing(
             "occur_time（発生した時刻、例 \"2021-04-01T09:00\"）がありません",
@@ -81,7 +81,7 @@ fn take_time(fields: &mut Map<String, Value>, lang: Lang) -> Result<Option<Insta
     };
     let wrong = |message: String| Wrong { path: vec![Step::Key(name.to_owned())], message };
     if fields.contains_key("occur_time_ms") || fields.contains_key("occurTimeMs") {
-        let message = lang.pick(
+        let message = lang.either(
             "occur_time と occur_time_ms は一方だけを書いてください",
             "give `occur_time` or `occur_time_ms`, not both",
         );
@@ -90,7 +90,7 @@ fn take_time(fields: &mut Map<String, Value>, lang: Lang) -> Result<Option<Insta
     let value = fields.remove(name).unwrap_or_default();
     let time = value.as_str().and_then(Instant::parse);
     time.map(Some).ok_or_else(|| {
-        wrong(lang.pick(
+        wrong(lang.either(
             format!("{value} は時刻として読めません。\"2021-04-01T09:00\" のように書いてください"),
             format!("{value} is no time; write \"2021-04-01T09:00\" (in Japan) or with an offset"),
         ))
@@ -112,7 +112,7 @@ fn message(
             return Err(Wrong { path: path.clone(), message: unknown_field(descriptor, &name, lang) });
         };
         if let Some(taken) = taken_by(&message, &field) {
-            let message = lang.pick(
+            let message = lang.either(
                 format!("`{taken}` と `{name}` は同時に書けません（一つの事象に一つの事実）"),
                 format!("`{taken}` and `{name}` exclude each other: one event, one fact"),
             );
@@ -130,7 +130,7 @@ fn message(
 fn unknown_field(descriptor: &MessageDescriptor, name: &str, lang: Lang) -> String {
     let known: Vec<String> = descriptor.fields().map(|field| field.name().to_owned()).collect();
     let (of, known) = (descriptor.name(), known.join(", "));
-    lang.pick(
+    lang.either(
         format!("{of} に `{name}` という項目はありません。使える項目: {known}"),
         format!("{of} has no field `{name}`; it has {known}"),
     )
@@ -152,7 +152,7 @@ fn field(
         return single(field, value, path, lang);
     }
     let Value::Array(items) = value else {
-        let message = lang.pick("[…] の形（一覧）で書いてください", "this is a list: write [ … ]");
+        let message = lang.either("[…] の形（一覧）で書いてください", "this is a list: write [ … ]");
         return Err(Wrong { path: path.clone(), message: message.to_owned() });
     };
     let mut list = Vec::with_capacity(items.len());
@@ -175,20 +175,20 @@ fn single(
             message(&descriptor, fields, path, lang).map(Reflected::Message)
         }
         (Kind::Message(_), _) => {
-            let message = lang.pick("{…} の形で書いてください", "this is an object: write { … }");
+            let message = lang.either("{…} の形で書いてください", "this is an object: write { … }");
             Err(Wrong { path: path.clone(), message: message.to_owned() })
         }
         (Kind::Bytes, Value::String(text)) if text.starts_with("hex:") => {
             let bytes = hex::decode(&text["hex:".len()..]).map_err(|error| Wrong {
                 path: path.clone(),
                 message: lang
-                    .pick(format!("16進数として読めません: {error}"), format!("no hexadecimal: {error}")),
+                    .either(format!("16進数として読めません: {error}"), format!("no hexadecimal: {error}")),
             })?;
             Ok(Reflected::Bytes(bytes.into()))
         }
         (_, value) => leaf(field, value).map_err(|error| Wrong {
             path: path.clone(),
-            message: lang.pick(format!("値が正しくありません: {error}"), error.to_string()),
+            message: lang.either(format!("値が正しくありません: {error}"), error.to_string()),
         }),
     }
 }
@@ -204,7 +204,7 @@ fn leaf(field: &FieldDescriptor, value: Value) -> Result<Reflected, serde_json::
     })
 }
 
-/// Byte offset of the value at a path in JSON text that is known to be well formed; of the name for a field.
+/// Byte offset of the value at a path in JSON text that is known to be well formed.
 fn locate(text: &str, path: &[Step]) -> usize {
     let mut scanner = Scanner { text: text.as_bytes(), at: 0 };
     scanner.space();
@@ -213,7 +213,7 @@ fn locate(text: &str, path: &[Step]) -> usize {
             Step::Key(name) => scanner.enter_field(name),
             Step::Index(index) => scanner.enter_item(*index),
         };
-        // A last step names the field itself; further ones go into its value.
+        // Not there: the value around it is the best place to point at.
         if place.is_none() {
             break;
         }

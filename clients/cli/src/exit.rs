@@ -77,7 +77,7 @@ pub(crate) fn report(error: &anyhow::Error, lang: Lang) -> ExitCode {
         Some(client) => (Exit::of(client), explain(client, lang)),
         None => (Exit::Usage, format!("{error:#}")),
     };
-    eprintln!("{}{text}", lang.pick("エラー: ", "error: "));
+    eprintln!("{}{text}", lang.either("エラー: ", "error: "));
     exit.into()
 }
 

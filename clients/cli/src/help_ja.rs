@@ -19,6 +19,10 @@ fn level(command: Command, path: &str) -> Command {
         Some(text) => command.about(text),
         None => command,
     };
+    let command = match examples(&command, path) {
+        Some(text) => command.after_help(text),
+        None => command,
+    };
     let command = command.mut_args(|arg| {
         let id = arg.get_id().as_str().to_owned();
         let own = format!("{path} {id}");
@@ -35,6 +39,36 @@ fn level(command: Command, path: &str) -> Command {
         command.mut_subcommand(name, |sub| level(sub, &path))
     })
 }
+
+/// The examples under a Japanese heading, with the notes below them in Japanese.
+fn examples(command: &Command, path: &str) -> Option<String> {
+    let text = command.get_after_help()?.to_string();
+    let (examples, notes) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let notes = NOTES.iter().find(|(name, _)| *name == path).map_or(notes, |(_, text)| text);
+    let examples = examples.replacen("Examples:", "例:", 1);
+    Some(format!("{examples}\n\n{notes}").trim_end().to_owned())
+}
+
+/// What stands below the examples, by path.
+const NOTES: &[(&str, &str)] = &[
+    (
+        "key new",
+        "ファイルは PKCS#8 PEM 形式で、作成した本人だけが読めます。既にあるファイルには上書きしません。",
+    ),
+    (
+        "findings",
+        "一覧が空のときは「違反の記録がない」ことを示すもので、違反がないことを示すものではありません。",
+    ),
+    (
+        "emit",
+        "事象は protobuf の JSON 形式で、一行に一つ書きます。occur_time_ms の代わりに occur_time（日本時間）を書けます。\n\
+         bytes の値は base64、または hex: に続く16進数です。\n\
+         すべての行を読み、検査してから送信を始めます。一行でも誤りがあれば何も送信しません。\n\
+         受け付けられない申告があると、それ以降は送信しません。既に送信したものの結果は表示します。\n\
+         --dry-run は、指摘が生じる場合に終了コード 1、受け付けられない場合に 4 で終わります。\n\
+         各申告は現在の台帳に対して判定され、前の行の申告は考慮されません。",
+    ),
+];
 
 /// Commands by path.
 const ABOUT: &[(&str, &str)] = &[
@@ -84,7 +118,7 @@ const ARGS: &[(&str, &str)] = &[
     ("scheme show file", "事業の定義のファイル"),
     ("scheme enact file", "事業の定義のファイル"),
     ("scheme enact key", "区の秘密鍵（PKCS#8 PEM）"),
-    ("vocabulary", "語彙のファイル。省略時は同じ場所の vocabulary.toml"),
+    ("vocabulary", "語彙のファイル。省略時は、事業の定義と同じ場所にあり、その識別子を持つファイル"),
     ("settle", "原典の誤りをどう扱うか: scheme check の表示する「検査@表.識別子」と、その根拠"),
     ("applies_to_open", "既に進行している期限にもこの版を適用する"),
     ("due scheme", "事業の識別子。省略時はすべての事業"),

@@ -4,7 +4,7 @@ use crate::scheme::Lang;
 
 impl Lang {
     /// The text in this language.
-    pub(crate) fn pick<T>(self, ja: T, en: T) -> T {
+    pub(crate) fn either<T>(self, ja: T, en: T) -> T {
         match self {
             Self::Ja => ja,
             Self::En => en,

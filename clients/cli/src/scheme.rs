@@ -31,7 +31,7 @@ pub fn check(files: &[PathBuf], lang: Lang, json: bool, out: &mut dyn Write) -> 
                 let error = parsed.as_ref().err().map(|e| json!({ "line": e.line, "message": e.message }));
                 writeln!(out, "{}", json!({ "file": name, "sound": parsed.is_ok(), "error": error }))?;
             }
-            Ok(_) => writeln!(out, "{name}: {}", lang.pick("形式に誤りはありません", "well formed"))?,
+            Ok(_) => writeln!(out, "{name}: {}", lang.either("形式に誤りはありません", "well formed"))?,
             Err(error) => writeln!(out, "{name}:{}: {}", error.line, error.message)?,
         }
     }
@@ -45,7 +45,7 @@ pub fn check(files: &[PathBuf], lang: Lang, json: bool, out: &mut dyn Write) -> 
 pub fn show(file: &Path, lang: Lang, out: &mut dyn Write) -> anyhow::Result<()> {
     let scheme = Scheme::parse(&read(file)?)
         .map_err(|error| anyhow!("{}:{}: {}", file.display(), error.line, error.message))?;
-    let title = lang.pick(&scheme.title.ja, &scheme.title.en);
+    let title = lang.either(&scheme.title.ja, &scheme.title.en);
     writeln!(out, "{title} ({} {})", scheme.id, scheme.version)?;
     for (ja, en, count) in [
         ("当事者", "parties", scheme.parties.len()),
@@ -55,7 +55,7 @@ pub fn show(file: &Path, lang: Lang, out: &mut dyn Write) -> anyhow::Result<()> 
         ("保存期間の定め", "rules", scheme.rules.len()),
         ("義務", "obligations", scheme.obligations.len()),
     ] {
-        writeln!(out, "  {}: {count}", lang.pick(ja, en))?;
+        writeln!(out, "  {}: {count}", lang.either(ja, en))?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use clap::Subcommand;
 use daicho_client::{Emitter, Enactment};
 use daicho_core::proto::SourceCorrection;
-use daicho_custody::scheme::Scheme;
+use daicho_custody::scheme::{Scheme, Vocabulary};
 use serde_json::json;
 
 use crate::context::Context;
@@ -47,7 +47,7 @@ pub(crate) struct EnactArgs {
     /// Further private key that signs, for a two-person rule
     #[arg(long, value_name = "FILE")]
     cosign: Vec<PathBuf>,
-    /// Vocabulary file. Default: vocabulary.toml beside the scheme file
+    /// Vocabulary file. Default: the file beside the scheme that has the id which the scheme names
     #[arg(long, value_name = "FILE")]
     vocabulary: Option<PathBuf>,
     /// How an error of the source is settled: the diagnostic of `scheme check`, and the ground
@@ -106,21 +106,43 @@ async fn enact(args: EnactArgs, context: &Context, out: &mut dyn Write) -> anyho
 fn prepare(args: &EnactArgs, context: &Context) -> anyhow::Result<Enactment> {
     let corrections = args.settle.iter().map(|text| correction(text, context)).collect::<Result<_, _>>()?;
     let scheme_file = context.read(&args.file)?;
-    let vocabulary = args
-        .vocabulary
-        .clone()
-        .unwrap_or_else(|| args.file.parent().unwrap_or(Path::new("")).join("vocabulary.toml"));
     let text = String::from_utf8_lossy(&scheme_file);
     let scheme = Scheme::parse(&text)
         .map_err(|error| anyhow!("{}:{}: {}", args.file.display(), error.line, error.message))?;
+    let vocabulary_file = match &args.vocabulary {
+        Some(file) => context.read(file)?,
+        None => vocabulary_beside(&args.file, &scheme.vocabulary, context)?,
+    };
     Ok(Enactment {
         scheme: scheme.id,
         version: scheme.version,
-        vocabulary_file: context.read(&vocabulary)?,
+        vocabulary_file,
         scheme_file,
         corrections,
         applies_to_open: args.applies_to_open,
     })
+}
+
+/// The vocabulary with this id, among the files beside the scheme.
+fn vocabulary_beside(file: &Path, id: &str, context: &Context) -> anyhow::Result<Vec<u8>> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for beside in std::fs::read_dir(folder)? {
+        let path = beside?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let bytes = context.read(&path)?;
+            let text = String::from_utf8_lossy(&bytes);
+            if Vocabulary::parse(&text).is_ok_and(|vocabulary| vocabulary.id == id) {
+                return Ok(bytes);
+            }
+        }
+    }
+    Err(anyhow!(context.pick(
+        format!(
+            "語彙「{id}」のファイルが {} にありません。--vocabulary で指定してください",
+            folder.display()
+        ),
+        format!("no file in {} holds vocabulary `{id}`; give it with --vocabulary", folder.display()),
+    )))
 }
 
 fn correction(text: &str, context: &Context) -> anyhow::Result<SourceCorrection> {

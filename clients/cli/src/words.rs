@@ -50,7 +50,7 @@ pub(crate) fn event(event: &proto::Event, lang: Lang) -> String {
         None => None,
     };
     let phrase = phrase.unwrap_or_else(|| {
-        lang.pick("この版では読めない事象", "an event unknown to this version").to_owned()
+        lang.either("この版では読めない事象", "an event unknown to this version").to_owned()
     });
     let behalf = &event.on_behalf_of;
     let behalf = match (behalf.is_empty(), lang) {
@@ -65,32 +65,35 @@ pub(crate) fn event(event: &proto::Event, lang: Lang) -> String {
 fn governance(fact: &Fact, lang: Lang) -> Option<String> {
     Some(match fact {
         Fact::LedgerOpened(f) => {
-            lang.pick(format!("台帳 {} を開設", f.origin), format!("ledger {} opened", f.origin))
+            lang.either(format!("台帳 {} を開設", f.origin), format!("ledger {} opened", f.origin))
         }
-        Fact::PartyRegistered(f) => lang.pick(
+        Fact::PartyRegistered(f) => lang.either(
             format!("当事者 {}（{}）を登録", f.party, f.label),
             format!("party {} ({}) registered", f.party, f.label),
         ),
-        Fact::MemberRegistered(f) => lang.pick(
+        Fact::MemberRegistered(f) => lang.either(
             format!("{} の構成員 {}（{}）を登録", f.party, f.member, f.label),
             format!("member {} ({}) of {} registered", f.member, f.label, f.party),
         ),
-        Fact::KeyAuthorized(f) => lang.pick(
+        Fact::KeyAuthorized(f) => lang.either(
             format!("{} の鍵を承認（{}）", f.party, f.purpose),
             format!("key of {} authorised ({})", f.party, f.purpose),
         ),
         Fact::KeyRevoked(f) => {
             let key = short(&f.key_id);
-            lang.pick(format!("鍵 {key} を失効（{}）", f.reason), format!("key {key} revoked ({})", f.reason))
+            lang.either(
+                format!("鍵 {key} を失効（{}）", f.reason),
+                format!("key {key} revoked ({})", f.reason),
+            )
         }
         Fact::DocumentChunk(f) => {
             let (document, piece) = (short(&f.document), f.index.saturating_add(1));
-            lang.pick(
+            lang.either(
                 format!("文書 {document} を記録（{piece}/{}）", f.count),
                 format!("document {document} recorded ({piece}/{})", f.count),
             )
         }
-        Fact::SchemeEnacted(f) => lang.pick(
+        Fact::SchemeEnacted(f) => lang.either(
             format!("事業 {} 第{}版を施行", f.scheme, f.version),
             format!("scheme {} version {} enacted", f.scheme, f.version),
         ),
@@ -98,45 +101,45 @@ fn governance(fact: &Fact, lang: Lang) -> Option<String> {
         Fact::ContractSettled(f) => {
             let who = if f.identity.is_empty() { &f.party } else { &f.identity };
             let who = if who.is_empty() { String::new() } else { format!(": {who}") };
-            lang.pick(
+            lang.either(
                 format!("契約 {} を確定{who}", f.contract),
                 format!("contract {} settled{who}", f.contract),
             )
         }
         Fact::SubcontractApproved(f) => {
             let who = with_member(&f.party, &f.member);
-            lang.pick(
+            lang.either(
                 format!("契約 {} の再委託を承諾: {who}", f.contract),
                 format!("subcontractor {who} approved under {}", f.contract),
             )
         }
         Fact::RecipientApproved(f) => {
             let who = with_member(&f.party, &f.member);
-            lang.pick(format!("提供先 {who} を承認"), format!("recipient {who} approved"))
+            lang.either(format!("提供先 {who} を承認"), format!("recipient {who} approved"))
         }
         Fact::Corrected(f) => {
             let event = f.event.saturating_add(1);
-            lang.pick(
+            lang.either(
                 format!("記録 {} の {event} 番目の事象を訂正: {}", f.entry_index, f.correction),
                 format!("event {event} of entry {} corrected: {}", f.entry_index, f.correction),
             )
         }
         Fact::ActPerformed(f) => {
             let target = if f.target.is_empty() { String::new() } else { format!(" ({})", f.target) };
-            lang.pick(format!("実施: {}{target}", f.kind), format!("done: {}{target}", f.kind))
+            lang.either(format!("実施: {}{target}", f.kind), format!("done: {}{target}", f.kind))
         }
         _ => return None,
     })
 }
 
 fn deadline(f: &proto::DeadlineSet, lang: Lang) -> String {
-    let rule = if f.rule.is_empty() { lang.pick("事業全体", "the scheme") } else { &f.rule };
+    let rule = if f.rule.is_empty() { lang.either("事業全体", "the scheme") } else { &f.rule };
     let limits =
         [&f.deadline, &f.longest_wait, &f.certificate_within, &f.acknowledge_within, &f.report_within];
     let limits: Vec<&str> =
         limits.into_iter().map(String::as_str).filter(|limit| !limit.is_empty()).collect();
     let limits = limits.join(", ");
-    lang.pick(format!("{rule} の期限を設定: {limits}"), format!("deadline of {rule} set: {limits}"))
+    lang.either(format!("{rule} の期限を設定: {limits}"), format!("deadline of {rule} set: {limits}"))
 }
 
 /// Data that comes, goes and is made.
@@ -145,7 +148,7 @@ fn movement(fact: &Fact, lang: Lang) -> Option<String> {
         Fact::Collected(f) => {
             let persons: u64 = f.data_sets.iter().map(|set| set.subject_count).fold(0, u64::saturating_add);
             let sets = several(f.data_sets.iter().map(|set| set.id.as_str()), lang);
-            lang.pick(
+            lang.either(
                 format!("収集: {sets}（{persons} 人分、{}）", f.flow),
                 format!("collected {sets} (data of {persons} persons, {})", f.flow),
             )
@@ -158,29 +161,29 @@ fn movement(fact: &Fact, lang: Lang) -> Option<String> {
             } else {
                 (format!("{to} へ"), format!(" to {to}"))
             };
-            lang.pick(
+            lang.either(
                 format!("引渡し {}: {to_ja}{copies}", f.handover),
                 format!("handover {}: gave {copies}{to_en}", f.handover),
             )
         }
         Fact::HandoverReceived(f) => {
             let sets = several(f.received.iter().map(|set| set.data_set.as_str()), lang);
-            lang.pick(
+            lang.either(
                 format!("受領 {}: {sets}", f.handover),
                 format!("handover {}: received {sets}", f.handover),
             )
         }
-        Fact::Derived(f) => made(lang.pick("作成・入力", "derived"), &f.from_copies, &f.copies, lang),
-        Fact::Printed(f) => made(lang.pick("印刷", "printed"), &f.from_copies, &f.copies, lang),
-        Fact::Copied(f) => made(lang.pick("複写", "copied"), &f.from_copies, &f.copies, lang),
+        Fact::Derived(f) => made(lang.either("作成・入力", "derived"), &f.from_copies, &f.copies, lang),
+        Fact::Printed(f) => made(lang.either("印刷", "printed"), &f.from_copies, &f.copies, lang),
+        Fact::Copied(f) => made(lang.either("複写", "copied"), &f.from_copies, &f.copies, lang),
         Fact::MilestoneReached(f) => {
             let targets = several(f.targets.iter().map(String::as_str), lang);
-            lang.pick(
+            lang.either(
                 format!("契機 {}: {targets}", f.milestone),
                 format!("milestone {} reached: {targets}", f.milestone),
             )
         }
-        Fact::Relayed(f) => lang.pick(
+        Fact::Relayed(f) => lang.either(
             format!("中継 {}: 入 {}、出 {}", f.flow, f.count_in, f.count_out),
             format!("relayed {}: {} in, {} out", f.flow, f.count_in, f.count_out),
         ),
@@ -194,37 +197,37 @@ fn ending(fact: &Fact, lang: Lang) -> Option<String> {
         Fact::Deleted(f) => {
             let copies = several(f.copies.iter().map(|part| part.copy.as_str()), lang);
             let how = method(f.method, lang);
-            lang.pick(format!("消去: {copies}（{how}）"), format!("deleted {copies} ({how})"))
+            lang.either(format!("消去: {copies}（{how}）"), format!("deleted {copies} ({how})"))
         }
         Fact::Returned(f) => {
             let copies = several(f.copies.iter().map(|part| part.copy.as_str()), lang);
-            lang.pick(
+            lang.either(
                 format!("返却: {} へ {copies}", f.to_party),
                 format!("returned {copies} to {}", f.to_party),
             )
         }
         Fact::DeletionCertified(f) => {
             let copies = several(f.copies.iter().map(String::as_str), lang);
-            lang.pick(
+            lang.either(
                 format!("消去証明書 {}: {copies}", f.certificate),
                 format!("certificate {} covers {copies}", f.certificate),
             )
         }
         Fact::DeletionConfirmed(f) => {
             let copies = several(f.copies.iter().map(String::as_str), lang);
-            lang.pick(
+            lang.either(
                 format!("消去を確認: {copies}（{}）", f.manner),
                 format!("deletion of {copies} confirmed ({})", f.manner),
             )
         }
         Fact::DeletionDeferred(f) => {
             let copies = several(f.copies.iter().map(String::as_str), lang);
-            lang.pick(
+            lang.either(
                 format!("消去を {} まで延期: {copies}", f.until),
                 format!("deletion of {copies} deferred until {}", f.until),
             )
         }
-        Fact::NonPersistenceAttested(f) => lang.pick(
+        Fact::NonPersistenceAttested(f) => lang.either(
             format!("{} に保持がないことを確認", f.system),
             format!("nothing kept at {} attested", f.system),
         ),
@@ -235,17 +238,19 @@ fn ending(fact: &Fact, lang: Lang) -> Option<String> {
 fn made(verb: &str, from: &[String], copies: &[proto::Copy], lang: Lang) -> String {
     let from = several(from.iter().map(String::as_str), lang);
     let copies = several(copies.iter().map(|copy| copy.id.as_str()), lang);
-    lang.pick(format!("{verb}: {from} から {copies}"), format!("{verb} {copies} from {from}"))
+    lang.either(format!("{verb}: {from} から {copies}"), format!("{verb} {copies} from {from}"))
 }
 
 fn method(method: i32, lang: Lang) -> &'static str {
     match proto::SanitizationMethod::try_from(method) {
-        Ok(proto::SanitizationMethod::Clear) => lang.pick("上書き等（Clear）", "clear"),
-        Ok(proto::SanitizationMethod::Purge) => lang.pick("除去（Purge）", "purge"),
-        Ok(proto::SanitizationMethod::Destroy) => lang.pick("物理的破壊（Destroy）", "destroy"),
-        Ok(proto::SanitizationMethod::CryptographicErase) => lang.pick("暗号鍵の消去", "cryptographic erase"),
+        Ok(proto::SanitizationMethod::Clear) => lang.either("上書き等（Clear）", "clear"),
+        Ok(proto::SanitizationMethod::Purge) => lang.either("除去（Purge）", "purge"),
+        Ok(proto::SanitizationMethod::Destroy) => lang.either("物理的破壊（Destroy）", "destroy"),
+        Ok(proto::SanitizationMethod::CryptographicErase) => {
+            lang.either("暗号鍵の消去", "cryptographic erase")
+        }
         Ok(proto::SanitizationMethod::Unspecified) | Err(_) => {
-            lang.pick("方法の記載なし", "method not stated")
+            lang.either("方法の記載なし", "method not stated")
         }
     }
 }
@@ -254,10 +259,10 @@ fn method(method: i32, lang: Lang) -> &'static str {
 fn several<'a>(ids: impl ExactSizeIterator<Item = &'a str>, lang: Lang) -> String {
     let count = ids.len();
     match (ids.into_iter().next(), count) {
-        (None, _) => lang.pick("なし", "nothing").to_owned(),
+        (None, _) => lang.either("なし", "nothing").to_owned(),
         (Some(first), 1) => first.to_owned(),
         (Some(first), _) => {
-            lang.pick(format!("{first} ほか{}件", count - 1), format!("{first} and {} more", count - 1))
+            lang.either(format!("{first} ほか{}件", count - 1), format!("{first} and {} more", count - 1))
         }
     }
 }

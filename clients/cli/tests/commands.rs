@@ -186,6 +186,43 @@ async fn a_dry_run_shows_the_findings_and_sends_nothing() {
 }
 
 #[tokio::test]
+async fn following_shows_every_entry_and_tells_when_the_server_stops() {
+    let scene = Scene::new().await;
+    for _ in 0..3 {
+        let output = scene.run(&["emit", "--key", "ward.pem", "--event", GOOD]).await;
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        let last = scene.fake.state().recorded.len() as u64;
+        scene.fake.state().keys[0].last_sequence = last;
+    }
+    let limited = scene.run(&["log", "--follow", "--from", "1", "--limit", "2"]).await;
+    assert_eq!((code(&limited), out(&limited).lines().count()), (0, 2), "{}", err(&limited));
+    let all = scene.run(&["log", "--follow"]).await;
+    assert_eq!((code(&all), out(&all).lines().count()), (3, 3));
+    assert!(err(&all).contains("the server stopped"), "{}", err(&all));
+}
+
+#[tokio::test]
+async fn help_and_mistakes_are_in_japanese_where_japanese_is_asked_for() {
+    let scene = Scene::new().await;
+    let help = scene.run(&["emit", "--help", "--lang", "ja"]).await;
+    assert!(out(&help).contains("事象に署名して台帳に送る") && out(&help).contains("例:"));
+    assert!(!out(&help).contains("Examples"));
+    let mistake = scene.run(&["emit", "--lang=ja", "--key", "ward.pem", "--event", "{}"]).await;
+    assert_eq!(code(&mistake), 2);
+    assert!(err(&mistake).contains("何も送信していません"), "{}", err(&mistake));
+}
+
+#[tokio::test]
+async fn a_scheme_file_that_is_no_scheme_is_neither_sound_nor_enacted() {
+    let scene = Scene::new().await;
+    scene.file("bad.toml", "format = 7\n");
+    assert_eq!(code(&scene.run(&["scheme", "check", "bad.toml"]).await), 1);
+    let enact = scene.run(&["scheme", "enact", "bad.toml", "--key", "ward.pem"]).await;
+    assert_eq!(code(&enact), 2, "{}", err(&enact));
+    assert!(scene.fake.state().arrived.is_empty());
+}
+
+#[tokio::test]
 async fn two_people_sign_one_statement() {
     let scene = Scene::new().await;
     scene.file("second.pem", &SigningKey::from_seed(&[6; 32]).to_pem());

@@ -92,7 +92,7 @@ impl Emitter {
         for chunk in document_chunks(document, now)? {
             match self.emit(vec![chunk]).await {
                 Ok(_) => {}
-                // Pieces are named by the hash of the whole: what is there can only be the same bytes.
+                // The piece is there. That its bytes are these is checked when the whole is used: its name is its hash.
                 Err(ClientError::Refused(refusal)) if refusal.code == RefusalCode::DuplicateId => {}
                 Err(error) => return Err(error),
             }
