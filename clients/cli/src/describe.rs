@@ -23,7 +23,7 @@ pub(crate) fn run(event: Option<&str>, context: &Context, out: &mut dyn Write) -
         writeln!(out, "{}", example(&field))?;
         return Ok(());
     }
-    writeln!(out, "{} {}", field.name(), words::event_name_suffix(field.name(), context.lang))?;
+    writeln!(out, "{}{}", field.name(), words::event_name_suffix(field.name(), context.lang))?;
     writeln!(out, "{}\n", comment(&message))?;
     fields(&message, 1, out)?;
     let heading = context.pick("例（一行で書いてください）:", "Example (write it on one line):");
@@ -45,7 +45,7 @@ fn list(context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {
         if context.json() {
             writeln!(out, "{}", json!({ "event": field.name(), "comment": comment }))?;
         } else {
-            writeln!(out, "{} {}", field.name(), words::event_name_suffix(field.name(), context.lang))?;
+            writeln!(out, "{}{}", field.name(), words::event_name_suffix(field.name(), context.lang))?;
             writeln!(out, "    {comment}")?;
         }
     }
@@ -190,6 +190,6 @@ mod tests {
             text.contains("Number of the person in the handler list reported to the ward. Never a name.")
         );
         assert!(text.contains("SANITIZATION_METHOD_PURGE Against a laboratory."));
-        assert!(described(None, Lang::Ja).contains("deleted （消去）"));
+        assert!(described(None, Lang::Ja).contains("deleted（消去）"));
     }
 }

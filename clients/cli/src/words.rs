@@ -5,7 +5,7 @@ use daicho_core::proto::{self, event::Fact};
 use crate::scheme::Lang;
 use crate::table::plain;
 
-/// Name of an event in Japanese, in brackets; nothing in English, where the wire name says it.
+/// What follows the wire name of an event: its Japanese name in brackets; nothing in English.
 pub(crate) fn event_name_suffix(name: &str, lang: Lang) -> String {
     let ja = match name {
         "ledger_opened" => "台帳の開設",
