@@ -1,1 +1,42 @@
-//! x
+//! The Rust client of Daichō: emits signed statements, and reads the ledger.
+//!
+//! ```no_run
+//! use daicho_client::proto::{Collected, event::Fact};
+//! use daicho_client::{Client, Emitter, Instant, SigningKey, event};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = SigningKey::from_pem(&std::fs::read_to_string("terminal.pem")?).ok_or("no Ed25519 key")?;
+//! let client = Client::connect("http://127.0.0.1:7340").await?;
+//! let mut emitter = Emitter::new(client, key).await?;
+//!
+//! let occurred = Instant::parse("2021-04-01T09:00:00+09:00").ok_or("no time")?;
+//! let collected = Collected { flow: "queue_notice/entry".into(), ..Default::default() };
+//! let receipt = emitter.emit(vec![event("queue_notice", occurred, Fact::Collected(collected))]).await?;
+//! println!("recorded as entry {}", receipt.entry_index);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Emitter`] sends one statement at a time and waits for its receipt; [`EmitStream`] keeps many in flight.
+//! Both send the same bytes again when the connection breaks or the server is busy: the ledger answers a
+//! statement that it already has with its first receipt, so nothing is recorded twice.
+//!
+//! [`ClientError`] says what to do next.
+
+mod client;
+mod document;
+mod emitter;
+mod error;
+mod retry;
+mod split;
+mod stream;
+
+pub use client::{Client, KEEPALIVE_INTERVAL, MAX_DECODE_LEN, REQUEST_TIMEOUT};
+pub use daicho_core::{Instant, KeyId, Refusal, RefusalCode, SigningKey, StatementId, proto};
+pub use document::{CHUNK_LEN, DocumentHash, Enacted, Enactment, MAX_DOCUMENT_LEN, document_chunks};
+pub use emitter::{Emitter, Validation, event};
+pub use error::ClientError;
+pub use retry::Retry;
+pub use split::split;
+pub use stream::{Answer, EmitStream};
+pub use tonic::Code;

@@ -1,0 +1,415 @@
+//! `daicho emit`: signs events and sends them.
+
+use std::io::{IsTerminal as _, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use daicho_client::{ClientError, Emitter, SigningKey, Validation, split};
+use daicho_core::{MAX_EVENTS, proto};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::exit::{self, Exit};
+use crate::{describe, event_json, key};
+
+/// Statements in flight: enough to fill the ledger's commit groups.
+const WINDOW: usize = 256;
+/// Bad lines that are shown at once.
+const BAD_LINES_SHOWN: usize = 20;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  daicho emit --describe\n  daicho emit --describe collected\n  \
+    daicho emit --key terminal.pem --event \\\n    '{\"occur_time\":\"2021-04-01T09:00\",\"scheme\":\"queue_notice\",\
+\"copied\":{\"from_copies\":[\"a\"],\"copies\":[{\"id\":\"b\",\"data_set\":\"d\",\"system\":\"s\"}]}}'\n  \
+    daicho emit --key terminal.pem --file day.jsonl --dry-run\n  daicho emit --key terminal.pem --file day.jsonl\n  \
+    generate-events | daicho emit --key terminal.pem -\n\n\
+    Events are protobuf JSON, one on each line. `occur_time` (in Japan) may stand for `occur_time_ms`; \
+    bytes are base64, or `hex:` and hexadecimal digits.\n\
+    All lines are read and checked before the first statement is sent.\n\
+    After a refusal nothing more is sent; what was already on its way is reported too.\n\
+    --dry-run ends with exit code 1 when findings would be raised and 4 when a statement would be refused; \
+    each statement is judged by the ledger as it is now, without the ones before it.")]
+pub(crate) struct Args {
+    /// Private key, PKCS#8 PEM
+    #[arg(long, value_name = "FILE", required_unless_present = "describe")]
+    key: Option<PathBuf>,
+    /// Further private key that signs, for a two-person rule
+    #[arg(long, value_name = "FILE")]
+    cosign: Vec<PathBuf>,
+    /// Ask what recording would do, and record nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// An event as JSON. May be given several times
+    #[arg(long, value_name = "JSON")]
+    event: Vec<String>,
+    /// A file with one event on each line; - reads standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "event")]
+    file: Option<PathBuf>,
+    /// Read standard input
+    #[arg(value_name = "-", value_parser = ["-"], conflicts_with_all = ["event", "file"])]
+    stdin: Option<String>,
+    /// Most events in one statement, which is recorded whole or not at all. Default: as many as fit
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_EVENTS as i64))]
+    per_statement: Option<u16>,
+    /// Describe the events, or one of them, and send nothing
+    #[arg(long, value_name = "EVENT", num_args = 0..=1, default_missing_value = "",
+          conflicts_with_all = ["event", "file", "stdin", "dry_run"])]
+    describe: Option<String>,
+}
+
+pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    if let Some(event) = &args.describe {
+        describe::run(Some(event.as_str()).filter(|event| !event.is_empty()), context, out)?;
+        return Ok(Exit::Ok);
+    }
+    let file = args.key.as_deref().expect("required unless describing");
+    let batches = read(&args, context)?;
+    let key = key::load(file, context)?;
+    let cosigners = args.cosign.iter().map(|file| key::load(file, context)).collect::<Result<Vec<_>, _>>()?;
+    let emitter = Emitter::new(context.connect().await?, key).await?;
+    if args.dry_run {
+        dry_run(emitter, batches, &cosigners, context, out).await
+    } else if cosigners.is_empty() && batches.len() > 1 {
+        send_many(emitter, batches, context, out).await
+    } else {
+        send_each(emitter, batches, &cosigners, context, out).await
+    }
+}
+
+/// The events of one statement, and where they come from.
+#[derive(Debug, Clone, PartialEq)]
+struct Batch {
+    /// First and last line, from 1.
+    lines: (usize, usize),
+    events: Vec<proto::Event>,
+}
+
+/// Reads and checks all events.
+fn read(args: &Args, context: &Context) -> anyhow::Result<Vec<Batch>> {
+    let (name, text) = match (&args.file, &args.stdin) {
+        (Some(file), _) if file != Path::new("-") => {
+            (file.display().to_string(), String::from_utf8(context.read(file)?)?)
+        }
+        (Some(_), _) | (None, Some(_)) => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text)?;
+            (context.pick("標準入力", "standard input").to_owned(), text)
+        }
+        // A line break inside of one event would be taken for the end of it.
+        (None, None) => {
+            ("--event".to_owned(), args.event.iter().map(|e| e.replace('\n', " ") + "\n").collect())
+        }
+    };
+    let batches = batches(parse(&name, &text, context)?, args.per_statement);
+    if batches.is_empty() {
+        return Err(anyhow!(context.pick(
+            "送る事象がありません。--event、--file または - で指定してください",
+            "there are no events; give --event, --file or -",
+        )));
+    }
+    Ok(batches)
+}
+
+/// The events of a text with the lines on which they stand. All bad lines are reported together.
+fn parse(name: &str, text: &str, context: &Context) -> anyhow::Result<Vec<(usize, proto::Event)>> {
+    let mut events = Vec::new();
+    let mut bad = Vec::new();
+    for (i, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        match event_json::parse(line, context.lang) {
+            Ok(event) => events.push((i + 1, event)),
+            Err(error) => bad.push(format!("{name}:{}:{}: {}", i + 1, error.column, error.message)),
+        }
+    }
+    if bad.is_empty() {
+        return Ok(events);
+    }
+    let count = bad.len();
+    bad.truncate(BAD_LINES_SHOWN);
+    let lines = bad.join("\n");
+    Err(anyhow!(context.pick(
+        format!("{count} 行に誤りがあります。何も送信していません。\n{lines}"),
+        format!("{count} bad line(s); nothing was sent\n{lines}"),
+    )))
+}
+
+/// Groups events into statements that fit.
+fn batches(events: Vec<(usize, proto::Event)>, per_statement: Option<u16>) -> Vec<Batch> {
+    let per_statement = per_statement.map_or(usize::MAX, usize::from);
+    let (lines, events): (Vec<_>, Vec<_>) = events.into_iter().unzip();
+    let mut lines = lines.into_iter();
+    let mut batches = Vec::new();
+    for part in split(events) {
+        for events in part.chunks(per_statement.min(part.len())) {
+            let mut own = lines.by_ref().take(events.len());
+            let first = own.next().unwrap_or_default();
+            let last = own.last().unwrap_or(first);
+            batches.push(Batch { lines: (first, last), events: events.to_vec() });
+        }
+    }
+    batches
+}
+
+/// Tells the user what happens, statement by statement.
+struct Reporter<'a> {
+    context: &'a Context,
+    out: &'a mut dyn Write,
+    progress: ProgressBar,
+    statements: usize,
+    events: usize,
+    entries: Option<(u64, u64)>,
+    worst: Exit,
+}
+
+impl<'a> Reporter<'a> {
+    fn new(batches: &[Batch], context: &'a Context, out: &'a mut dyn Write) -> Self {
+        let total: usize = batches.iter().map(|batch| batch.events.len()).sum();
+        let progress = if std::io::stderr().is_terminal() && batches.len() > 1 {
+            let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {per_sec} {eta}");
+            ProgressBar::new(total as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        } else {
+            ProgressBar::hidden()
+        };
+        Self { context, out, progress, statements: 0, events: 0, entries: None, worst: Exit::Ok }
+    }
+
+    /// One statement was answered. Returns whether to go on.
+    fn answered(
+        &mut self,
+        batch: (usize, usize, usize),
+        result: Result<proto::Receipt, ClientError>,
+    ) -> anyhow::Result<bool> {
+        let (first, last, events) = batch;
+        self.progress.inc(events as u64);
+        match result {
+            Ok(receipt) => {
+                let entry = receipt.entry_index;
+                self.statements += 1;
+                self.events += events;
+                self.entries = Some((self.entries.map_or(entry, |(first, _)| first), entry));
+                if self.context.json() {
+                    let json = json!({
+                        "first_line": first, "last_line": last, "events": events, "entry": entry,
+                        "record_time_ms": receipt.record_time_ms, "chain_hash": hex::encode(&receipt.chain_hash),
+                        "repeated": receipt.repeated,
+                    });
+                    writeln!(self.out, "{json}")?;
+                }
+                Ok(true)
+            }
+            Err(error) => {
+                let code = Exit::of(&error);
+                if code as u8 > self.worst as u8 {
+                    self.worst = code;
+                }
+                let text = exit::explain(&error, self.context.lang);
+                self.progress.suspend(|| {
+                    eprintln!(
+                        "{}",
+                        self.context.pick(
+                            format!("{first}〜{last} 行目: {text}"),
+                            format!("lines {first}-{last}: {text}"),
+                        )
+                    );
+                });
+                Ok(false)
+            }
+        }
+    }
+
+    fn finish(self, left: usize) -> anyhow::Result<Exit> {
+        self.progress.finish_and_clear();
+        if !self.context.json() {
+            let (statements, events) = (self.statements, self.events);
+            let place = self.entries.map_or(String::new(), |(first, last)| {
+                match (first == last, self.context.lang) {
+                    (true, crate::scheme::Lang::Ja) => format!("（記録 {first}）"),
+                    (true, crate::scheme::Lang::En) => format!(" as entry {first}"),
+                    (false, crate::scheme::Lang::Ja) => format!("（記録 {first}〜{last}）"),
+                    (false, crate::scheme::Lang::En) => format!(" in entries {first} to {last}"),
+                }
+            });
+            writeln!(
+                self.out,
+                "{}",
+                self.context.pick(
+                    format!("{statements} 件の申告（事象 {events} 件）を記録しました{place}。"),
+                    format!("recorded {statements} statement(s) with {events} event(s){place}"),
+                )
+            )?;
+        }
+        if left > 0 {
+            eprintln!(
+                "{}",
+                self.context.pick(
+                    format!("{left} 件の申告は送信していません。"),
+                    format!("{left} statement(s) were not sent"),
+                )
+            );
+        }
+        Ok(self.worst)
+    }
+}
+
+/// Where a batch stands and how much it holds.
+fn place(batch: &Batch) -> (usize, usize, usize) {
+    (batch.lines.0, batch.lines.1, batch.events.len())
+}
+
+/// One statement after the other, until one is not recorded.
+async fn send_each(
+    mut emitter: Emitter,
+    batches: Vec<Batch>,
+    cosigners: &[SigningKey],
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    let cosigners: Vec<&SigningKey> = cosigners.iter().collect();
+    let mut reporter = Reporter::new(&batches, context, out);
+    let mut left = batches.len();
+    for batch in batches {
+        let place = place(&batch);
+        left -= 1;
+        let result = emitter.emit_with(batch.events, &cosigners).await;
+        if !reporter.answered(place, result)? {
+            break;
+        }
+    }
+    reporter.finish(left)
+}
+
+/// Many statements in flight, until one is not recorded; then the answers that are still owed.
+async fn send_many(
+    emitter: Emitter,
+    batches: Vec<Batch>,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    let mut reporter = Reporter::new(&batches, context, out);
+    let mut left = batches.len();
+    let mut stream = emitter.into_stream(WINDOW).await?;
+    let mut sent = std::collections::VecDeque::new();
+    let mut go_on = true;
+    for batch in batches {
+        while let Some(answer) = stream.try_next() {
+            go_on &= reporter.answered(sent.pop_front().unwrap_or_default(), answer.result)?;
+        }
+        if !go_on {
+            break;
+        }
+        let place = place(&batch);
+        match stream.send(batch.events).await {
+            Ok(_) => sent.push_back(place),
+            Err(ClientError::StreamClosed) => break,
+            Err(error) => {
+                reporter.answered(place, Err(error))?;
+                left -= 1;
+                break;
+            }
+        }
+        left -= 1;
+    }
+    while let Some(answer) = stream.next().await {
+        reporter.answered(sent.pop_front().unwrap_or_default(), answer.result)?;
+    }
+    reporter.finish(left)
+}
+
+/// Asks what each statement would do.
+async fn dry_run(
+    mut emitter: Emitter,
+    batches: Vec<Batch>,
+    cosigners: &[SigningKey],
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    let cosigners: Vec<&SigningKey> = cosigners.iter().collect();
+    let mut worst = Exit::Ok;
+    for batch in batches {
+        let lines = batch.lines;
+        let validation = emitter.validate_with(batch.events, &cosigners).await?;
+        let exit = match (&validation.refusal, validation.findings.is_empty()) {
+            (Some(_), _) => Exit::Refused,
+            (None, false) => Exit::Wrong,
+            (None, true) => Exit::Ok,
+        };
+        if exit as u8 > worst as u8 {
+            worst = exit;
+        }
+        predict(lines, validation, context, out)?;
+    }
+    Ok(worst)
+}
+
+fn predict(
+    (first, last): (usize, usize),
+    validation: Validation,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let Validation { refusal, findings, changed_records } = validation;
+    if context.json() {
+        let refusal =
+            refusal.map(|r| json!({ "reason": r.code.reason(), "field": r.field, "message": r.message }));
+        let findings: Vec<_> = findings
+            .iter()
+            .map(
+                |finding| json!({ "code": finding.code, "object": finding.object, "detail": finding.detail }),
+            )
+            .collect();
+        let json = json!({
+            "first_line": first, "last_line": last, "refusal": refusal, "findings": findings,
+            "changed_records": changed_records,
+        });
+        writeln!(out, "{json}")?;
+        return Ok(());
+    }
+    let verdict = match &refusal {
+        Some(refusal) => exit::explain(&ClientError::Refused(refusal.clone()), context.lang),
+        None if findings.is_empty() => {
+            context.pick("記録でき、指摘は生じません。", "would be recorded without findings").to_owned()
+        }
+        None => context.pick(
+            format!("記録できますが、次の {} 件の指摘が生じます。", findings.len()),
+            format!("would be recorded and raise {} finding(s):", findings.len()),
+        ),
+    };
+    let heading = context.pick(format!("{first}〜{last} 行目: "), format!("lines {first}-{last}: "));
+    writeln!(out, "{heading}{verdict}")?;
+    for finding in findings {
+        writeln!(out, "  {}  {}  {}", finding.code, finding.object, finding.detail)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Output;
+    use crate::scheme::Lang;
+
+    fn context() -> Context {
+        Context { server: String::new(), lang: Lang::En, output: Output::Text }
+    }
+
+    const LINE: &str = r#"{"occur_time":"2021-04-01","copied":{}}"#;
+
+    #[test]
+    fn all_bad_lines_are_named_with_line_and_column() {
+        let text = format!("{LINE}\n\n{{\"x\":1}}\n{LINE}\nnonsense\n");
+        let error = parse("day.jsonl", &text, &context()).expect_err("bad lines").to_string();
+        assert!(error.contains("2 bad line(s); nothing was sent"), "{error}");
+        assert!(error.contains("\nday.jsonl:3:6: "), "{error}");
+        assert!(error.contains("\nday.jsonl:5:"), "{error}");
+    }
+
+    #[test]
+    fn statements_know_their_lines_across_blank_ones() {
+        let text = format!("\n{LINE}\n{LINE}\n\n{LINE}\n");
+        let events = parse("f", &text, &context()).expect("events");
+        let lines = |per| batches(events.clone(), per).iter().map(|b| b.lines).collect::<Vec<_>>();
+        assert_eq!(lines(Some(2)), [(2, 3), (5, 5)]);
+        assert_eq!(lines(Some(1)), [(2, 2), (3, 3), (5, 5)]);
+        assert_eq!(lines(None), [(2, 5)]);
+    }
+}

@@ -1,0 +1,131 @@
+//! The help in Japanese. What is missing here stays in English.
+
+use clap::Command;
+
+/// Translates the texts of a command and all below it.
+pub(crate) fn translate(command: Command) -> Command {
+    let command = level(command, "");
+    command
+        .after_help(
+            "終了コード:\n  0  正常に終了し、問題は見つからなかった\n  1  検査の結果、問題が見つかった\n  \
+             2  使い方または入力の誤り（何も送信していない）\n  3  サーバーに接続できない、または応答がない\n  \
+             4  台帳に受け付けられなかった",
+        )
+}
+
+fn level(command: Command, path: &str) -> Command {
+    let about = ABOUT.iter().find(|(name, _)| *name == path).map(|(_, text)| *text);
+    let command = match about {
+        Some(text) => command.about(text),
+        None => command,
+    };
+    let command = match examples(&command, path) {
+        Some(text) => command.after_help(text),
+        None => command,
+    };
+    let command = command.mut_args(|arg| {
+        let id = arg.get_id().as_str().to_owned();
+        let own = format!("{path} {id}");
+        let text =
+            ARGS.iter().find(|(name, _)| *name == own).or_else(|| ARGS.iter().find(|(name, _)| *name == id));
+        match text {
+            Some((_, text)) => arg.help(*text),
+            None => arg,
+        }
+    });
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| {
+        let path = if path.is_empty() { name.clone() } else { format!("{path} {name}") };
+        command.mut_subcommand(name, |sub| level(sub, &path))
+    })
+}
+
+/// The examples under a Japanese heading, with the notes below them in Japanese.
+fn examples(command: &Command, path: &str) -> Option<String> {
+    let text = command.get_after_help()?.to_string();
+    let (examples, notes) = text.split_once("\n\n").unwrap_or((&text, ""));
+    let notes = NOTES.iter().find(|(name, _)| *name == path).map_or(notes, |(_, text)| text);
+    let examples = examples.replacen("Examples:", "例:", 1);
+    Some(format!("{examples}\n\n{notes}").trim_end().to_owned())
+}
+
+/// What stands below the examples, by path.
+const NOTES: &[(&str, &str)] = &[
+    (
+        "key new",
+        "ファイルは PKCS#8 PEM 形式で、作成した本人だけが読めます。既にあるファイルには上書きしません。",
+    ),
+    (
+        "findings",
+        "一覧が空のときは「違反の記録がない」ことを示すもので、違反がないことを示すものではありません。",
+    ),
+    (
+        "emit",
+        "事象は protobuf の JSON 形式で、一行に一つ書きます。occur_time_ms の代わりに occur_time（日本時間）を書けます。\n\
+         bytes の値は base64、または hex: に続く16進数です。\n\
+         すべての行を読み、検査してから送信を始めます。一行でも誤りがあれば何も送信しません。\n\
+         受け付けられない申告があると、それ以降は送信しません。既に送信したものの結果は表示します。\n\
+         --dry-run は、指摘が生じる場合に終了コード 1、受け付けられない場合に 4 で終わります。\n\
+         各申告は現在の台帳に対して判定され、前の行の申告は考慮されません。",
+    ),
+];
+
+/// Commands by path.
+const ABOUT: &[(&str, &str)] = &[
+    ("", "台帳に申告を送り、台帳を読みます。"),
+    ("key", "鍵の作成・表示・一覧"),
+    ("key new", "秘密鍵を作る"),
+    ("key show", "秘密鍵の識別子と公開鍵を表示する"),
+    ("key list", "台帳に登録された鍵の一覧"),
+    ("emit", "事象に署名して台帳に送る"),
+    ("log", "台帳の記録を言葉で表示する"),
+    ("party", "当事者の表示"),
+    ("party list", "当事者と構成員の一覧"),
+    ("scheme", "事業の定義の検査・表示・施行"),
+    ("scheme check", "事業の定義を検査する（誤りがあれば終了コード 1）"),
+    ("scheme show", "事業の定義の内容を表示する"),
+    ("scheme enact", "事業の定義を台帳に載せ、施行する"),
+    ("dataset", "データセットの表示"),
+    ("dataset list", "事業のデータセットの一覧"),
+    ("dataset show", "データセットとその複製を表示する"),
+    ("copies", "事業の複製と判定の一覧"),
+    ("due", "期限の近い複製の一覧（期限の早い順）"),
+    ("findings", "指摘の一覧"),
+    ("handovers", "事業の授受の一覧"),
+];
+
+/// Arguments by path and id, or by id alone.
+const ARGS: &[(&str, &str)] = &[
+    ("server", "台帳サーバーの所在"),
+    ("lang", "表示の言語（ja または en）。省略時はシステムの言語による"),
+    ("output", "結果の形式（text: 表と文、json: 一行に一件の JSON）"),
+    ("help", "使い方を表示する"),
+    ("version", "版を表示する"),
+    ("key new out", "作成するファイル"),
+    ("key show file", "秘密鍵（PKCS#8 PEM）"),
+    ("key", "秘密鍵（PKCS#8 PEM）"),
+    ("cosign", "連名で署名する秘密鍵（二人による確認のため）"),
+    ("dry_run", "記録せずに、記録した場合の結果を尋ねる"),
+    ("event", "事象（JSON）。複数回指定できる"),
+    ("emit file", "一行に一つの事象を書いたファイル。- は標準入力"),
+    ("stdin", "標準入力から読む"),
+    ("per_statement", "一つの申告に含める事象の数の上限。申告は全体として記録されるか、されないかのどちらか"),
+    ("describe", "事象の一覧、または一つの事象の項目を表示する（何も送信しない）"),
+    ("from", "最初に表示する記録の番号。省略時は末尾の 20 件（--limit があればその件数）"),
+    ("limit", "表示する件数の上限"),
+    ("follow", "新しい記録を待って表示し続ける"),
+    ("files", "事業の定義のファイル"),
+    ("scheme show file", "事業の定義のファイル"),
+    ("scheme enact file", "事業の定義のファイル"),
+    ("scheme enact key", "区の秘密鍵（PKCS#8 PEM）"),
+    ("vocabulary", "語彙のファイル。省略時は、事業の定義と同じ場所にあり、その識別子を持つファイル"),
+    ("settle", "原典の誤りをどう扱うか: scheme check の表示する「検査@表.識別子」と、その根拠"),
+    ("applies_to_open", "既に進行している期限にもこの版を適用する"),
+    ("due scheme", "事業の識別子。省略時はすべての事業"),
+    ("findings scheme", "事業の識別子。省略時はすべての事業"),
+    ("scheme", "事業の識別子"),
+    ("data_set", "データセットの識別子"),
+    ("as_of", "判定の時点: 日付（その日の終わり）または日本時間の時刻。省略時は現在"),
+    ("within", "台帳の現在時刻から先の期間（P7D、P1M、PT12H）"),
+    ("until", "この日の終わり、またはこの時刻まで"),
+];

@@ -1,0 +1,151 @@
+//! `daicho`: the command line of the ledger.
+//!
+//! To add a command: one module, one arm of [`Command`], one arm of [`run`], its Japanese in `help_ja.rs`.
+
+mod context;
+mod copies;
+mod dataset;
+mod describe;
+mod due;
+mod emit;
+mod event_json;
+mod exit;
+mod findings;
+mod handovers;
+mod help_ja;
+mod key;
+mod lang;
+mod log;
+mod party;
+mod schema;
+#[allow(unreachable_pub, reason = "a module with an interface of its own, kept apart from the commands")]
+mod scheme;
+mod scheme_cmd;
+mod table;
+mod words;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use context::{Context, Output};
+use exit::Exit;
+use scheme::Lang;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, and nothing was found wrong
+  1  checked, and something is wrong
+  2  wrong usage or bad input; nothing was sent
+  3  the server cannot be reached or did not answer
+  4  refused by the ledger";
+
+/// Emits statements to a Daichō ledger and reads it.
+#[derive(Debug, Parser)]
+#[command(name = "daicho", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    /// Address of the ledger server
+    #[arg(long, global = true, env = "DAICHO_SERVER", default_value = "http://127.0.0.1:7340")]
+    server: String,
+    /// Language of messages: ja or en. Default: ja when the system's language is Japanese
+    #[arg(long, global = true, env = "DAICHO_LANG", value_parser = lang::parse, value_name = "ja|en")]
+    lang: Option<Lang>,
+    /// Form of the results
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    output: Output,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, show and list keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Sign events and send them to the ledger
+    Emit(emit::Args),
+    /// Show entries of the ledger in words
+    Log(log::Args),
+    /// Show the parties
+    #[command(subcommand)]
+    Party(party::Command),
+    /// Check, show and enact scheme files
+    #[command(subcommand)]
+    Scheme(scheme_cmd::Command),
+    /// Show data sets
+    #[command(subcommand)]
+    Dataset(dataset::Command),
+    /// List the copies of a scheme with their verdicts
+    Copies(copies::Args),
+    /// List open copies whose deadline is near, nearest first
+    Due(due::Args),
+    /// List what the rules found wrong
+    Findings(findings::Args),
+    /// List the handovers of a scheme
+    Handovers(handovers::Args),
+}
+
+async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    match command {
+        Command::Key(command) => key::run(command, context, out).await,
+        Command::Emit(args) => emit::run(args, context, out).await,
+        Command::Log(args) => log::run(args, context, out).await,
+        Command::Party(command) => party::run(command, context, out).await,
+        Command::Scheme(command) => scheme_cmd::run(command, context, out).await,
+        Command::Dataset(command) => dataset::run(command, context, out).await,
+        Command::Copies(args) => copies::run(args, context, out).await,
+        Command::Due(args) => due::run(args, context, out).await,
+        Command::Findings(args) => findings::run(args, context, out).await,
+        Command::Handovers(args) => handovers::run(args, context, out).await,
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let lang = lang::of_process();
+    let command = match lang {
+        Lang::Ja => help_ja::translate(Cli::command()),
+        Lang::En => Cli::command(),
+    };
+    let parsed = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error, lang),
+    };
+    let context = Context { server: cli.server, lang: cli.lang.unwrap_or(lang), output: cli.output };
+    let mut out = std::io::BufWriter::new(std::io::stdout());
+    let done = run(cli.command, &context, &mut out).await;
+    let done = done.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into));
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) => exit::report(&error, context.lang),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_in_both_languages() {
+        Cli::command().debug_assert();
+        help_ja::translate(Cli::command()).debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_examples() {
+        fn check(command: &clap::Command, path: &str) {
+            for sub in command.get_subcommands() {
+                let path = format!("{path} {}", sub.get_name());
+                if sub.has_subcommands() {
+                    check(sub, &path);
+                } else {
+                    let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+                    assert!(help.contains(&path), "no example of `{path}`");
+                }
+            }
+        }
+        check(&Cli::command(), "daicho");
+    }
+}

@@ -1,0 +1,158 @@
+//! `daicho scheme`: checks and shows scheme files, and puts them in force.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::Subcommand;
+use daicho_client::{Emitter, Enactment};
+use daicho_core::proto::SourceCorrection;
+use daicho_custody::scheme::{Scheme, Vocabulary};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::{key, scheme};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check scheme files; exit code 1 when one has errors
+    #[command(after_help = "Examples:\n  daicho scheme check deploy/schemes/*.toml\n  \
+        daicho scheme check queue_notice.toml --output json")]
+    Check {
+        /// Scheme files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Show what a scheme file says
+    #[command(after_help = "Examples:\n  daicho scheme show queue_notice.toml --lang ja")]
+    Show {
+        /// Scheme file
+        file: PathBuf,
+    },
+    /// Upload a scheme file and put it in force
+    #[command(after_help = "Examples:\n  daicho scheme enact queue_notice.toml --key ward.pem\n  \
+        daicho scheme enact queue_notice.toml --key ward.pem \\\n    \
+        --settle 'date-order@matters.delivery=misprint, see letter 2021-12'")]
+    Enact(EnactArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct EnactArgs {
+    /// Scheme file
+    file: PathBuf,
+    /// Private key of the ward, PKCS#8 PEM
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Further private key that signs, for a two-person rule
+    #[arg(long, value_name = "FILE")]
+    cosign: Vec<PathBuf>,
+    /// Vocabulary file. Default: the file beside the scheme that has the id which the scheme names
+    #[arg(long, value_name = "FILE")]
+    vocabulary: Option<PathBuf>,
+    /// How an error of the source is settled: the diagnostic of `scheme check`, and the ground
+    #[arg(long, value_name = "CHECK@TABLE.ID=GROUND")]
+    settle: Vec<String>,
+    /// Judge clocks that already run under earlier versions by this one
+    #[arg(long)]
+    applies_to_open: bool,
+}
+
+pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    match command {
+        Command::Check { files } => {
+            let sound = scheme::check(&files, context.lang, context.json(), out)?;
+            Ok(if sound { Exit::Ok } else { Exit::Wrong })
+        }
+        Command::Show { file } => {
+            scheme::show(&file, context.lang, out)?;
+            Ok(Exit::Ok)
+        }
+        Command::Enact(args) => enact(args, context, out).await,
+    }
+}
+
+async fn enact(args: EnactArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let enactment = prepare(&args, context)?;
+    let key = key::load(&args.key, context)?;
+    let cosigners = args.cosign.iter().map(|file| key::load(file, context)).collect::<Result<Vec<_>, _>>()?;
+    let (scheme, version) = (enactment.scheme.clone(), enactment.version);
+    let mut emitter = Emitter::new(context.connect().await?, key).await?;
+    let enacted = emitter.enact_scheme(enactment, &cosigners.iter().collect::<Vec<_>>()).await?;
+    let entry = enacted.receipt.entry_index;
+    if context.json() {
+        let json = json!({
+            "scheme": scheme,
+            "version": version,
+            "entry": entry,
+            "scheme_document": enacted.scheme_document.to_string(),
+            "vocabulary_document": enacted.vocabulary_document.to_string(),
+        });
+        writeln!(out, "{json}")?;
+    } else {
+        writeln!(
+            out,
+            "{}",
+            context.pick(
+                format!("事業 {scheme} 第{version}版を施行しました（記録 {entry}）。"),
+                format!("scheme {scheme} version {version} is in force (entry {entry})"),
+            )
+        )?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Reads and checks everything that needs no server.
+fn prepare(args: &EnactArgs, context: &Context) -> anyhow::Result<Enactment> {
+    let corrections = args.settle.iter().map(|text| correction(text, context)).collect::<Result<_, _>>()?;
+    let scheme_file = context.read(&args.file)?;
+    let text = String::from_utf8_lossy(&scheme_file);
+    let scheme = Scheme::parse(&text)
+        .map_err(|error| anyhow!("{}:{}: {}", args.file.display(), error.line, error.message))?;
+    let vocabulary_file = match &args.vocabulary {
+        Some(file) => context.read(file)?,
+        None => vocabulary_beside(&args.file, &scheme.vocabulary, context)?,
+    };
+    Ok(Enactment {
+        scheme: scheme.id,
+        version: scheme.version,
+        vocabulary_file,
+        scheme_file,
+        corrections,
+        applies_to_open: args.applies_to_open,
+    })
+}
+
+/// The vocabulary with this id, among the files beside the scheme.
+fn vocabulary_beside(file: &Path, id: &str, context: &Context) -> anyhow::Result<Vec<u8>> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for beside in std::fs::read_dir(folder)? {
+        let path = beside?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let bytes = context.read(&path)?;
+            let text = String::from_utf8_lossy(&bytes);
+            if Vocabulary::parse(&text).is_ok_and(|vocabulary| vocabulary.id == id) {
+                return Ok(bytes);
+            }
+        }
+    }
+    Err(anyhow!(context.pick(
+        format!(
+            "語彙「{id}」のファイルが {} にありません。--vocabulary で指定してください",
+            folder.display()
+        ),
+        format!("no file in {} holds vocabulary `{id}`; give it with --vocabulary", folder.display()),
+    )))
+}
+
+fn correction(text: &str, context: &Context) -> anyhow::Result<SourceCorrection> {
+    let parts =
+        text.split_once('=').filter(|(diagnostic, ground)| diagnostic.contains('@') && !ground.is_empty());
+    let (diagnostic, ground) = parts.ok_or_else(|| {
+        anyhow!(context.pick(
+            format!("--settle 「{text}」は「検査@表.識別子=根拠」の形ではありません"),
+            format!("--settle `{text}` is not of the form check@table.id=ground"),
+        ))
+    })?;
+    Ok(SourceCorrection { diagnostic: diagnostic.to_owned(), ground: ground.to_owned() })
+}
