@@ -31,12 +31,12 @@ pub struct SchemeContext {
 pub struct FlowContext {
     /// Place in the scheme.
     index: usize,
-    /// First day, when there is one.
+    /// First lawful day: the later of the flow's own and those of all its bases.
     pub start: Option<Date>,
-    /// Last day, when there is one.
-    pub end: Option<Date>,
-    /// Whether `end` is the flow's own, and so does not move when a contract is renewed.
-    pub own_end: bool,
+    /// Last day that the flow itself states.
+    pub own_end: Option<Date>,
+    /// First last day of its bases. It moves when the contract behind it is renewed.
+    pub basis_end: Option<Date>,
     /// Whether its legal basis is whole.
     pub has_basis: bool,
     /// Items that may move; `None` where the source does not list them all.
@@ -100,7 +100,12 @@ impl SchemeContext {
     }
 
     /// The rules that bind a copy.
-    pub fn rules_for<'a>(&'a self, holder: &'a str, system: &'a str, kind: &'a str) -> impl Iterator<Item = &'a Rule> {
+    pub fn rules_for<'a>(
+        &'a self,
+        holder: &'a str,
+        system: &'a str,
+        kind: &'a str,
+    ) -> impl Iterator<Item = &'a Rule> {
         self.scheme.rules.iter().filter(move |rule| binds(rule, holder, system, kind))
     }
 
@@ -111,9 +116,8 @@ impl SchemeContext {
 
     /// Whether the system lies outside what the ledger judges.
     pub fn is_out_of_scope(&self, system: &str, kind: &str) -> bool {
-        self.system(system).is_some_and(|s| {
-            s.storage_for.get(kind).copied().unwrap_or(s.storage) == Storage::OutOfScope
-        })
+        self.system(system)
+            .is_some_and(|s| s.storage_for.get(kind).copied().unwrap_or(s.storage) == Storage::OutOfScope)
     }
 
     /// The contract under which a party works: the first in which someone entrusts it with work.
@@ -177,9 +181,9 @@ fn flow_context(scheme: &Scheme, index: usize, flow: &Flow) -> FlowContext {
         .collect();
     FlowContext {
         index,
-        start: flow.start.or(start),
-        end: flow.end.or(end),
-        own_end: flow.end.is_some(),
+        start: later(flow.start, start),
+        own_end: flow.end,
+        basis_end: end,
         has_basis: !flow.basis.is_empty() && flow.basis_gap.is_none(),
         items,
     }
@@ -198,7 +202,8 @@ fn matter_period(scheme: &Scheme, id: &str) -> (Option<Date>, Option<Date>) {
     let Some(matter) = scheme.matter(id) else { return (None, None) };
     let start = matter.start.or_else(|| matter.phases.iter().filter_map(|p| p.start).min());
     let open = matter.phases.iter().any(|p| p.end.is_none());
-    let end = matter.end.or_else(|| if open { None } else { matter.phases.iter().filter_map(|p| p.end).max() });
+    let end =
+        matter.end.or_else(|| if open { None } else { matter.phases.iter().filter_map(|p| p.end).max() });
     (start, end)
 }
 

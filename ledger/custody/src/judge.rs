@@ -15,8 +15,8 @@ use crate::context::{ContextCache, SchemeContext};
 use crate::fold::{load_context, scope_word};
 use crate::scheme::{Action, Deadline, EvidenceSource, Rule, Scope, Text};
 use crate::state::{
-    AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, LimitSetting,
-    RuleRecord, Scan, SchemeRecord, StateError, Table, Txn, decode, key, parts,
+    AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord,
+    LimitSetting, RuleRecord, Scan, SchemeRecord, StateError, Table, Txn, decode, key, parts,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -269,7 +269,11 @@ impl<'a> Judge<'a> {
     }
 
     /// All copies known at `t`, in the order of their ids, from after `after`.
-    pub fn copies(&self, t: Instant, after: Option<&str>) -> impl Iterator<Item = Result<(String, CopyRecord)>> + '_ {
+    pub fn copies(
+        &self,
+        t: Instant,
+        after: Option<&str>,
+    ) -> impl Iterator<Item = Result<(String, CopyRecord)>> + '_ {
         let after = after.map(|id| key(Table::Copy, &[&self.id, id]));
         self.state
             .scan(&key(Table::Copy, &[&self.id]), after.as_deref())
@@ -358,7 +362,9 @@ impl<'a> Judge<'a> {
         let Some(trigger) = triggered else {
             let open = view.closed.is_none();
             one.verdict = if open { Verdict::NotTriggered } else { view.closed_verdict(rule) };
-            let wait = self.longest_wait(&rule.id, view.t).filter(|w| open && view.t > w.due(view.copy.opened.occurred));
+            let wait = self
+                .longest_wait(&rule.id, view.t)
+                .filter(|w| open && view.t > w.due(view.copy.opened.occurred));
             return Ok((one, wait));
         };
         let stated = deadline.due(trigger.occurred);
@@ -391,7 +397,9 @@ impl<'a> Judge<'a> {
             rule.contract.clone().or_else(|| context.contract_of(&copy.holder).map(|c| c.id.clone()))
         };
         if milestone == CONTRACT_ENDED {
-            return Ok(contract().and_then(|id| self.contract_end(&id, view.t)).filter(|end| end.occurred <= view.t));
+            return Ok(contract()
+                .and_then(|id| self.contract_end(&id, view.t))
+                .filter(|end| end.occurred <= view.t));
         }
         let day;
         let target = match rule.trigger.scope {
@@ -443,7 +451,12 @@ impl<'a> Judge<'a> {
     }
 
     /// The rule and deadline that govern a clock: those in force when it started, unless a later version applies to open clocks.
-    fn governing<'r>(&'r self, rule: &'r Rule, trigger: Option<Fact>, t: Instant) -> (&'r Rule, Option<Deadline>) {
+    fn governing<'r>(
+        &'r self,
+        rule: &'r Rule,
+        trigger: Option<Fact>,
+        t: Instant,
+    ) -> (&'r Rule, Option<Deadline>) {
         let start = trigger.map_or(t, |fact| fact.recorded);
         let governed = self
             .record
@@ -544,7 +557,8 @@ impl<'a> Judge<'a> {
         }
         let missing: Vec<&str> =
             owed.iter().map(String::as_str).filter(|party| !received.contains(party)).collect();
-        let code = if certified { FindingCode::CertificateIncomplete } else { FindingCode::CertificateMissing };
+        let code =
+            if certified { FindingCode::CertificateIncomplete } else { FindingCode::CertificateMissing };
         judgement.findings.push((code, format!("owed to {}", missing.join(", "))));
     }
 
@@ -693,7 +707,10 @@ struct CopyView<'v> {
 impl CopyView<'_> {
     fn last_end(&self) -> Option<&CopyChange> {
         let ends = |f: &&CopyFact| {
-            matches!(f.what, CopyChange::Deleted { .. } | CopyChange::Returned { .. } | CopyChange::Moved { .. })
+            matches!(
+                f.what,
+                CopyChange::Deleted { .. } | CopyChange::Returned { .. } | CopyChange::Moved { .. }
+            )
         };
         self.facts.iter().rfind(ends).map(|f| &f.what)
     }
@@ -708,7 +725,8 @@ impl CopyView<'_> {
         match self.last_end() {
             Some(CopyChange::Returned { .. }) => Verdict::Returned,
             Some(CopyChange::Moved { to, .. }) => {
-                let goes_back = matches!(rule.action, Action::Return | Action::ReturnAndErase | Action::HandOver);
+                let goes_back =
+                    matches!(rule.action, Action::Return | Action::ReturnAndErase | Action::HandOver);
                 let back_to = rule.return_to.iter().chain(&rule.recipients).any(|party| party == to);
                 if goes_back && back_to { Verdict::Returned } else { Verdict::Moved }
             }

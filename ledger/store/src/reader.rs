@@ -63,7 +63,9 @@ impl Scan for Snapshot<'_> {
                 Ok((key, value)) => Ok((key.into_vec(), value.into_vec())),
                 Err(error) => Err(StateError(error.to_string())),
             });
-        let inside = move |row: &Result<Row, StateError>| row.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix));
+        let inside = move |row: &Result<Row, StateError>| {
+            row.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix))
+        };
         let later = move |row: &Result<Row, StateError>| match (row, &after) {
             (Ok((key, _)), Some(after)) => key > after,
             _ => true,

@@ -5,8 +5,8 @@ use std::path::Path;
 use daicho_core::{ChainHash, EntryIndex, Instant, LedgerSize, Origin, StatementId};
 use daicho_custody::state::Changes;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Options,
-    ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 use crate::format::{

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use daicho_core::proto::event::Fact;
 use daicho_core::{
-    ChainHash, CheckedStatement, Entry, EntryError, EntryIndex, Instant, KeyId, LedgerSize, Origin, ParsedStatement,
-    PublicKey, Refusal, RefusalCode, VerifyingKey, proto,
+    ChainHash, CheckedStatement, Entry, EntryError, EntryIndex, Instant, KeyId, LedgerSize, Origin,
+    ParsedStatement, PublicKey, Refusal, RefusalCode, VerifyingKey, proto,
 };
 use daicho_custody::state::MemoryState;
 use daicho_custody::{FindingCode, Fold, FoldError};
@@ -331,10 +331,16 @@ fn fold_check(error: &FoldError) -> Check {
 
 fn open(index: u64, bytes: &[u8]) -> Result<Opened, AuditError> {
     let at = EntryIndex::new(index);
-    let entry = Entry::decode(bytes)
-        .map_err(|e| AuditError { entry: at, check: Check::EntryFormat, detail: e.to_string() })?;
-    let parsed = ParsedStatement::parse(entry.statement.clone())
-        .map_err(|e| AuditError { entry: at, check: Check::StatementFormat, detail: e.to_string() })?;
+    let entry = Entry::decode(bytes).map_err(|e| AuditError {
+        entry: at,
+        check: Check::EntryFormat,
+        detail: e.to_string(),
+    })?;
+    let parsed = ParsedStatement::parse(entry.statement.clone()).map_err(|e| AuditError {
+        entry: at,
+        check: Check::StatementFormat,
+        detail: e.to_string(),
+    })?;
     Ok(Opened { hash: ChainHash::of_entry(bytes), entry, parsed })
 }
 
@@ -353,9 +359,11 @@ fn verify_batch(
             let checked = opened.parsed.check(origin, |id| keys.get(id).cloned());
             match checked {
                 Ok(statement) => Ok(Verified { entry: opened.entry, hash: opened.hash, statement }),
-                Err(refusal) => {
-                    Err(AuditError { entry: index, check: signature_check(&refusal), detail: refusal.to_string() })
-                }
+                Err(refusal) => Err(AuditError {
+                    entry: index,
+                    check: signature_check(&refusal),
+                    detail: refusal.to_string(),
+                }),
             }
         })
         .collect();

@@ -19,20 +19,25 @@ impl Step<'_, '_> {
             let text = "clear, purge, destroy or cryptographic erase is wanted";
             return Err(refuse(RefusalCode::Malformed, "method", text));
         }
-        let words =
-            [&e.technique, &e.technique_standard, &e.tool, &e.tool_version, &e.performed_by];
+        let words = [&e.technique, &e.technique_standard, &e.tool, &e.tool_version, &e.performed_by];
         for text in words.into_iter().chain(&e.witnesses) {
             check_text("technique", text, MAX_WORDS_LEN)?;
         }
         let passed = |result: i32| result == proto::CheckResult::Passed as i32;
         let failed = e.verification == proto::CheckResult::Failed as i32;
         for (i, part) in e.copies.iter().enumerate() {
-            let Some(mut copy) = self.own_open_copy(&format!("copies[{i}].copy"), &part.copy)? else { continue };
+            let Some(mut copy) = self.own_open_copy(&format!("copies[{i}].copy"), &part.copy)? else {
+                continue;
+            };
             if failed {
                 copy.erasure_failed = true;
                 self.txn.put(self.local_key(Table::Copy, &part.copy), &copy);
                 self.note(&part.copy, i, CopyChange::ErasureFailed);
-                self.raise(FindingCode::ErasureNotVerified, &part.copy, "the technique did not run to completion");
+                self.raise(
+                    FindingCode::ErasureNotVerified,
+                    &part.copy,
+                    "the technique did not run to completion",
+                );
                 continue;
             }
             self.close(&part.copy, copy, part.count, i, |count| CopyChange::Deleted {
@@ -90,7 +95,11 @@ impl Step<'_, '_> {
                 return Err(refuse(RefusalCode::VerificationFailed, &field, &text));
             }
             if copy.closed.is_none() {
-                self.raise(FindingCode::CertificateWithoutDeletion, id, &format!("certificate {}", e.certificate));
+                self.raise(
+                    FindingCode::CertificateWithoutDeletion,
+                    id,
+                    &format!("certificate {}", e.certificate),
+                );
             }
             let (certificate, recipients) = (e.certificate.clone(), e.recipients.clone());
             self.note(id, i, CopyChange::Certified { certificate, recipients });
@@ -152,7 +161,11 @@ impl Step<'_, '_> {
             .any(|party| *party == self.actor);
         for (i, id) in e.systems.iter().enumerate() {
             let Some(system) = context.system(id) else {
-                return Err(refuse(RefusalCode::UnknownReference, &format!("systems[{i}]"), &format!("no system `{id}`")));
+                return Err(refuse(
+                    RefusalCode::UnknownReference,
+                    &format!("systems[{i}]"),
+                    &format!("no system `{id}`"),
+                ));
             };
             if !is_end && system.attester != self.actor {
                 let text = format!("`{}` speaks for `{id}`", system.attester);
@@ -160,7 +173,11 @@ impl Step<'_, '_> {
             }
         }
         if e.systems.is_empty() && !is_end {
-            return Err(refuse(RefusalCode::NotAuthorized, "flow", "only an end or the observer of the flow may say this"));
+            return Err(refuse(
+                RefusalCode::NotAuthorized,
+                "flow",
+                "only an end or the observer of the flow may say this",
+            ));
         }
         self.check_flow_use(&e.flow)?;
         if e.count_in != e.count_out {
@@ -177,7 +194,11 @@ impl Step<'_, '_> {
     pub(super) fn non_persistence_attested(&mut self, e: &proto::NonPersistenceAttested) -> Result<()> {
         let context = self.context();
         let Some(system) = context.system(&e.system) else {
-            return Err(refuse(RefusalCode::UnknownReference, "system", &format!("no system `{}`", e.system)));
+            return Err(refuse(
+                RefusalCode::UnknownReference,
+                "system",
+                &format!("no system `{}`", e.system),
+            ));
         };
         if system.attester != self.actor && system.operator != self.actor {
             let text = format!("`{}` speaks for `{}`", system.attester, e.system);
@@ -187,7 +208,12 @@ impl Step<'_, '_> {
         for (i, id) in e.copies.iter().enumerate() {
             let Some(copy) = self.own_open_copy(&format!("copies[{i}]"), id)? else { continue };
             let method = proto::SanitizationMethod::Clear as i32;
-            self.close(id, copy, 0, i, |count| CopyChange::Deleted { count, method, automatic: true, validated: false });
+            self.close(id, copy, 0, i, |count| CopyChange::Deleted {
+                count,
+                method,
+                automatic: true,
+                validated: false,
+            });
         }
         let since = self.period_start(e.period_start_ms)?;
         let place = self.output_key(Table::Attestation, &[self.scheme_id(), &e.system], 0);

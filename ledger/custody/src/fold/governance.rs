@@ -6,8 +6,9 @@ use sha2::{Digest as _, Sha256};
 use super::{FOLD_VERSION, FoldError, Result, Step, refuse};
 use crate::scheme::{Deadline, Level, Scheme, Vocabulary, lint};
 use crate::state::{
-    ApprovalRecord, ContractRecord, CorrectionRecord, DocumentRecord, Fact, KeyRecord, LedgerRecord, LimitSetting,
-    PartyRecord, RuleRecord, RuleSetting, SchemeRecord, SchemeVersion, Settlement, StateError, Table, Txn, key,
+    ApprovalRecord, ContractRecord, CorrectionRecord, DocumentRecord, Fact, KeyRecord, LedgerRecord,
+    LimitSetting, PartyRecord, RuleRecord, RuleSetting, SchemeRecord, SchemeVersion, Settlement, StateError,
+    Table, Txn, key,
 };
 
 /// Longest piece of a document, in bytes.
@@ -112,7 +113,9 @@ fn optional_date(field: &str, text: &str) -> Result<Option<Date>> {
     if text.is_empty() {
         return Ok(None);
     }
-    Date::parse(text).map(Some).ok_or_else(|| refuse(RefusalCode::Malformed, field, "a day such as 2021-04-01 is wanted"))
+    Date::parse(text)
+        .map(Some)
+        .ok_or_else(|| refuse(RefusalCode::Malformed, field, "a day such as 2021-04-01 is wanted"))
 }
 
 impl Step<'_, '_> {
@@ -122,9 +125,14 @@ impl Step<'_, '_> {
         check_text("label", &e.label, MAX_LABEL_LEN)?;
         let place = key(Table::Party, &[&e.party]);
         if self.txn.exists(&place)? {
-            return Err(refuse(RefusalCode::DuplicateId, "party", &format!("party `{}` is known already", e.party)));
+            return Err(refuse(
+                RefusalCode::DuplicateId,
+                "party",
+                &format!("party `{}` is known already", e.party),
+            ));
         }
-        self.txn.put(place, &PartyRecord { label: e.label.clone(), members: Vec::new(), registered: self.fact });
+        self.txn
+            .put(place, &PartyRecord { label: e.label.clone(), members: Vec::new(), registered: self.fact });
         Ok(())
     }
 
@@ -135,7 +143,11 @@ impl Step<'_, '_> {
         let place = key(Table::Party, &[&e.party]);
         let mut record = self.known_party(&e.party)?;
         if record.members.iter().any(|(id, _)| *id == e.member) {
-            return Err(refuse(RefusalCode::DuplicateId, "member", &format!("member `{}` is known already", e.member)));
+            return Err(refuse(
+                RefusalCode::DuplicateId,
+                "member",
+                &format!("member `{}` is known already", e.member),
+            ));
         }
         record.members.push((e.member.clone(), e.label.clone()));
         self.txn.put(place, &record);
@@ -144,9 +156,9 @@ impl Step<'_, '_> {
 
     fn known_party(&self, id: &str) -> Result<PartyRecord> {
         check_id("party", id)?;
-        self.txn
-            .get(&key(Table::Party, &[id]))?
-            .ok_or_else(|| refuse(RefusalCode::UnknownReference, "party", &format!("party `{id}` is not registered")))
+        self.txn.get(&key(Table::Party, &[id]))?.ok_or_else(|| {
+            refuse(RefusalCode::UnknownReference, "party", &format!("party `{id}` is not registered"))
+        })
     }
 
     pub(super) fn key_authorized(&mut self, e: &proto::KeyAuthorized) -> Result<()> {
@@ -158,7 +170,11 @@ impl Step<'_, '_> {
         let public = parse_key("key", e.key.as_ref())?;
         let place = key(Table::Key, &[&public.id().to_string()]);
         if self.txn.exists(&place)? {
-            return Err(refuse(RefusalCode::DuplicateId, "key", "the key was authorised before; make a new one"));
+            return Err(refuse(
+                RefusalCode::DuplicateId,
+                "key",
+                "the key was authorised before; make a new one",
+            ));
         }
         let record = KeyRecord {
             party: e.party.clone(),
@@ -181,10 +197,15 @@ impl Step<'_, '_> {
             self.require_ward()?;
         }
         if let Some((fact, _)) = record.revoked {
-            return Err(refuse(RefusalCode::KeyRevoked, "key_id", &format!("revoked at entry {} already", fact.entry)));
+            return Err(refuse(
+                RefusalCode::KeyRevoked,
+                "key_id",
+                &format!("revoked at entry {} already", fact.entry),
+            ));
         }
-        let from = Instant::from_unix_ms(e.distrust_from_ms)
-            .ok_or_else(|| refuse(RefusalCode::Malformed, "distrust_from_ms", "milliseconds since 1970 are wanted"))?;
+        let from = Instant::from_unix_ms(e.distrust_from_ms).ok_or_else(|| {
+            refuse(RefusalCode::Malformed, "distrust_from_ms", "milliseconds since 1970 are wanted")
+        })?;
         record.revoked = Some((self.fact, from));
         self.txn.put(place, &record);
         Ok(())
@@ -221,7 +242,8 @@ impl Step<'_, '_> {
         let words = self.document_text("vocabulary_document", &vocabulary_document)?;
         let rejected = |field: &str, why: String| refuse(RefusalCode::SchemeRejected, field, &why);
         let scheme = Scheme::parse(&text).map_err(|why| rejected("scheme_document", why.to_string()))?;
-        let vocabulary = Vocabulary::parse(&words).map_err(|why| rejected("vocabulary_document", why.to_string()))?;
+        let vocabulary =
+            Vocabulary::parse(&words).map_err(|why| rejected("vocabulary_document", why.to_string()))?;
         check_settled(&text, &scheme, &vocabulary, &e.corrections)?;
 
         let place = key(Table::Scheme, &[&e.scheme]);
@@ -229,7 +251,10 @@ impl Step<'_, '_> {
             self.txn.get(&place)?.unwrap_or(SchemeRecord { versions: Vec::new(), limits: Vec::new() });
         let next = record.versions.last().map_or(1, |v| v.version + 1);
         if scheme.id != e.scheme || scheme.version != e.version || e.version != next {
-            let why = format!("version {next} of `{}` is next; the file is version {} of `{}`", e.scheme, scheme.version, scheme.id);
+            let why = format!(
+                "version {next} of `{}` is next; the file is version {} of `{}`",
+                e.scheme, scheme.version, scheme.id
+            );
             return Err(rejected("version", why));
         }
         record.versions.push(SchemeVersion {
@@ -247,9 +272,14 @@ impl Step<'_, '_> {
 
     fn document_text(&self, field: &str, hash: &[u8; 32]) -> Result<String> {
         let bytes = document(&self.txn, hash)?.ok_or_else(|| {
-            refuse(RefusalCode::UnknownReference, field, "the document is not in the ledger, or a piece is missing")
+            refuse(
+                RefusalCode::UnknownReference,
+                field,
+                "the document is not in the ledger, or a piece is missing",
+            )
         })?;
-        String::from_utf8(bytes).map_err(|_| refuse(RefusalCode::SchemeRejected, field, "the document is not UTF-8"))
+        String::from_utf8(bytes)
+            .map_err(|_| refuse(RefusalCode::SchemeRejected, field, "the document is not UTF-8"))
     }
 
     pub(super) fn deadline_set(&mut self, e: &proto::DeadlineSet) -> Result<()> {
@@ -268,8 +298,9 @@ impl Step<'_, '_> {
             report_within: optional_deadline("report_within", &e.report_within)?,
             ground: e.ground.clone(),
         };
-        let sets_limits =
-            limits.certificate_within.is_some() || limits.acknowledge_within.is_some() || limits.report_within.is_some();
+        let sets_limits = limits.certificate_within.is_some()
+            || limits.acknowledge_within.is_some()
+            || limits.report_within.is_some();
         let sets_rule = deadline.is_some() || longest_wait.is_some();
         if sets_rule == e.rule.is_empty() || sets_limits != e.rule.is_empty() {
             let text = "a rule takes `deadline` or `longest_wait`; the scheme as a whole (no rule) takes the other limits";
@@ -287,7 +318,11 @@ impl Step<'_, '_> {
         };
         let proposal = rule.deadline.proposal.map(|p| p.to_string());
         if e.adopts_proposal && (deadline.is_none() || proposal != deadline) {
-            return Err(refuse(RefusalCode::Malformed, "adopts_proposal", "the file proposes another deadline or none"));
+            return Err(refuse(
+                RefusalCode::Malformed,
+                "adopts_proposal",
+                "the file proposes another deadline or none",
+            ));
         }
         let place = self.local_key(Table::Rule, &e.rule);
         let mut record: RuleRecord = self.txn.get(&place)?.unwrap_or_default();
@@ -307,13 +342,19 @@ impl Step<'_, '_> {
         self.require_ward()?;
         let context = self.context();
         if context.scheme.contract(&e.contract).is_none() {
-            return Err(refuse(RefusalCode::UnknownReference, "contract", &format!("no contract `{}`", e.contract)));
+            return Err(refuse(
+                RefusalCode::UnknownReference,
+                "contract",
+                &format!("no contract `{}`", e.contract),
+            ));
         }
         check_text("identity", &e.identity, MAX_LABEL_LEN)?;
         let named = match e.party.as_str() {
             "" => None,
             party if context.party(party).is_some() => Some((party.to_owned(), e.identity.clone())),
-            party => return Err(refuse(RefusalCode::UnknownReference, "party", &format!("no party `{party}`"))),
+            party => {
+                return Err(refuse(RefusalCode::UnknownReference, "party", &format!("no party `{party}`")));
+            }
         };
         let (start, end) = (optional_date("start", &e.start)?, optional_date("end", &e.end)?);
         if start.zip(end).is_some_and(|(start, end)| end < start) {
@@ -329,7 +370,11 @@ impl Step<'_, '_> {
     pub(super) fn subcontract_approved(&mut self, e: &proto::SubcontractApproved) -> Result<()> {
         self.require_ward()?;
         if self.context().scheme.contract(&e.contract).is_none() {
-            return Err(refuse(RefusalCode::UnknownReference, "contract", &format!("no contract `{}`", e.contract)));
+            return Err(refuse(
+                RefusalCode::UnknownReference,
+                "contract",
+                &format!("no contract `{}`", e.contract),
+            ));
         }
         self.approve(&e.party, &e.member, &e.contract)
     }
@@ -352,7 +397,11 @@ impl Step<'_, '_> {
     pub(super) fn corrected(&mut self, e: &proto::Corrected) -> Result<()> {
         check_text("correction", &e.correction, MAX_GROUND_LEN)?;
         if e.correction.is_empty() || e.entry_index >= self.fact.entry.get() {
-            return Err(refuse(RefusalCode::UnknownReference, "entry_index", "an earlier entry and a text are wanted"));
+            return Err(refuse(
+                RefusalCode::UnknownReference,
+                "entry_index",
+                "an earlier entry and a text are wanted",
+            ));
         }
         let corrected = format!("{:020}", e.entry_index);
         let place = self.output_key(Table::Correction, &[&corrected, &e.event.to_string()], 0);
@@ -386,7 +435,11 @@ fn check_settled(
         };
         if blocks {
             let text = format!("line {}: {name}: {}", diagnostic.line, diagnostic.message.en);
-            return Err(FoldError::Refused(Refusal::field(RefusalCode::SchemeRejected, "scheme_document", text)));
+            return Err(FoldError::Refused(Refusal::field(
+                RefusalCode::SchemeRejected,
+                "scheme_document",
+                text,
+            )));
         }
     }
     Ok(())

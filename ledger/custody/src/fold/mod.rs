@@ -20,8 +20,8 @@ use crate::FindingCode;
 use crate::context::{ContextCache, SchemeContext};
 use crate::scheme::{Deadline, Scheme, Vocabulary};
 use crate::state::{
-    Changes, Fact, FindingRecord, KeyRecord, LedgerRecord, SchemeRecord, SequenceRecord, StateError, Table, Txn,
-    View, key, key_at,
+    Changes, Fact, FindingRecord, KeyRecord, LedgerRecord, SchemeRecord, SequenceRecord, StateError, Table,
+    Txn, View, key, key_at,
 };
 
 /// Version of the rules of this module. It is in entry 0; other versions are not replayed by this one.
@@ -89,11 +89,16 @@ impl Fold {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn context(&mut self, view: &dyn View, scheme: &str) -> std::result::Result<Option<Arc<SchemeContext>>, StateError> {
+    pub fn context(
+        &mut self,
+        view: &dyn View,
+        scheme: &str,
+    ) -> std::result::Result<Option<Arc<SchemeContext>>, StateError> {
         let txn = Txn::new(view);
         let Some(record) = txn.get::<SchemeRecord>(&key(Table::Scheme, &[scheme]))? else { return Ok(None) };
         let Some(version) = record.versions.last() else { return Ok(None) };
-        load_context(&txn, &mut self.contexts, &version.scheme_document, &version.vocabulary_document).map(Some)
+        load_context(&txn, &mut self.contexts, &version.scheme_document, &version.vocabulary_document)
+            .map(Some)
     }
 }
 
@@ -116,7 +121,8 @@ pub(crate) fn load_context(
         return Ok(context);
     }
     let text = |hash: &[u8; 32]| -> std::result::Result<String, StateError> {
-        let bytes = governance::document(txn, hash)?.ok_or_else(|| StateError("an enacted document is gone".into()))?;
+        let bytes = governance::document(txn, hash)?
+            .ok_or_else(|| StateError("an enacted document is gone".into()))?;
         String::from_utf8(bytes).map_err(|_| StateError("an enacted document is no text".into()))
     };
     let unreadable = |error: crate::scheme::ParseError| StateError(format!("an enacted document: {error}"));
@@ -151,7 +157,11 @@ fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement) -> Result<Vec<
         let place = key(Table::Sequence, &[&hex]);
         let mut used: SequenceRecord = txn.get(&place)?.unwrap_or_default();
         if used.contains(signer.sequence) {
-            let text = format!("number {} of key {hex} was used before; the next free one is {}", signer.sequence, used.last() + 1);
+            let text = format!(
+                "number {} of key {hex} was used before; the next free one is {}",
+                signer.sequence,
+                used.last() + 1
+            );
             return Err(Refusal::field(RefusalCode::SequenceUsed, at, text).into());
         }
         used.insert(signer.sequence);
@@ -216,7 +226,9 @@ impl Step<'_, '_> {
             Body::Relayed(e) => self.relayed(e),
             Body::NonPersistenceAttested(e) => self.non_persistence_attested(e),
             Body::ActPerformed(e) => self.act_performed(e),
-            other => Err(refuse(RefusalCode::Malformed, "fact", &format!("unexpected fact {}", fact_name(other)))),
+            other => {
+                Err(refuse(RefusalCode::Malformed, "fact", &format!("unexpected fact {}", fact_name(other))))
+            }
         }
     }
 
@@ -224,7 +236,11 @@ impl Step<'_, '_> {
     fn governs(&mut self, event: &proto::Event, body: &Body) -> Result<bool> {
         match body {
             Body::LedgerOpened(_) => {
-                return Err(refuse(RefusalCode::Malformed, "ledger_opened", "a ledger is opened once, by entry 0"));
+                return Err(refuse(
+                    RefusalCode::Malformed,
+                    "ledger_opened",
+                    "a ledger is opened once, by entry 0",
+                ));
             }
             Body::PartyRegistered(e) => self.party_registered(e)?,
             Body::MemberRegistered(e) => self.member_registered(e)?,
@@ -256,7 +272,11 @@ impl Step<'_, '_> {
 
     fn occurred(&self, ms: i64) -> Result<Instant> {
         let Some(time) = Instant::from_unix_ms(ms).filter(|t| *t > Instant::EPOCH) else {
-            return Err(refuse(RefusalCode::Malformed, "occur_time_ms", "milliseconds since 1970 are wanted"));
+            return Err(refuse(
+                RefusalCode::Malformed,
+                "occur_time_ms",
+                "milliseconds since 1970 are wanted",
+            ));
         };
         if time > self.fact.recorded.plus_ms(MAX_FUTURE_SKEW_MS) {
             let text = format!("{time} is later than now, {}", self.fact.recorded);
@@ -272,9 +292,14 @@ impl Step<'_, '_> {
         }
         check_id("scheme", id)?;
         let Some(record) = self.txn.get::<SchemeRecord>(&key(Table::Scheme, &[id]))? else {
-            return Err(refuse(RefusalCode::UnknownReference, "scheme", &format!("scheme `{id}` is not in force")));
+            return Err(refuse(
+                RefusalCode::UnknownReference,
+                "scheme",
+                &format!("scheme `{id}` is not in force"),
+            ));
         };
-        let version = record.versions.last().ok_or_else(|| StateError("a scheme without a version".into()))?;
+        let version =
+            record.versions.last().ok_or_else(|| StateError("a scheme without a version".into()))?;
         let context =
             load_context(&self.txn, self.contexts, &version.scheme_document, &version.vocabulary_document)?;
         let report_within = record
@@ -355,7 +380,11 @@ impl Step<'_, '_> {
         let limit = self.scheme.as_ref().and_then(|s| s.report_within);
         if let Some(limit) = limit.filter(|limit| self.fact.recorded > limit.due(self.fact.occurred)) {
             let object = format!("entry/{}", self.fact.entry);
-            self.raise(FindingCode::ReportedLate, &object, &format!("occurred {}, limit {limit}", self.fact.occurred));
+            self.raise(
+                FindingCode::ReportedLate,
+                &object,
+                &format!("occurred {}, limit {limit}", self.fact.occurred),
+            );
         }
     }
 

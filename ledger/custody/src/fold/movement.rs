@@ -28,12 +28,21 @@ impl Step<'_, '_> {
         let context = self.context();
         if e.flow.is_empty() {
             for data_set in &e.data_sets {
-                self.raise(FindingCode::NoLegalBasis, &data_set.kind, "collected outside every flow of the scheme");
+                self.raise(
+                    FindingCode::NoLegalBasis,
+                    &data_set.kind,
+                    "collected outside every flow of the scheme",
+                );
             }
         } else {
             let (flow, _) = self.flow(&context, &e.flow)?;
             self.require_end("taker", &flow.to.party)?;
-            self.use_flow(&context, &e.flow, &e.flow, &Manner { channel: &e.channel, safeguards: &e.safeguards })?;
+            self.use_flow(
+                &context,
+                &e.flow,
+                &e.flow,
+                &Manner { channel: &e.channel, safeguards: &e.safeguards },
+            )?;
         }
         self.create_data_sets(&context, &e.flow, &e.data_sets)?;
         self.open_copies(&context, &e.flow, &e.copies, Opening::Collected, &e.member)
@@ -55,7 +64,11 @@ impl Step<'_, '_> {
             let (expected, system) = (flow.to.party.clone(), flow.to.system.clone());
             self.use_flow(&context, &e.flow, &e.handover, &manner)?;
             if taker != expected {
-                self.raise(FindingCode::RecipientNotApproved, &taker, &format!("flow {} goes to {expected}", e.flow));
+                self.raise(
+                    FindingCode::RecipientNotApproved,
+                    &taker,
+                    &format!("flow {} goes to {expected}", e.flow),
+                );
             }
             if system.is_some_and(|s| !e.to_system.is_empty() && s != e.to_system) {
                 self.raise(FindingCode::SystemNotApproved, &e.to_system, &format!("flow {}", e.flow));
@@ -130,9 +143,14 @@ impl Step<'_, '_> {
 
     pub(super) fn milestone_reached(&mut self, e: &proto::MilestoneReached) -> Result<()> {
         let context = self.context();
-        let scope = scope_of(e.scope).ok_or_else(|| refuse(RefusalCode::Malformed, "scope", "a scope is wanted"))?;
+        let scope =
+            scope_of(e.scope).ok_or_else(|| refuse(RefusalCode::Malformed, "scope", "a scope is wanted"))?;
         let waiting = || {
-            context.scheme.rules.iter().filter(|r| r.trigger.milestone == e.milestone && r.trigger.scope == scope)
+            context
+                .scheme
+                .rules
+                .iter()
+                .filter(|r| r.trigger.milestone == e.milestone && r.trigger.scope == scope)
         };
         if waiting().next().is_none() {
             let text = format!("no rule waits for milestone `{}` of this scope", e.milestone);
@@ -140,7 +158,8 @@ impl Step<'_, '_> {
         }
         let permitted = self.is_ward()
             || waiting().any(|rule| {
-                let by = if rule.trigger.stated_by.is_empty() { &rule.holders } else { &rule.trigger.stated_by };
+                let by =
+                    if rule.trigger.stated_by.is_empty() { &rule.holders } else { &rule.trigger.stated_by };
                 by.contains(&self.actor)
             });
         if !permitted {
@@ -156,8 +175,11 @@ impl Step<'_, '_> {
             if scope == Scope::Day && Date::parse(target).is_none() {
                 return Err(refuse(RefusalCode::Malformed, &field, "a day such as 2021-04-01 is wanted"));
             }
-            let place =
-                self.output_key(Table::Milestone, &[self.scheme_id(), &e.milestone, scope_word(scope), target], i);
+            let place = self.output_key(
+                Table::Milestone,
+                &[self.scheme_id(), &e.milestone, scope_word(scope), target],
+                i,
+            );
             self.txn.put(place, &self.fact);
         }
         Ok(())
@@ -167,7 +189,10 @@ impl Step<'_, '_> {
 
     fn flow<'c>(&self, context: &'c Arc<SchemeContext>, id: &str) -> Result<(&'c Flow, &'c FlowContext)> {
         context.flow(id).ok_or_else(|| {
-            let text = format!("scheme `{}` has no flow `{id}`; leave it empty for a movement that it does not know", self.scheme_id());
+            let text = format!(
+                "scheme `{}` has no flow `{id}`; leave it empty for a movement that it does not know",
+                self.scheme_id()
+            );
             refuse(RefusalCode::UnknownReference, "flow", &text)
         })
     }
@@ -181,12 +206,19 @@ impl Step<'_, '_> {
     }
 
     /// Raises what is wrong with using a flow now and in this manner.
-    fn use_flow(&mut self, context: &Arc<SchemeContext>, id: &str, object: &str, manner: &Manner<'_>) -> Result<()> {
+    fn use_flow(
+        &mut self,
+        context: &Arc<SchemeContext>,
+        id: &str,
+        object: &str,
+        manner: &Manner<'_>,
+    ) -> Result<()> {
         let (flow, lawful) = self.flow(context, id)?;
         let day = self.fact.occurred.jst_day();
         let before = lawful.start.is_some_and(|start| day < start);
-        let after = lawful.end.is_some_and(|end| day > end);
-        if before || after && (lawful.own_end || !self.is_renewed(context, flow, day)?) {
+        let after = lawful.own_end.is_some_and(|end| day > end);
+        let basis_ended = lawful.basis_end.is_some_and(|end| day > end);
+        if before || after || basis_ended && !self.is_renewed(context, flow, day)? {
             self.raise(FindingCode::OutsidePeriod, id, &format!("on {day}"));
         }
         if !lawful.has_basis {
@@ -223,7 +255,8 @@ impl Step<'_, '_> {
             }
             let mut renewed = false;
             for contract in context.scheme.contracts.iter().filter(|c| c.matter == *basis) {
-                let record: Option<ContractRecord> = self.txn.get(&self.local_key(Table::Contract, &contract.id))?;
+                let record: Option<ContractRecord> =
+                    self.txn.get(&self.local_key(Table::Contract, &contract.id))?;
                 let ends = record.iter().flat_map(|r| &r.settlements).filter_map(|s| s.end);
                 renewed |= ends.max().is_some_and(|end| day <= end);
             }
@@ -260,7 +293,10 @@ impl Step<'_, '_> {
             if !self.txn.exists(&whole)? && !self.txn.exists(&one)? {
                 self.raise(FindingCode::SubcontractNotApproved, &object, "the ward has not consented");
             }
-        } else if is_set && party.writes && !self.txn.exists(&key(Table::Approval, &[self.scheme_id(), taker, member]))? {
+        } else if is_set
+            && party.writes
+            && !self.txn.exists(&key(Table::Approval, &[self.scheme_id(), taker, member]))?
+        {
             self.raise(FindingCode::RecipientNotApproved, &object, "the member is not approved");
         }
         Ok(())
@@ -284,7 +320,10 @@ impl Step<'_, '_> {
             let count = if part.count == 0 { copy.remaining } else { part.count.min(copy.remaining) };
             items.push((copy.data_set.clone(), count));
             if effect == Effect::Moves {
-                self.close(&part.copy, copy, part.count, i, |count| CopyChange::Moved { count, to: taker.to_owned() });
+                self.close(&part.copy, copy, part.count, i, |count| CopyChange::Moved {
+                    count,
+                    to: taker.to_owned(),
+                });
             }
         }
         items.sort();
@@ -307,7 +346,11 @@ impl Step<'_, '_> {
             Side::Received { .. } => h.received.is_some(),
         });
         if taken {
-            return Err(refuse(RefusalCode::DuplicateId, "handover", &format!("this side of `{id}` is recorded already")));
+            return Err(refuse(
+                RefusalCode::DuplicateId,
+                "handover",
+                &format!("this side of `{id}` is recorded already"),
+            ));
         }
         let two_sided = context.flow(flow).is_none_or(|(f, _)| f.witness == Witness::TwoSided);
         let gives = matches!(side, Side::Given { .. });
@@ -383,20 +426,36 @@ impl Step<'_, '_> {
 
     fn data_set(&self, field: &str, id: &str) -> Result<DataSetRecord> {
         check_id(field, id)?;
-        self.txn
-            .get(&self.local_key(Table::DataSet, id))?
-            .ok_or_else(|| refuse(RefusalCode::UnknownReference, field, &format!("data set `{id}` is not known")))
+        self.txn.get(&self.local_key(Table::DataSet, id))?.ok_or_else(|| {
+            refuse(RefusalCode::UnknownReference, field, &format!("data set `{id}` is not known"))
+        })
     }
 
-    fn create_data_sets(&mut self, context: &Arc<SchemeContext>, flow: &str, data_sets: &[proto::DataSet]) -> Result<()> {
+    fn create_data_sets(
+        &mut self,
+        context: &Arc<SchemeContext>,
+        flow: &str,
+        data_sets: &[proto::DataSet],
+    ) -> Result<()> {
         for (i, d) in data_sets.iter().enumerate() {
             let at = |field: &str| format!("data_sets[{i}].{field}");
             check_id(&at("id"), &d.id)?;
             let Some(kind) = context.kind(&d.kind) else {
-                return Err(refuse(RefusalCode::UnknownReference, &at("kind"), &format!("no kind `{}`", d.kind)));
+                return Err(refuse(
+                    RefusalCode::UnknownReference,
+                    &at("kind"),
+                    &format!("no kind `{}`", d.kind),
+                ));
             };
-            if d.subject_count > MAX_SUBJECTS || d.items.len() > MAX_ITEMS || d.subject_classes.len() > MAX_ITEMS {
-                return Err(refuse(RefusalCode::TooLarge, &at("subject_count"), "too many persons, items or classes"));
+            if d.subject_count > MAX_SUBJECTS
+                || d.items.len() > MAX_ITEMS
+                || d.subject_classes.len() > MAX_ITEMS
+            {
+                return Err(refuse(
+                    RefusalCode::TooLarge,
+                    &at("subject_count"),
+                    "too many persons, items or classes",
+                ));
             }
             for name in d.items.iter().chain(&d.subject_classes) {
                 check_id(&at("items"), name)?;
@@ -409,7 +468,11 @@ impl Step<'_, '_> {
             }
             let place = self.local_key(Table::DataSet, &d.id);
             if self.txn.exists(&place)? {
-                return Err(refuse(RefusalCode::DuplicateId, &at("id"), &format!("data set `{}` is known already", d.id)));
+                return Err(refuse(
+                    RefusalCode::DuplicateId,
+                    &at("id"),
+                    &format!("data set `{}` is known already", d.id),
+                ));
             }
             let mut classes = d.subject_classes.clone();
             classes.extend(kind.subject_class.clone());
@@ -455,7 +518,14 @@ impl Step<'_, '_> {
     }
 
     /// Raises protected groups in a flow or at a party that must not have them.
-    fn check_classes(&mut self, context: &Arc<SchemeContext>, flow: &str, taker: &str, id: &str, d: &DataSetRecord) {
+    fn check_classes(
+        &mut self,
+        context: &Arc<SchemeContext>,
+        flow: &str,
+        taker: &str,
+        id: &str,
+        d: &DataSetRecord,
+    ) {
         let by_flow = context.flow(flow).map_or(&[][..], |(f, _)| &f.exclude_subjects[..]);
         let by_party = context.party(taker).map_or(&[][..], |p| &p.must_not_receive[..]);
         if let Some(class) = d.classes.iter().find(|c| by_flow.contains(c) || by_party.contains(c)) {
@@ -479,7 +549,11 @@ impl Step<'_, '_> {
             let at = |field: &str| format!("copies[{i}].{field}");
             check_id(&at("id"), &c.id)?;
             if context.system(&c.system).is_none() {
-                return Err(refuse(RefusalCode::UnknownReference, &at("system"), &format!("no system `{}`", c.system)));
+                return Err(refuse(
+                    RefusalCode::UnknownReference,
+                    &at("system"),
+                    &format!("no system `{}`", c.system),
+                ));
             }
             if !c.unit.is_empty() {
                 check_id(&at("unit"), &c.unit)?;
@@ -487,7 +561,11 @@ impl Step<'_, '_> {
             let data_set = self.data_set(&at("data_set"), &c.data_set)?;
             let place = self.local_key(Table::Copy, &c.id);
             if self.txn.exists(&place)? {
-                return Err(refuse(RefusalCode::DuplicateId, &at("id"), &format!("copy `{}` is known already", c.id)));
+                return Err(refuse(
+                    RefusalCode::DuplicateId,
+                    &at("id"),
+                    &format!("copy `{}` is known already", c.id),
+                ));
             }
             self.check_place(context, flow, c, &data_set);
             if how == Opening::Received {

@@ -71,9 +71,7 @@ impl Changes {
         for (key, value) in &self.records {
             hasher.update(&(key.len() as u32).to_be_bytes()).update(key);
             match value {
-                Some(value) => {
-                    hasher.update(&[1]).update(&(value.len() as u32).to_be_bytes()).update(value)
-                }
+                Some(value) => hasher.update(&[1]).update(&(value.len() as u32).to_be_bytes()).update(value),
                 None => hasher.update(&[0]),
             };
         }
