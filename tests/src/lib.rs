@@ -1,1 +1,7 @@
-//! x
+//! What the end-to-end tests, the demonstration and the benchmarks share: servers of their own and a small play.
+
+mod daichod;
+mod play;
+
+pub use daichod::{Daichod, binary};
+pub use play::{Play, SCHEME, collected, deleted, milestone};

@@ -51,6 +51,7 @@ fn examples(command: &Command, path: &str) -> Option<String> {
 
 /// What stands below the examples, by path.
 const NOTES: &[(&str, &str)] = &[
+    ("audit", "終了コード: 0 誤りなし、1 誤りあり（最初の記録と、失敗した検査を示します）"),
     (
         "key new",
         "ファイルは PKCS#8 PEM 形式で、作成した本人だけが読めます。既にあるファイルには上書きしません。",
@@ -92,6 +93,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("due", "期限の近い複製の一覧（期限の早い順）"),
     ("findings", "指摘の一覧"),
     ("handovers", "事業の授受の一覧"),
+    ("audit", "運用者を信頼せずに台帳全体を検証する"),
 ];
 
 /// Arguments by path and id, or by id alone.

@@ -2,6 +2,7 @@
 //!
 //! To add a command: one module, one arm of [`Command`], one arm of [`run`], its Japanese in `help_ja.rs`.
 
+mod audit;
 mod context;
 mod copies;
 mod dataset;
@@ -84,6 +85,8 @@ enum Command {
     Findings(findings::Args),
     /// List the handovers of a scheme
     Handovers(handovers::Args),
+    /// Verify the whole ledger without trusting its operator
+    Audit(audit::Args),
 }
 
 async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
@@ -98,6 +101,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Due(args) => due::run(args, context, out).await,
         Command::Findings(args) => findings::run(args, context, out).await,
         Command::Handovers(args) => handovers::run(args, context, out).await,
+        Command::Audit(args) => audit::run(args, context, out).await,
     }
 }
 

@@ -48,7 +48,7 @@ impl Store {
         let mut batch = WriteBatch::default();
         batch.put_cf(store.cf(CF_META), FORMAT_KEY, FORMAT.to_be_bytes());
         batch.put_cf(store.cf(CF_META), HEAD, head.encode());
-        store.write_synced(&batch)?;
+        store.write_synced(batch)?;
         Ok(store)
     }
 
@@ -87,7 +87,7 @@ impl Store {
     /// After an error nobody knows what reached the disk: write nothing more.
     pub fn commit(&self, mut commit: Commit, head: &Head) -> Result<(), StoreError> {
         commit.batch.put_cf(self.cf(CF_META), HEAD, head.encode());
-        self.write_synced(&commit.batch)
+        self.write_synced(commit.batch)
     }
 
     /// Adds an entry with its statement's index rows and changes to a commit group.
@@ -173,7 +173,7 @@ impl Store {
         Ok(())
     }
 
-    fn write_synced(&self, batch: &WriteBatch) -> Result<(), StoreError> {
+    fn write_synced(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
         Ok(self.db.write_opt(batch, &options)?)

@@ -1,1 +1,59 @@
-fn main() {}
+//! `daichod`: the server of Daichō.
+
+mod config;
+mod fsck;
+mod init;
+mod serve;
+mod services;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs a tamper-evident ledger of personal-data custody (台帳).
+///
+/// A ledger is founded once with `init`, then served. Its files are trusted for nothing: `fsck` recomputes every
+/// hash, link and signature from them.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  daichod init --data ./ledger --origin ledger.city.example/2026 --ward-key ward.pem --operator-key operator.pem
+  daichod serve --data ./ledger
+  daichod serve --config /etc/daichod.toml --listen 0.0.0.0:7340
+  daichod fsck --data ./ledger --rebuild
+
+Exit codes: 0 done; 1 checked and found wrong; 2 bad usage, configuration or input; 3 the ledger could not be run.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Found a ledger: its name, its clock, the operator, the ward and their first keys.
+    Init(init::Args),
+    /// Serve a ledger over gRPC until SIGINT or SIGTERM.
+    Serve(serve::Args),
+    /// Check every hash, link, signature and custody rule of the files. The server must not run.
+    Fsck(fsck::Args),
+}
+
+/// Where the ledger's data folder is when nothing else is said.
+const DEFAULT_DATA: &str = "daicho-data";
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Init(args) => init::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Fsck(args) => fsck::run(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("daichod: {error:#}");
+            ExitCode::from(if error.is::<config::ConfigError>() { 2 } else { 3 })
+        }
+    }
+}

@@ -9,6 +9,14 @@ mod movement;
 
 pub(crate) use movement::scope_word;
 
+/// A document of the ledger, put together from its pieces. `None` while pieces are missing.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn document(view: &dyn View, hash: &[u8; 32]) -> std::result::Result<Option<Vec<u8>>, StateError> {
+    governance::document(&Txn::new(view), hash)
+}
+
 use std::sync::Arc;
 
 use daicho_core::proto::event::Fact as Body;

@@ -1,0 +1,281 @@
+//! The writer: gives each statement its place and time, folds it, and writes groups with one sync.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant as Stopwatch;
+
+use daicho_core::proto::event::Fact;
+use daicho_core::{
+    ChainHash, CheckedStatement, Entry, LedgerSize, PublicKey, Refusal, RefusalCode, StatementId, proto,
+};
+use daicho_custody::{Fold, FoldError};
+use daicho_store::{Commit, Head, StatementRow, Store, StoreError};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+
+use crate::engine::KeyRing;
+use crate::metrics as names;
+use crate::overlay::Overlay;
+use crate::{Clock, Receipt};
+
+/// Statements of one caller, in order.
+pub(crate) struct Job {
+    pub(crate) statements: Vec<Result<CheckedStatement, Refusal>>,
+    /// Room in the queue, given back when the job is answered.
+    pub(crate) permits: OwnedSemaphorePermit,
+    pub(crate) answer: oneshot::Sender<Vec<Result<Receipt, Refusal>>>,
+}
+
+pub(crate) struct Writer {
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keys: KeyRing,
+    pub(crate) head: watch::Sender<Head>,
+    pub(crate) max_group: usize,
+}
+
+/// Answers that wait for the sync.
+type Answered = (Job, Vec<Result<Receipt, Refusal>>);
+
+/// A commit group on its way to disk.
+struct Group<'w, 's> {
+    store: &'w Store,
+    overlay: &'w mut Overlay<'s>,
+    fold: &'w mut Fold,
+    commit: Commit,
+    head: Head,
+    /// Statements of this group, not yet in the store's index.
+    placed: HashMap<StatementId, (StatementRow, Receipt)>,
+    new_keys: Vec<PublicKey>,
+    events: u64,
+}
+
+/// The writer must stop: the state cannot be read, or nobody knows what reached the disk.
+struct Fatal(String);
+
+impl Writer {
+    /// Runs until every sender is gone. After a failure it answers all with `WRITER_CLOSED` and writes nothing.
+    pub(crate) fn run(self, head: Head, jobs: &crossbeam_channel::Receiver<Job>) {
+        let store = Arc::clone(&self.store);
+        let mut overlay = Overlay::new(&store);
+        let mut fold = Fold::default();
+        let mut head = head;
+        while let Ok(first) = jobs.recv() {
+            let group = collect(first, jobs, self.max_group);
+            match self.write(group, head, &mut overlay, &mut fold) {
+                Ok(next) => head = next,
+                Err(Fatal(reason)) => {
+                    tracing::error!(reason, "the writer is closed; restart the server and run fsck");
+                    for job in jobs {
+                        refuse_all(job);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn write(
+        &self,
+        jobs: Vec<Job>,
+        head: Head,
+        overlay: &mut Overlay<'_>,
+        fold: &mut Fold,
+    ) -> Result<Head, Fatal> {
+        let mut group = Group {
+            store: &self.store,
+            overlay,
+            fold,
+            commit: Commit::default(),
+            head,
+            placed: HashMap::new(),
+            new_keys: Vec::new(),
+            events: 0,
+        };
+        let mut answers: Vec<Answered> = Vec::with_capacity(jobs.len());
+        let mut fatal = None;
+        for mut job in jobs {
+            let statements = std::mem::take(&mut job.statements);
+            let mut results = Vec::with_capacity(statements.len());
+            for statement in statements {
+                if fatal.is_some() {
+                    results.push(Err(closed()));
+                    continue;
+                }
+                let result =
+                    statement.map_err(Placed::Refused).and_then(|s| group.place(&s, self.clock.now()));
+                results.push(match result {
+                    Ok(receipt) => Ok(receipt),
+                    Err(Placed::Refused(refusal)) => Err(refusal),
+                    Err(Placed::Fatal(reason)) => {
+                        fatal = Some(reason);
+                        Err(closed())
+                    }
+                });
+            }
+            answers.push((job, results));
+        }
+        if let Some(reason) = fatal {
+            return Err(give_up(answers, reason));
+        }
+        let Group { commit, head: next, new_keys, events, .. } = group;
+        if !commit.is_empty() {
+            let size = commit.len();
+            let watch = Stopwatch::now();
+            // If we die before this returns, no caller has an answer and none can tell whether its statement is in.
+            // Sending it again is safe: key and number name it.
+            if let Err(error) = self.store.commit(commit, &next) {
+                return Err(give_up(answers, error.to_string()));
+            }
+            // Everything in the group is now *recorded*.
+            metrics::histogram!(names::COMMIT).record(watch.elapsed().as_secs_f64());
+            metrics::histogram!(names::GROUP).record(size as f64);
+            metrics::counter!(names::RECORDED).increment(size as u64);
+            metrics::counter!(names::EVENTS).increment(events);
+            metrics::gauge!(names::SIZE).set(next.size.get() as f64);
+            overlay.committed();
+            self.admit(new_keys);
+            self.head.send_replace(next);
+            tracing::debug!(entries = size, ledger_size = next.size.get(), "group recorded");
+        }
+        for (job, results) in answers {
+            answer(job, results);
+        }
+        Ok(next)
+    }
+
+    /// Lets keys that this group authorised verify from now on.
+    fn admit(&self, keys: Vec<PublicKey>) {
+        if keys.is_empty() {
+            return;
+        }
+        if let Ok(mut ring) = self.keys.write() {
+            for public in keys {
+                if let Some(ready) = public.to_verifying_key() {
+                    ring.insert(public.id(), Arc::new(ready));
+                }
+            }
+        }
+    }
+}
+
+enum Placed {
+    Refused(Refusal),
+    Fatal(String),
+}
+
+impl From<StoreError> for Placed {
+    fn from(error: StoreError) -> Self {
+        Self::Fatal(error.to_string())
+    }
+}
+
+impl Group<'_, '_> {
+    /// Gives a statement its index and time and folds it, or finds that it was recorded before.
+    fn place(&mut self, statement: &CheckedStatement, now: daicho_core::Instant) -> Result<Receipt, Placed> {
+        let index = self.head.size.next_index();
+        let recorded = now.max(self.head.recorded);
+        let changes = match self.fold.apply(&*self.overlay, statement, recorded, index) {
+            Ok(changes) => changes,
+            Err(FoldError::State(error)) => return Err(Placed::Fatal(error.to_string())),
+            Err(FoldError::Refused(refusal)) if refusal.code == RefusalCode::SequenceUsed => {
+                return self.first_answer(statement, refusal);
+            }
+            Err(FoldError::Refused(refusal)) => return Err(Placed::Refused(refusal)),
+        };
+        let entry =
+            Entry { index, recorded, previous: self.head.chain, statement: statement.signed().clone() };
+        let bytes = entry.encode();
+        let chain = ChainHash::of_entry(&bytes);
+        let row = StatementRow { entry: index, hash: blake3::hash(&statement.signed().statement).into() };
+        let rows: Vec<(StatementId, StatementRow)> =
+            statement.signers().iter().map(|id| (*id, row)).collect();
+        self.store.add(&mut self.commit, index, &bytes, &rows, &changes);
+        self.overlay.apply(&changes);
+        for (code, _, _) in &changes.findings {
+            metrics::counter!(names::FINDINGS, "code" => code.word()).increment(1);
+        }
+        self.note_keys(statement);
+        self.events += statement.body().events.len() as u64;
+        let receipt = Receipt { entry: index, recorded, chain, repeated: false };
+        for (id, row) in rows {
+            self.placed.insert(id, (row, receipt));
+        }
+        self.head = Head {
+            size: LedgerSize::new(index.get() + 1),
+            chain,
+            recorded,
+            custody: changes.digest(&self.head.custody),
+        };
+        Ok(receipt)
+    }
+
+    /// The first answer to a statement that is sent again; a refusal when the number was used for other bytes.
+    fn first_answer(&self, statement: &CheckedStatement, refusal: Refusal) -> Result<Receipt, Placed> {
+        let hash: [u8; 32] = blake3::hash(&statement.signed().statement).into();
+        let id = statement.id();
+        if let Some((row, receipt)) = self.placed.get(&id) {
+            let same = row.hash == hash;
+            return if same {
+                Ok(Receipt { repeated: true, ..*receipt })
+            } else {
+                Err(Placed::Refused(refusal))
+            };
+        }
+        let Some(row) = self.store.statement(&id)?.filter(|row| row.hash == hash) else {
+            return Err(Placed::Refused(refusal));
+        };
+        let damaged = || Placed::Fatal(format!("entry {} is damaged", row.entry));
+        let bytes = self.store.entry(row.entry)?.ok_or_else(damaged)?;
+        let entry = Entry::decode(&bytes).map_err(|_| damaged())?;
+        metrics::counter!(names::REPEATED).increment(1);
+        let chain = ChainHash::of_entry(&bytes);
+        Ok(Receipt { entry: row.entry, recorded: entry.recorded, chain, repeated: true })
+    }
+
+    fn note_keys(&mut self, statement: &CheckedStatement) {
+        let keys = statement.body().events.iter().filter_map(|event: &proto::Event| match &event.fact {
+            Some(Fact::KeyAuthorized(e)) => e.key.as_ref().and_then(PublicKey::from_proto),
+            _ => None,
+        });
+        self.new_keys.extend(keys);
+    }
+}
+
+/// The first job and whatever else waits, up to `max` statements.
+fn collect(first: Job, jobs: &crossbeam_channel::Receiver<Job>, max: usize) -> Vec<Job> {
+    let mut count = first.statements.len();
+    let mut group = vec![first];
+    while count < max {
+        let Ok(job) = jobs.try_recv() else { break };
+        count += job.statements.len();
+        group.push(job);
+    }
+    group
+}
+
+fn closed() -> Refusal {
+    Refusal::new(RefusalCode::WriterClosed, "the ledger writer is closed after a storage failure")
+}
+
+fn answer(job: Job, results: Vec<Result<Receipt, Refusal>>) {
+    for refusal in results.iter().filter_map(|r| r.as_ref().err()) {
+        metrics::counter!(names::REFUSED, "reason" => refusal.code.reason()).increment(1);
+    }
+    // A caller that hung up sends the statement again and gets the first answer then.
+    let _ = job.answer.send(results);
+    drop(job.permits);
+}
+
+fn refuse_all(job: Job) {
+    let results = job.statements.iter().map(|_| Err(closed())).collect();
+    answer(job, results);
+}
+
+/// Nothing of the group may be acknowledged.
+fn give_up(answers: Vec<Answered>, reason: String) -> Fatal {
+    for (job, results) in answers {
+        let refused = results.iter().map(|_| Err(closed())).collect();
+        answer(job, refused);
+    }
+    Fatal(reason)
+}

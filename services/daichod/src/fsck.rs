@@ -1,0 +1,221 @@
+//! `daichod fsck`: verifies the files, entry by entry, and compares what is derived from them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use daicho_core::{Entry, EntryIndex, ParsedStatement};
+use daicho_custody::state::{MemoryState, Scan as _};
+use daicho_store::{Head, Store, StoreError};
+use daicho_verify::{AuditError, AuditReport, Auditor, Check};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Entries that are verified together.
+const BATCH: usize = 2_048;
+
+/// Checks the files of a ledger. The server must not run on them.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  daichod fsck --data ./ledger             every hash, link, signature, rule; the statement index; the head
+  daichod fsck --data ./ledger --rebuild   also rebuilds the custody state from the entries and compares every record
+
+Exit codes: 0 sound; 1 damaged: the first entry at fault and the check are named; 3 the files cannot be opened.")]
+pub(crate) struct Args {
+    /// Data folder.
+    #[arg(long, default_value = crate::DEFAULT_DATA)]
+    data: PathBuf,
+    /// Rebuild the custody state from the entries alone and compare it with the stored one, record by record.
+    #[arg(long)]
+    rebuild: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is wrong. Storage failures that cannot be pinned to an entry stay errors.
+struct Fault {
+    entry: u64,
+    check: String,
+    detail: String,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let store = match Store::open(&args.data) {
+        Ok(store) => store,
+        Err(StoreError::Missing(path)) => anyhow::bail!(StoreError::Missing(path)),
+        Err(error) => return Ok(report_fault(args, &unreadable(&args.data, &error))),
+    };
+    match check(&store, args.rebuild)? {
+        Ok(report) => {
+            print_report(args, &report);
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(fault) => Ok(report_fault(args, &fault)),
+    }
+}
+
+fn unreadable(path: &Path, error: &StoreError) -> Fault {
+    Fault { entry: 0, check: "files".into(), detail: format!("{}: {error}", path.display()) }
+}
+
+fn check(store: &Store, rebuild: bool) -> anyhow::Result<Result<AuditReport, Fault>> {
+    let head = match store.head() {
+        Ok(head) => head,
+        Err(error) => return Ok(Err(Fault { entry: 0, check: "head".into(), detail: error.to_string() })),
+    };
+    let mut auditor = if rebuild { Auditor::keeping_all_state() } else { Auditor::new() };
+    if let Err(fault) = feed(store, &head, &mut auditor) {
+        return Ok(Err(fault));
+    }
+    let (report, state) = match auditor.finish_with_state() {
+        Ok(done) => done,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    if report.size != head.size || report.head != head.chain || report.custody != head.custody {
+        let detail = format!(
+            "the entries end at {} {}, the head says {} {}",
+            report.size.get(),
+            report.head,
+            head.size.get(),
+            head.chain
+        );
+        return Ok(Err(Fault { entry: head.size.get(), check: Check::ClaimedHead.to_string(), detail }));
+    }
+    if rebuild && let Some(fault) = compare_state(store, &state).context("reading the custody state")? {
+        return Ok(Err(fault));
+    }
+    Ok(Ok(report))
+}
+
+impl From<AuditError> for Fault {
+    fn from(error: AuditError) -> Self {
+        Self { entry: error.entry.get(), check: error.check.to_string(), detail: error.detail }
+    }
+}
+
+/// Feeds every entry, and checks the statement index beside it.
+fn feed(store: &Store, head: &Head, auditor: &mut Auditor) -> Result<(), Fault> {
+    let bar = ProgressBar::new(head.size.get());
+    bar.set_style(
+        ProgressStyle::with_template("{bar:40} {pos}/{len} entries  {per_sec}  {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let mut next = 0;
+    while next < head.size.get() {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut fault = None;
+        while batch.len() < BATCH && next < head.size.get() {
+            match read_entry(store, next) {
+                Ok(bytes) => batch.push(bytes),
+                Err(found) => {
+                    fault = Some(found);
+                    break;
+                }
+            }
+            next += 1;
+        }
+        auditor.feed(&batch)?;
+        check_index(store, &batch)?;
+        if let Some(fault) = fault {
+            return Err(fault);
+        }
+        bar.set_position(next);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// One entry's bytes. When RocksDB's checksum of a block fails, the bytes are read without it: the hash of the entry
+/// decides, so that the entry at fault is named and not its whole block.
+fn read_entry(store: &Store, index: u64) -> Result<Vec<u8>, Fault> {
+    let at = EntryIndex::new(index);
+    let fault = |check: &str, detail: String| Fault { entry: index, check: check.into(), detail };
+    let bytes = match store.entry(at) {
+        Ok(bytes) => bytes,
+        Err(first) => store.entry_unchecked(at).map_err(|_| fault("files", first.to_string()))?,
+    };
+    bytes.ok_or_else(|| fault("index-order", "the entry is missing".into()))
+}
+
+fn check_index(store: &Store, batch: &[Vec<u8>]) -> Result<(), Fault> {
+    for bytes in batch {
+        // Entries that do not decode were reported by the auditor.
+        let Ok(entry) = Entry::decode(bytes) else { continue };
+        let index = entry.index.get();
+        let fault = |detail: String| Fault { entry: index, check: "statement-index".into(), detail };
+        let Ok(parsed) = ParsedStatement::parse(entry.statement) else { continue };
+        for id in parsed.signers() {
+            let row = store.statement(id).map_err(|error| fault(error.to_string()))?;
+            if row.is_none_or(|row| row.entry.get() != index) {
+                return Err(fault(format!("statement {id} is not indexed at its entry")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Compares the stored custody state with a rebuilt one, both in key order.
+fn compare_state(store: &Store, rebuilt: &MemoryState) -> anyhow::Result<Option<Fault>> {
+    let snapshot = store.snapshot();
+    let mut stored = snapshot.scan(&[], None);
+    let mut expected = rebuilt.scan(&[], None);
+    let mut count = 0_u64;
+    loop {
+        let (found, wanted) = (stored.next().transpose()?, expected.next().transpose()?);
+        if found == wanted {
+            if found.is_none() {
+                tracing::debug!(records = count, "custody state compared");
+                return Ok(None);
+            }
+            count += 1;
+            continue;
+        }
+        let name =
+            |row: Option<&(Vec<u8>, Vec<u8>)>| row.map_or_else(|| "nothing".into(), |(k, _)| printable(k));
+        let detail =
+            format!("record {count}: stored {}, rebuilt {}", name(found.as_ref()), name(wanted.as_ref()));
+        let entry = store.head()?.size.get();
+        return Ok(Some(Fault { entry, check: Check::ClaimedState.to_string(), detail }));
+    }
+}
+
+fn printable(key: &[u8]) -> String {
+    key.iter().map(|&b| if b.is_ascii_graphic() { char::from(b) } else { ' ' }).collect()
+}
+
+fn print_report(args: &Args, report: &AuditReport) {
+    let counts = report.counts;
+    if args.json {
+        let json = serde_json::json!({
+            "ok": true, "origin": report.origin.to_string(), "entries": counts.entries, "links": counts.links,
+            "signatures": counts.signatures, "events": counts.events, "head": report.head.to_string(),
+            "state_compared": args.rebuild,
+        });
+        println!("{json}");
+        return;
+    }
+    println!("sound: {}", report.origin);
+    println!("  entries     {:>10}  hashes recomputed", counts.entries);
+    println!("  links       {:>10}  each to the entry before it", counts.links);
+    println!("  signatures  {:>10}  verified under the keys of their time", counts.signatures);
+    println!("  events      {:>10}  folded again", counts.events);
+    println!("  head        {}  {}", report.head, report.recorded);
+    if args.rebuild {
+        println!("  state       rebuilt from the entries and equal in every record");
+    }
+}
+
+fn report_fault(args: &Args, fault: &Fault) -> ExitCode {
+    if args.json {
+        let json = serde_json::json!({
+            "ok": false, "entry": fault.entry, "check": fault.check, "detail": fault.detail,
+        });
+        println!("{json}");
+    } else {
+        println!("DAMAGED at entry {}: check {} failed", fault.entry, fault.check);
+        println!("  {}", fault.detail);
+        println!("Everything before entry {} is sound.", fault.entry);
+    }
+    ExitCode::from(1)
+}

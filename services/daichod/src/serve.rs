@@ -1,0 +1,156 @@
+//! `daichod serve`: runs the gRPC services until it is told to stop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use daicho_engine::Engine;
+use daicho_proto::v1::custody_service_server::CustodyServiceServer;
+use daicho_proto::v1::ledger_service_server::LedgerServiceServer;
+use daicho_proto::v1::simulation_service_server::SimulationServiceServer;
+use serde::Serialize;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::Server;
+use tracing::info;
+
+use crate::config::{Config, ConfigError, LogFormat};
+use crate::services::{Custody, Ledger, Simulation};
+
+/// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
+const MAX_MESSAGE: usize = 256 * 1024;
+
+/// Serves a ledger. Everything can also be set in a file and by `DAICHOD_…` variables.
+#[derive(clap::Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(after_help = "\
+Examples:
+  daichod serve --data ./ledger
+  daichod serve --config daichod.toml --metrics-listen 127.0.0.1:7341
+
+Configuration file (TOML), with the defaults:
+  data = \"daicho-data\"
+  listen = \"127.0.0.1:7340\"
+  # metrics-listen = \"127.0.0.1:7341\"
+  log-format = \"text\"     # or \"json\"
+  queue-kib = 65536       # statement bytes that may wait; more is refused with QUEUE_FULL
+  check-threads = 0       # 0: one for each core
+  max-group = 2048        # statements that share one synced write
+
+The log level is set by RUST_LOG, e.g. RUST_LOG=daicho_engine=debug.")]
+pub(crate) struct Args {
+    /// Configuration file.
+    #[arg(long)]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// Data folder.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
+    /// Address for gRPC; port 0 takes a free one, which the log and --port-file name.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listen: Option<SocketAddr>,
+    /// Address for Prometheus metrics.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics_listen: Option<SocketAddr>,
+    /// Statement bytes that may wait, in KiB.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_kib: Option<u32>,
+    /// Most statements that share one synced write.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_group: Option<usize>,
+    /// Writes the address in use to this file once the server listens.
+    #[arg(long)]
+    #[serde(skip)]
+    port_file: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = Config::load(args.config.as_deref(), args)?;
+    start_log(config.log_format)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config, args.port_file.clone()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()> {
+    if let Some(address) = config.metrics_listen {
+        metrics_exporter_prometheus::PrometheusBuilder::new()
+            .with_http_listener(address)
+            .install()
+            .with_context(|| format!("serving metrics on {address}"))?;
+        daicho_engine::describe_metrics();
+        info!(%address, "metrics");
+    }
+    let engine = Engine::start(&config.data, config.engine())
+        .with_context(|| format!("opening the ledger in {}", config.data.display()))?;
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| ConfigError::new(format!("listen {}: {error}", config.listen)))?;
+    let address = listener.local_addr()?;
+    let (reporter, health) = tonic_health::server::health_reporter();
+    reporter.set_serving::<LedgerServiceServer<Ledger>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(daicho_proto::DESCRIPTORS)
+        .build_v1()?;
+    let simulation = engine
+        .simulated_clock()
+        .is_some()
+        .then(|| SimulationServiceServer::new(Simulation::new(Arc::clone(&engine))));
+    let ledger =
+        LedgerServiceServer::new(Ledger::new(Arc::clone(&engine))).max_decoding_message_size(MAX_MESSAGE);
+    let server = Server::builder()
+        .tcp_nodelay(true)
+        .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .add_service(health)
+        .add_service(reflection)
+        .add_service(ledger)
+        .add_service(CustodyServiceServer::new(Custody::new(Arc::clone(&engine))))
+        .add_optional_service(simulation)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop_signal());
+    if let Some(file) = &port_file {
+        // Written aside and moved, so that a reader never sees half of it.
+        let aside = file.with_extension("new");
+        std::fs::write(&aside, address.to_string()).and_then(|()| std::fs::rename(&aside, file))?;
+    }
+    let size = engine.head().borrow().size.get();
+    info!(%address, origin = %engine.origin(), ledger_size = size, "serving");
+    server.await?;
+    info!("stopping; statements that were taken are recorded first");
+    tokio::task::spawn_blocking(move || engine.stop()).await?;
+    info!("stopped");
+    Ok(())
+}
+
+async fn stop_signal() {
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminate => {}
+    }
+}
+
+fn start_log(format: LogFormat) -> anyhow::Result<()> {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    started.map_err(|error| anyhow::anyhow!("log: {error}"))
+}

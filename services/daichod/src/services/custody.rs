@@ -1,0 +1,461 @@
+//! `CustodyService`: reads custody state from a snapshot.
+
+use std::sync::{Arc, Mutex};
+
+use daicho_core::{Instant, KeyId};
+use daicho_custody::state::{
+    CopyRecord, DataSetRecord, KeyRecord, PartyRecord, Row, Scan, SchemeRecord, SequenceRecord, StateError,
+    Table, View as _, decode, key, parts,
+};
+use daicho_custody::{ContextCache, Judge, Judgement, Verdict};
+use daicho_engine::Engine;
+use daicho_proto::v1;
+use daicho_proto::v1::custody_service_server::CustodyService;
+use daicho_store::Snapshot;
+use serde::de::DeserializeOwned;
+use tonic::{Request, Response, Status};
+
+use super::status;
+
+const DEFAULT_PAGE: usize = 100;
+const MAX_PAGE: usize = 1_000;
+/// Seven days, in milliseconds: how far ahead `ListDue` looks when nothing is said.
+const DUE_AHEAD_MS: i64 = 7 * daicho_core::DAY_MS;
+
+pub(crate) struct Custody {
+    engine: Arc<Engine>,
+    contexts: Arc<Mutex<ContextCache>>,
+}
+
+/// Which part of a list is asked for.
+struct Page {
+    size: usize,
+    after: Option<String>,
+}
+
+impl Page {
+    fn new(size: i32, token: &str) -> Result<Self, Status> {
+        let size = usize::try_from(size).map_err(|_| status::bad_field("page_size", "0 or more"))?;
+        let size = if size == 0 { DEFAULT_PAGE } else { size.min(MAX_PAGE) };
+        Ok(Self { size, after: (!token.is_empty()).then(|| token.to_owned()) })
+    }
+
+    /// Rows of a table below `scope`, with the token of the next page.
+    fn rows<T: DeserializeOwned>(
+        &self,
+        state: &dyn Scan,
+        table: Table,
+        scope: &[&str],
+    ) -> Result<(Vec<(String, T)>, String), StateError> {
+        let with = |id: &str| key(table, &scope.iter().copied().chain([id]).collect::<Vec<_>>());
+        let after = self.after.as_deref().map(with);
+        let mut rows = Vec::new();
+        for row in state.scan(&key(table, scope), after.as_deref()) {
+            if rows.len() == self.size {
+                let token = rows.last().map(|(id, _): &(String, T)| id.clone()).unwrap_or_default();
+                return Ok((rows, token));
+            }
+            let (place, value): Row = row?;
+            let id = parts(&place).get(scope.len()).copied().unwrap_or_default().to_owned();
+            rows.push((id, decode(&value)?));
+        }
+        Ok((rows, String::new()))
+    }
+
+    /// Part of a list that is computed whole; the token is a position.
+    fn slice<T>(&self, all: Vec<T>) -> Result<(Vec<T>, String), Status> {
+        let start: usize = match &self.after {
+            None => 0,
+            Some(token) => {
+                token.parse().map_err(|_| status::bad_field("page_token", "not one of this list"))?
+            }
+        };
+        let end = (start + self.size).min(all.len());
+        let token = if end < all.len() { end.to_string() } else { String::new() };
+        Ok((all.into_iter().skip(start).take(self.size).collect(), token))
+    }
+}
+
+impl Custody {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine, contexts: Arc::default() }
+    }
+
+    /// Runs a read on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Snapshot<'_>, &mut ContextCache) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<Response<T>, Status> {
+        let (engine, contexts) = (Arc::clone(&self.engine), Arc::clone(&self.contexts));
+        let result = tokio::task::spawn_blocking(move || {
+            let snapshot = engine.store().snapshot();
+            // A copy, so that long reads do not wait for one another.
+            let mut cache = contexts.lock().map(|cache| cache.clone()).unwrap_or_default();
+            let result = work(&snapshot, &mut cache);
+            if let Ok(mut shared) = contexts.lock() {
+                *shared = cache;
+            }
+            result
+        });
+        match result.await.map_err(status::task)? {
+            Ok(value) => Ok(Response::new(value)),
+            Err(Failure::Status(status)) => Err(*status),
+            Err(Failure::State(error)) => Err(status::state(&error)),
+        }
+    }
+
+    fn time(&self, ms: i64) -> Result<Instant, Status> {
+        match ms {
+            0 => Ok(self.engine.now()),
+            ms => Instant::from_unix_ms(ms)
+                .ok_or_else(|| status::bad_field("as_of_ms", "milliseconds since 1970")),
+        }
+    }
+}
+
+enum Failure {
+    Status(Box<Status>),
+    State(StateError),
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Status(Box::new(status))
+    }
+}
+
+fn judge<'a>(state: &'a dyn Scan, cache: &mut ContextCache, scheme: &str) -> Result<Judge<'a>, Failure> {
+    Ok(Judge::new(state, cache, scheme)?.ok_or_else(|| status::not_found(&format!("scheme `{scheme}`")))?)
+}
+
+fn scheme_ids(state: &dyn Scan, wanted: &str) -> Result<Vec<String>, StateError> {
+    if !wanted.is_empty() {
+        return Ok(vec![wanted.to_owned()]);
+    }
+    state
+        .scan(&key(Table::Scheme, &[]), None)
+        .map(|row| Ok(parts(&row?.0).first().copied().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+#[tonic::async_trait]
+impl CustodyService for Custody {
+    async fn list_parties(
+        &self,
+        request: Request<v1::ListPartiesRequest>,
+    ) -> Result<Response<v1::ListPartiesResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, &request.page_token)?;
+        self.read(move |state, _| {
+            let (rows, next_page_token) = page.rows::<PartyRecord>(state, Table::Party, &[])?;
+            let parties = rows.into_iter().map(|(id, p)| v1::Party {
+                id,
+                label: p.label,
+                members: p.members.into_iter().map(|(id, _)| id).collect(),
+            });
+            Ok(v1::ListPartiesResponse { parties: parties.collect(), next_page_token })
+        })
+        .await
+    }
+
+    async fn list_keys(
+        &self,
+        request: Request<v1::ListKeysRequest>,
+    ) -> Result<Response<v1::ListKeysResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, &request.page_token)?;
+        self.read(move |state, _| {
+            let (rows, next_page_token) = page.rows::<KeyRecord>(state, Table::Key, &[])?;
+            let mut keys = Vec::with_capacity(rows.len());
+            for (hex, record) in rows {
+                let used = state.get(&key(Table::Sequence, &[&hex]))?;
+                let used: SequenceRecord = used.map(|bytes| decode(&bytes)).transpose()?.unwrap_or_default();
+                keys.push(wire_key(&hex, record, &used));
+            }
+            Ok(v1::ListKeysResponse { keys, next_page_token })
+        })
+        .await
+    }
+
+    async fn list_schemes(
+        &self,
+        request: Request<v1::ListSchemesRequest>,
+    ) -> Result<Response<v1::ListSchemesResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, &request.page_token)?;
+        let now = self.engine.now();
+        self.read(move |state, cache| {
+            let (rows, next_page_token) = page.rows::<SchemeRecord>(state, Table::Scheme, &[])?;
+            let mut schemes = Vec::with_capacity(rows.len());
+            for (id, _) in rows {
+                schemes.push(summary(&judge(state, cache, &id)?, now));
+            }
+            Ok(v1::ListSchemesResponse { schemes, next_page_token })
+        })
+        .await
+    }
+
+    async fn get_scheme(
+        &self,
+        request: Request<v1::GetSchemeRequest>,
+    ) -> Result<Response<v1::GetSchemeResponse>, Status> {
+        let id = request.into_inner().scheme;
+        let now = self.engine.now();
+        self.read(move |state, cache| {
+            let judge = judge(state, cache, &id)?;
+            let Some(version) = judge.record().versions.last() else {
+                return Err(status::not_found(&format!("scheme `{id}`")).into());
+            };
+            let text = |hash: &[u8; 32]| -> Result<String, Failure> {
+                let bytes = daicho_custody::fold::document(state, hash)?.unwrap_or_default();
+                String::from_utf8(bytes).map_err(|_| StateError("a document is no text".into()).into())
+            };
+            Ok(v1::GetSchemeResponse {
+                summary: Some(summary(&judge, now)),
+                scheme_toml: text(&version.scheme_document)?,
+                vocabulary_toml: text(&version.vocabulary_document)?,
+            })
+        })
+        .await
+    }
+
+    async fn list_data_sets(
+        &self,
+        request: Request<v1::ListDataSetsRequest>,
+    ) -> Result<Response<v1::ListDataSetsResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, &request.page_token)?;
+        self.read(move |state, cache| {
+            judge(state, cache, &request.scheme)?;
+            let (rows, next_page_token) =
+                page.rows::<DataSetRecord>(state, Table::DataSet, &[&request.scheme])?;
+            let mut data_sets = Vec::with_capacity(rows.len());
+            for (id, record) in rows {
+                let copies = copies_of(state, &request.scheme, &id)?.len();
+                data_sets.push(wire_data_set(id, &record, copies));
+            }
+            Ok(v1::ListDataSetsResponse { data_sets, next_page_token })
+        })
+        .await
+    }
+
+    async fn get_data_set(
+        &self,
+        request: Request<v1::GetDataSetRequest>,
+    ) -> Result<Response<v1::GetDataSetResponse>, Status> {
+        let request = request.into_inner();
+        let t = self.time(request.as_of_ms)?;
+        self.read(move |state, cache| {
+            let judge = judge(state, cache, &request.scheme)?;
+            let place = key(Table::DataSet, &[&request.scheme, &request.data_set]);
+            let bytes = state.get(&place)?;
+            let bytes =
+                bytes.ok_or_else(|| status::not_found(&format!("data set `{}`", request.data_set)))?;
+            let record: DataSetRecord = decode(&bytes)?;
+            let mut copies = Vec::new();
+            for id in copies_of(state, &request.scheme, &request.data_set)? {
+                let bytes = state.get(&key(Table::Copy, &[&request.scheme, &id]))?;
+                let bytes = bytes.ok_or_else(|| StateError(format!("copy {id} is indexed and missing")))?;
+                let copy: CopyRecord = decode(&bytes)?;
+                if copy.opened.recorded <= t {
+                    let judgement = judge.judge(&id, &copy, t)?;
+                    copies.push(wire_copy(id, copy, &judgement));
+                }
+            }
+            let items = record.items.clone();
+            let summary = wire_data_set(request.data_set, &record, copies.len());
+            Ok(v1::GetDataSetResponse { summary: Some(summary), items, copies })
+        })
+        .await
+    }
+
+    async fn list_copies(
+        &self,
+        request: Request<v1::ListCopiesRequest>,
+    ) -> Result<Response<v1::ListCopiesResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, &request.page_token)?;
+        let t = self.time(request.as_of_ms)?;
+        self.read(move |state, cache| {
+            let judge = judge(state, cache, &request.scheme)?;
+            let mut copies = Vec::new();
+            let mut next_page_token = String::new();
+            for row in judge.copies(t, page.after.as_deref()) {
+                let (id, copy) = row?;
+                if copies.len() == page.size {
+                    next_page_token = copies.last().map(|c: &v1::CopyState| c.id.clone()).unwrap_or_default();
+                    break;
+                }
+                let judgement = judge.judge(&id, &copy, t)?;
+                copies.push(wire_copy(id, copy, &judgement));
+            }
+            Ok(v1::ListCopiesResponse { copies, next_page_token })
+        })
+        .await
+    }
+
+    async fn list_handovers(
+        &self,
+        request: Request<v1::ListHandoversRequest>,
+    ) -> Result<Response<v1::ListHandoversResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, &request.page_token)?;
+        self.read(move |state, cache| {
+            judge(state, cache, &request.scheme)?;
+            let (rows, next_page_token) = page.rows::<daicho_custody::state::HandoverRecord>(
+                state,
+                Table::Handover,
+                &[&request.scheme],
+            )?;
+            let handovers = rows.into_iter().map(|(id, h)| v1::Handover {
+                id,
+                flow: h.flow,
+                state: match (h.given, h.received) {
+                    _ if h.mismatched => "mismatched",
+                    (Some(_), Some(_)) => "matched",
+                    (Some(_), None) => "sent",
+                    _ => "received",
+                }
+                .to_owned(),
+                given_entry: h.given.map_or(0, |f| f.entry.get()),
+                received_entry: h.received.map_or(0, |f| f.entry.get()),
+            });
+            Ok(v1::ListHandoversResponse { handovers: handovers.collect(), next_page_token })
+        })
+        .await
+    }
+
+    async fn list_due(
+        &self,
+        request: Request<v1::ListDueRequest>,
+    ) -> Result<Response<v1::ListDueResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, &request.page_token)?;
+        let now = self.engine.now();
+        let until = match request.until_ms {
+            0 => now.plus_ms(DUE_AHEAD_MS),
+            ms => self.time(ms)?,
+        };
+        self.read(move |state, cache| {
+            let mut due = Vec::new();
+            for scheme in scheme_ids(state, &request.scheme)? {
+                let judge = judge(state, cache, &scheme)?;
+                for row in judge.copies(now, None) {
+                    let (id, copy) = row?;
+                    if copy.closed.is_some() {
+                        continue;
+                    }
+                    let judgement = judge.judge(&id, &copy, now)?;
+                    let runs =
+                        matches!(judgement.verdict, Verdict::Due | Verdict::Deferred | Verdict::Overdue);
+                    if runs && judgement.due.is_some_and(|due| due <= until) {
+                        let copy = wire_copy(id, copy, &judgement);
+                        due.push(v1::DueCopy { scheme: scheme.clone(), copy: Some(copy) });
+                    }
+                }
+            }
+            due.sort_by_key(|d| d.copy.as_ref().map(|c| (c.due_ms, c.id.clone())));
+            let (due, next_page_token) = page.slice(due)?;
+            Ok(v1::ListDueResponse { due, next_page_token })
+        })
+        .await
+    }
+
+    async fn list_findings(
+        &self,
+        request: Request<v1::ListFindingsRequest>,
+    ) -> Result<Response<v1::ListFindingsResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, &request.page_token)?;
+        let t = self.time(request.as_of_ms)?;
+        self.read(move |state, cache| {
+            let mut findings = Vec::new();
+            for scheme in scheme_ids(state, &request.scheme)? {
+                for f in judge(state, cache, &scheme)?.findings(t)? {
+                    findings.push(v1::Finding {
+                        scheme: scheme.clone(),
+                        code: f.code.word().to_owned(),
+                        object: f.object,
+                        detail: f.detail,
+                        entries: f.entries.iter().map(|e| e.get()).collect(),
+                        occurrences: f.occurrences,
+                    });
+                }
+            }
+            let (findings, next_page_token) = page.slice(findings)?;
+            Ok(v1::ListFindingsResponse { findings, next_page_token })
+        })
+        .await
+    }
+}
+
+fn copies_of(state: &dyn Scan, scheme: &str, data_set: &str) -> Result<Vec<String>, StateError> {
+    state
+        .scan(&key(Table::CopyOfDataSet, &[scheme, data_set]), None)
+        .map(|row| Ok(parts(&row?.0).get(2).copied().unwrap_or_default().to_owned()))
+        .collect()
+}
+
+fn summary(judge: &Judge<'_>, t: Instant) -> v1::SchemeSummary {
+    let scheme = &judge.context_at(t).scheme;
+    v1::SchemeSummary {
+        id: scheme.id.clone(),
+        version: scheme.version,
+        title_ja: scheme.title.ja.clone(),
+        title_en: scheme.title.en.clone(),
+        enacted_entry: judge.record().versions.last().map_or(0, |v| v.enacted.entry.get()),
+    }
+}
+
+fn wire_key(hex: &str, record: KeyRecord, used: &SequenceRecord) -> v1::Key {
+    v1::Key {
+        id: KeyId::parse(hex).map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
+        party: record.party,
+        purpose: record.purpose,
+        authorized_entry: record.authorized.entry.get(),
+        revoked: record.revoked.is_some(),
+        revoked_entry: record.revoked.map_or(0, |(fact, _)| fact.entry.get()),
+        last_sequence: used.last(),
+        gaps: used
+            .gaps()
+            .into_iter()
+            .map(|(from, to)| if from == to { from.to_string() } else { format!("{from}-{to}") })
+            .collect(),
+    }
+}
+
+fn wire_data_set(id: String, record: &DataSetRecord, copies: usize) -> v1::DataSetSummary {
+    v1::DataSetSummary {
+        id,
+        kind: record.kind.clone(),
+        subject_count: record.subjects,
+        session: record.session.clone(),
+        opened_entry: record.opened.entry.get(),
+        copies: copies as u32,
+    }
+}
+
+fn wire_copy(id: String, copy: CopyRecord, judgement: &Judgement) -> v1::CopyState {
+    v1::CopyState {
+        id,
+        data_set: copy.data_set,
+        holder: copy.holder,
+        system: copy.system,
+        unit: copy.unit,
+        opened_ms: copy.opened.occurred.unix_ms(),
+        opened_entry: copy.opened.entry.get(),
+        closed_ms: judgement.closed.map_or(0, |f| f.occurred.unix_ms()),
+        closed_entry: judgement.closed.map_or(0, |f| f.entry.get()),
+        closed: judgement.closed.is_some(),
+        verdict: judgement.verdict.word().to_owned(),
+        evidence: judgement.evidence.word().to_owned(),
+        due_ms: judgement.due.map_or(0, Instant::unix_ms),
+        rule: judgement.rule.clone().unwrap_or_default(),
+    }
+}

@@ -1,0 +1,273 @@
+//! `LedgerService`: appending and reading entries.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use daicho_core::{ChainHash, EntryIndex, KeyId, Refusal, RefusalCode, StatementId};
+use daicho_custody::FOLD_VERSION;
+use daicho_engine::{Engine, Receipt};
+use daicho_proto::v1;
+use daicho_proto::v1::append_statements_response::Outcome;
+use daicho_proto::v1::ledger_service_server::LedgerService;
+use futures::{Stream, StreamExt as _, stream};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::status;
+
+/// Statements of one stream that are checked together.
+const CHUNK: usize = 32;
+/// Chunks of one stream that are checked at the same time.
+const CHECKING: usize = 16;
+/// Chunks of one stream that wait for the disk.
+const WAITING: usize = 256;
+/// Entry bytes in one message of a reading stream.
+const PAGE_BYTES: usize = 256 * 1024;
+
+type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+pub(crate) struct Ledger {
+    engine: Arc<Engine>,
+}
+
+impl Ledger {
+    pub(crate) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
+    fn entry_bytes(&self, index: EntryIndex) -> Result<v1::Entry, Status> {
+        let bytes = self.engine.store().entry(index).map_err(|e| status::storage(&e))?;
+        let bytes = bytes.ok_or_else(|| status::not_found(&format!("entry {index}")))?;
+        Ok(v1::Entry { chain_hash: ChainHash::of_entry(&bytes).as_bytes().to_vec(), bytes })
+    }
+}
+
+#[tonic::async_trait]
+impl LedgerService for Ledger {
+    type AppendStatementsStream = Responses<v1::AppendStatementsResponse>;
+    type ReadEntriesStream = ReceiverStream<Result<v1::ReadEntriesResponse, Status>>;
+    type FollowEntriesStream = ReceiverStream<Result<v1::FollowEntriesResponse, Status>>;
+
+    async fn get_ledger(
+        &self,
+        _: Request<v1::GetLedgerRequest>,
+    ) -> Result<Response<v1::GetLedgerResponse>, Status> {
+        let head = *self.engine.head().borrow();
+        let clock =
+            if self.engine.origin().is_simulated() { v1::Clock::Simulated } else { v1::Clock::System };
+        Ok(Response::new(v1::GetLedgerResponse {
+            origin: self.engine.origin().to_string(),
+            clock: clock as i32,
+            size: head.size.get(),
+            chain_hash: head.chain.as_bytes().to_vec(),
+            last_record_time_ms: head.recorded.unix_ms(),
+            fold_version: FOLD_VERSION,
+            now_ms: self.engine.now().unix_ms(),
+        }))
+    }
+
+    async fn append_statement(
+        &self,
+        request: Request<v1::AppendStatementRequest>,
+    ) -> Result<Response<v1::AppendStatementResponse>, Status> {
+        let statement =
+            request.into_inner().statement.ok_or_else(|| status::bad_field("statement", "required"))?;
+        let receipt = self.engine.append(statement).await.map_err(|r| status::refused(&r))?;
+        Ok(Response::new(v1::AppendStatementResponse { receipt: Some(wire(&receipt)) }))
+    }
+
+    async fn append_statements(
+        &self,
+        request: Request<Streaming<v1::AppendStatementsRequest>>,
+    ) -> Result<Response<Self::AppendStatementsStream>, Status> {
+        let engine = Arc::clone(&self.engine);
+        let committing = Arc::clone(&self.engine);
+        let answers = request
+            .into_inner()
+            // A client that hangs up in the middle ends its stream; what it sent is recorded all the same.
+            .take_while(|message| std::future::ready(message.is_ok()))
+            .filter_map(|message| std::future::ready(message.ok()))
+            .map(|message| message.statement.unwrap_or_default())
+            .ready_chunks(CHUNK)
+            .map(move |chunk| {
+                let engine = Arc::clone(&engine);
+                let count = chunk.len();
+                async move { (count, engine.check_when_room(chunk).await) }
+            })
+            .buffered(CHECKING)
+            // The calls to `commit` are made in the order of the stream: that is the order of the entries.
+            .map(move |(count, checked)| {
+                let receipts = checked.and_then(|checked| committing.commit(checked));
+                async move {
+                    match receipts {
+                        Ok(receipts) => receipts.await.unwrap_or_else(|_| vec![Err(writer_closed()); count]),
+                        Err(refusal) => vec![Err(refusal); count],
+                    }
+                }
+            })
+            .buffered(WAITING)
+            .flat_map(|results| stream::iter(results.into_iter().map(|result| Ok(outcome(result)))));
+        Ok(Response::new(Box::pin(answers)))
+    }
+
+    async fn validate_statement(
+        &self,
+        request: Request<v1::ValidateStatementRequest>,
+    ) -> Result<Response<v1::ValidateStatementResponse>, Status> {
+        let statement =
+            request.into_inner().statement.ok_or_else(|| status::bad_field("statement", "required"))?;
+        let engine = Arc::clone(&self.engine);
+        let result =
+            tokio::task::spawn_blocking(move || engine.validate(statement)).await.map_err(status::task)?;
+        let response = match result {
+            Err(refusal) => v1::ValidateStatementResponse {
+                refusal: Some(status::refusal(refusal)),
+                ..Default::default()
+            },
+            Ok(validation) => v1::ValidateStatementResponse {
+                refusal: None,
+                changed_records: validation.changed as u32,
+                findings: validation
+                    .findings
+                    .into_iter()
+                    .map(|(code, object, detail)| v1::PredictedFinding {
+                        code: code.word().into(),
+                        object,
+                        detail,
+                    })
+                    .collect(),
+            },
+        };
+        Ok(Response::new(response))
+    }
+
+    async fn get_entry(
+        &self,
+        request: Request<v1::GetEntryRequest>,
+    ) -> Result<Response<v1::GetEntryResponse>, Status> {
+        let entry = self.entry_bytes(EntryIndex::new(request.into_inner().entry_index))?;
+        Ok(Response::new(v1::GetEntryResponse { entry: Some(entry) }))
+    }
+
+    async fn find_statement(
+        &self,
+        request: Request<v1::FindStatementRequest>,
+    ) -> Result<Response<v1::FindStatementResponse>, Status> {
+        let request = request.into_inner();
+        let key =
+            KeyId::from_slice(&request.key_id).ok_or_else(|| status::bad_field("key_id", "16 bytes"))?;
+        let id = StatementId { key, sequence: request.sequence };
+        let row = self.engine.store().statement(&id).map_err(|e| status::storage(&e))?;
+        let row = row.ok_or_else(|| status::not_found(&format!("statement {id}")))?;
+        Ok(Response::new(v1::FindStatementResponse { entry: Some(self.entry_bytes(row.entry)?) }))
+    }
+
+    async fn read_entries(
+        &self,
+        request: Request<v1::ReadEntriesRequest>,
+    ) -> Result<Response<Self::ReadEntriesStream>, Status> {
+        let request = request.into_inner();
+        let size = self.engine.head().borrow().size.get();
+        let end = if request.end == 0 { size } else { request.end };
+        if request.start > end || end > size {
+            return Err(status::bad_field("end", &format!("the ledger has {size} entries")));
+        }
+        let (sender, receiver) = mpsc::channel(4);
+        let engine = Arc::clone(&self.engine);
+        tokio::task::spawn_blocking(move || {
+            let send = |page: Page| {
+                let page = page.map(|entries| v1::ReadEntriesResponse { entries });
+                sender.blocking_send(page).is_ok()
+            };
+            read_pages(&engine, request.start, end, send);
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+
+    async fn follow_entries(
+        &self,
+        request: Request<v1::FollowEntriesRequest>,
+    ) -> Result<Response<Self::FollowEntriesStream>, Status> {
+        let mut next = request.into_inner().start;
+        let mut head = self.engine.head();
+        if next > head.borrow().size.get() {
+            return Err(status::bad_field("start", "past the end of the ledger"));
+        }
+        let (sender, receiver) = mpsc::channel(4);
+        let engine = Arc::clone(&self.engine);
+        tokio::spawn(async move {
+            loop {
+                let size = head.borrow_and_update().size.get();
+                if next < size {
+                    let (engine, sender) = (Arc::clone(&engine), sender.clone());
+                    let read = tokio::task::spawn_blocking(move || {
+                        let send = |page: Page| {
+                            let page = page.map(|entries| v1::FollowEntriesResponse { entries });
+                            sender.blocking_send(page).is_ok()
+                        };
+                        read_pages(&engine, next, size, send)
+                    });
+                    if !matches!(read.await, Ok(true)) {
+                        return;
+                    }
+                    next = size;
+                }
+                tokio::select! {
+                    changed = head.changed() => if changed.is_err() { return },
+                    () = sender.closed() => return,
+                }
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(receiver)))
+    }
+}
+
+type Page = Result<Vec<prost::bytes::Bytes>, Status>;
+
+/// Sends entries `start..end` in pages. `false` when the reader has gone or the disk failed.
+fn read_pages(engine: &Engine, start: u64, end: u64, send: impl Fn(Page) -> bool) -> bool {
+    let snapshot = engine.store().snapshot();
+    let mut page = Vec::new();
+    let mut bytes = 0;
+    let wanted = (end - start) as usize;
+    for entry in snapshot.entries(EntryIndex::new(start)).take(wanted) {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                send(Err(status::storage(&error)));
+                return false;
+            }
+        };
+        bytes += entry.len();
+        page.push(entry.into());
+        if bytes >= PAGE_BYTES {
+            bytes = 0;
+            if !send(Ok(std::mem::take(&mut page))) {
+                return false;
+            }
+        }
+    }
+    page.is_empty() || send(Ok(page))
+}
+
+fn writer_closed() -> Refusal {
+    Refusal::new(RefusalCode::WriterClosed, "the ledger writer is closed")
+}
+
+fn outcome(result: Result<Receipt, Refusal>) -> v1::AppendStatementsResponse {
+    let outcome = match result {
+        Ok(receipt) => Outcome::Receipt(wire(&receipt)),
+        Err(refusal) => Outcome::Refusal(status::refusal(refusal)),
+    };
+    v1::AppendStatementsResponse { outcome: Some(outcome) }
+}
+
+fn wire(receipt: &Receipt) -> v1::Receipt {
+    v1::Receipt {
+        entry_index: receipt.entry.get(),
+        record_time_ms: receipt.recorded.unix_ms(),
+        chain_hash: receipt.chain.as_bytes().to_vec(),
+        repeated: receipt.repeated,
+    }
+}

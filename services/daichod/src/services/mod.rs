@@ -1,0 +1,12 @@
+//! The gRPC services. Handlers convert, call and convert back; rules live below.
+
+mod custody;
+mod ledger;
+
+mod simulation;
+mod status;
+
+pub(crate) use custody::Custody;
+pub(crate) use ledger::Ledger;
+
+pub(crate) use simulation::Simulation;

@@ -1,0 +1,172 @@
+//! A `daichod` process on a free loopback port and in a folder of its own. It ends with its value.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use daicho_client::{Client, SigningKey};
+
+/// A program of this workspace, built beside this one.
+///
+/// # Errors
+/// When it has not been built.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    let found = here.ancestors().skip(1).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.with_context(|| format!("`{name}` is not built; run `cargo build --release --workspace` first"))
+}
+
+/// A running server with its data folder.
+#[derive(Debug)]
+pub struct Daichod {
+    child: Child,
+    address: String,
+    folder: PathBuf,
+}
+
+impl Daichod {
+    /// Founds a ledger below `folder`. The keys of ward and operator are made there.
+    ///
+    /// # Errors
+    /// When `daichod init` fails; its words are in the error.
+    pub fn init(folder: &Path, simulated_start: Option<&str>) -> anyhow::Result<()> {
+        let mut command = Command::new(binary("daichod")?);
+        command.arg("init").arg("--data").arg(folder.join("data"));
+        command.args(["--origin", "test.example/ledger"]);
+        command.arg("--ward-key").arg(folder.join("ward.pem"));
+        command.arg("--operator-key").arg(folder.join("operator.pem"));
+        if let Some(start) = simulated_start {
+            command.args(["--simulated", "--start", start]);
+        }
+        let output = command.output()?;
+        ensure!(output.status.success(), "init: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
+    }
+
+    /// Serves the ledger below `folder` on a free port.
+    ///
+    /// # Errors
+    /// When the server does not come up within a minute.
+    pub fn start(folder: &Path, flags: &[&str]) -> anyhow::Result<Self> {
+        let port_file = folder.join("address");
+        // Left by a server that was killed.
+        if port_file.exists() {
+            std::fs::remove_file(&port_file)?;
+        }
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("daichod.log"))?;
+        let mut child = Command::new(binary("daichod")?)
+            .arg("serve")
+            .arg("--data")
+            .arg(folder.join("data"))
+            .args(["--listen", "127.0.0.1:0"])
+            .arg("--port-file")
+            .arg(&port_file)
+            .args(flags)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()?;
+        let started = Instant::now();
+        while !port_file.exists() {
+            if let Some(status) = child.try_wait()? {
+                let log = std::fs::read_to_string(folder.join("daichod.log")).unwrap_or_default();
+                bail!("daichod ended with {status}: {log}");
+            }
+            if started.elapsed() > Duration::from_secs(60) {
+                child.kill()?;
+                bail!("daichod did not come up within a minute");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let address = format!("http://{}", std::fs::read_to_string(&port_file)?);
+        Ok(Self { child, address, folder: folder.to_owned() })
+    }
+
+    /// Founds and serves a new ledger below `folder`.
+    ///
+    /// # Errors
+    /// As [`Daichod::init`] and [`Daichod::start`].
+    pub fn fresh(folder: &Path, simulated_start: Option<&str>) -> anyhow::Result<Self> {
+        Self::init(folder, simulated_start)?;
+        Self::start(folder, &[])
+    }
+
+    /// Its address for clients.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// A client of it.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn client(&self) -> anyhow::Result<Client> {
+        Ok(Client::connect(&self.address).await?)
+    }
+
+    /// The ward's founding key.
+    ///
+    /// # Errors
+    /// When the file is not there.
+    pub fn ward_key(&self) -> anyhow::Result<SigningKey> {
+        let pem = std::fs::read_to_string(self.folder.join("ward.pem"))?;
+        SigningKey::from_pem(&pem).context("the ward's key file")
+    }
+
+    /// Processor time that the server has used so far.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn processor_seconds(&self) -> anyhow::Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |i: usize| fields.get(i).and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0);
+        // utime and stime, in hundredths of a second.
+        Ok((ticks(11) + ticks(12)) / 100.0)
+    }
+
+    /// Kills it at once, as a loss of power would.
+    ///
+    /// # Errors
+    /// When the process cannot be waited for.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to stop and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not end well.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        let asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status()?;
+        ensure!(asked.success(), "the signal could not be sent");
+        let status = self.child.wait()?;
+        ensure!(status.success(), "daichod ended with {status}");
+        Ok(())
+    }
+
+    /// Runs `daichod fsck` on the ledger below `folder`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn fsck(folder: &Path, flags: &[&str]) -> anyhow::Result<Output> {
+        Ok(Command::new(binary("daichod")?)
+            .arg("fsck")
+            .arg("--data")
+            .arg(folder.join("data"))
+            .args(flags)
+            .output()?)
+    }
+}
+
+impl Drop for Daichod {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // Nothing can be done when even this fails; the process ends with the machine.
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
