@@ -21,6 +21,9 @@ use crate::services::{Custody, Ledger, Simulation};
 /// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
 const MAX_MESSAGE: usize = 256 * 1024;
 
+/// How long calls in flight may go on once the server is told to stop.
+const GRACE: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Serves a ledger. Everything can also be set in a file and by `DAICHOD_…` variables.
 #[derive(clap::Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -104,6 +107,8 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         .then(|| SimulationServiceServer::new(Simulation::new(Arc::clone(&engine))));
     let ledger =
         LedgerServiceServer::new(Ledger::new(Arc::clone(&engine))).max_decoding_message_size(MAX_MESSAGE);
+    let stopping = Arc::new(tokio::sync::Notify::new());
+    let told = Arc::clone(&stopping);
     let server = Server::builder()
         .tcp_nodelay(true)
         .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
@@ -114,7 +119,10 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         .add_service(ledger)
         .add_service(CustodyServiceServer::new(Custody::new(Arc::clone(&engine))))
         .add_optional_service(simulation)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop_signal());
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+            stop_signal().await;
+            stopping.notify_one();
+        });
     if let Some(file) = &port_file {
         // Written aside and moved, so that a reader never sees half of it.
         let aside = file.with_extension("new");
@@ -122,7 +130,11 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
     }
     let size = engine.head().borrow().size.get();
     info!(%address, origin = %engine.origin(), ledger_size = size, "serving");
-    server.await?;
+    tokio::select! {
+        ended = server => ended?,
+        // Calls in flight get some time to end; idle connections do not hold up the stop.
+        () = async { told.notified().await; tokio::time::sleep(GRACE).await } => {}
+    }
     info!("stopping; statements that were taken are recorded first");
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     info!("stopped");

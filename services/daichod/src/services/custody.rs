@@ -352,9 +352,18 @@ impl CustodyService for Custody {
                         continue;
                     }
                     let judgement = judge.judge(&id, &copy, now)?;
-                    let runs =
-                        matches!(judgement.verdict, Verdict::Due | Verdict::Deferred | Verdict::Overdue);
-                    if runs && judgement.due.is_some_and(|due| due <= until) {
+                    // Any running clock counts, also where another rule has no number and so shows first.
+                    let nearest = judgement
+                        .rules
+                        .iter()
+                        .filter(|r| matches!(r.verdict, Verdict::Due | Verdict::Deferred | Verdict::Overdue))
+                        .filter(|r| r.due.is_some_and(|due| due <= until))
+                        .min_by_key(|r| r.due);
+                    if let Some(nearest) = nearest {
+                        let mut judgement = judgement.clone();
+                        judgement.verdict = nearest.verdict;
+                        judgement.due = nearest.due;
+                        judgement.rule = Some(nearest.rule.clone());
                         let copy = wire_copy(id, copy, &judgement);
                         due.push(v1::DueCopy { scheme: scheme.clone(), copy: Some(copy) });
                     }
