@@ -118,11 +118,7 @@ impl Daichod {
     /// # Errors
     /// When the system does not tell.
     pub fn processor_seconds(&self) -> anyhow::Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |i: usize| fields.get(i).and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0);
-        // utime and stime, in hundredths of a second.
-        Ok((ticks(11) + ticks(12)) / 100.0)
+        processor_seconds(self.child.id())
     }
 
     /// Kills it at once, as a loss of power would.
@@ -169,4 +165,18 @@ impl Drop for Daichod {
             let _ = self.child.wait();
         }
     }
+}
+
+/// Processor time of the threads that a process has now, in seconds.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn processor_seconds(process: u32) -> anyhow::Result<f64> {
+    let mut nanoseconds = 0.0;
+    for task in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread that has just ended is left out.
+        let Ok(text) = std::fs::read_to_string(task?.path().join("schedstat")) else { continue };
+        nanoseconds += text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+    }
+    Ok(nanoseconds / 1e9)
 }

@@ -3,5 +3,5 @@
 mod daichod;
 mod play;
 
-pub use daichod::{Daichod, binary};
+pub use daichod::{Daichod, binary, processor_seconds};
 pub use play::{Play, SCHEME, collected, deleted, milestone};

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 
 /// Entries that are verified together.
-const BATCH: usize = 2_048;
+const BATCH: usize = 4_096;
 
 #[derive(Debug, clap::Args)]
 #[command(

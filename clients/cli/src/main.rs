@@ -34,6 +34,9 @@ use context::{Context, Output};
 use exit::Exit;
 use scheme::Lang;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, and nothing was found wrong

@@ -126,6 +126,7 @@ pub struct Auditor {
 }
 
 struct Opened {
+    /// The entry without its statement, which is in `parsed`.
     entry: Entry,
     hash: ChainHash,
     parsed: ParsedStatement,
@@ -331,12 +332,12 @@ fn fold_check(error: &FoldError) -> Check {
 
 fn open(index: u64, bytes: &[u8]) -> Result<Opened, AuditError> {
     let at = EntryIndex::new(index);
-    let entry = Entry::decode(bytes).map_err(|e| AuditError {
+    let mut entry = Entry::decode(bytes).map_err(|e| AuditError {
         entry: at,
         check: Check::EntryFormat,
         detail: e.to_string(),
     })?;
-    let parsed = ParsedStatement::parse(entry.statement.clone()).map_err(|e| AuditError {
+    let parsed = ParsedStatement::parse(std::mem::take(&mut entry.statement)).map_err(|e| AuditError {
         entry: at,
         check: Check::StatementFormat,
         detail: e.to_string(),

@@ -11,7 +11,7 @@ use daicho_verify::{AuditError, AuditReport, Auditor, Check};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Entries that are verified together.
-const BATCH: usize = 2_048;
+const BATCH: usize = 4_096;
 
 /// Checks the files of a ledger. The server must not run on them.
 #[derive(clap::Args)]

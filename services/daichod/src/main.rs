@@ -10,6 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs a tamper-evident ledger of personal-data custody (台帳).
 ///
 /// A ledger is founded once with `init`, then served. Its files are trusted for nothing: `fsck` recomputes every
