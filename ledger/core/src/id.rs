@@ -7,16 +7,16 @@ use crate::{Refusal, RefusalCode};
 /// Longest id, in bytes. State keys hold several ids and stay below one kilobyte.
 pub const MAX_ID_LEN: usize = 120;
 
-/// Checks an id: 1 to [`MAX_ID_LEN`] characters of `A-Z a-z 0-9 _ - . : /`, so that ids sort, print and quote safely.
+/// Checks an id of a field (pass `format_args!`, so that nothing is formatted unless it is at fault): 1 to [`MAX_ID_LEN`] characters of `A-Z a-z 0-9 _ - . : /`, so that ids sort, print and quote safely.
 ///
 /// # Errors
 /// [`RefusalCode::Malformed`] with the field.
-pub fn check_id(field: &str, id: &str) -> Result<(), Refusal> {
+pub fn check_id(field: impl fmt::Display, id: &str) -> Result<(), Refusal> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/');
     if id.is_empty() || id.len() > MAX_ID_LEN || !id.bytes().all(allowed) {
         return Err(Refusal::field(
             RefusalCode::Malformed,
-            field,
+            field.to_string(),
             format!("an id has 1 to {MAX_ID_LEN} characters of A-Z a-z 0-9 _ - . : /"),
         ));
     }
@@ -27,12 +27,12 @@ pub fn check_id(field: &str, id: &str) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// [`RefusalCode::TooLarge`] or [`RefusalCode::Malformed`] with the field.
-pub fn check_text(field: &str, text: &str, max: usize) -> Result<(), Refusal> {
+pub fn check_text(field: impl fmt::Display, text: &str, max: usize) -> Result<(), Refusal> {
     if text.len() > max {
-        return Err(Refusal::field(RefusalCode::TooLarge, field, format!("at most {max} bytes")));
+        return Err(Refusal::field(RefusalCode::TooLarge, field.to_string(), format!("at most {max} bytes")));
     }
     if text.chars().any(char::is_control) {
-        return Err(Refusal::field(RefusalCode::Malformed, field, "no control characters"));
+        return Err(Refusal::field(RefusalCode::Malformed, field.to_string(), "no control characters"));
     }
     Ok(())
 }

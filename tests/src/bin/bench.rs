@@ -144,7 +144,10 @@ fn verify_rate(key: &SigningKey, statements: &[SignedStatement]) -> f64 {
     let sound = statements
         .par_iter()
         .filter(|s| {
-            ready.verify_strict(&pre_authentication_encoding(PAYLOAD_TYPE, &s.statement), &s.signatures[0].value)
+            ready.verify_strict(
+                &pre_authentication_encoding(PAYLOAD_TYPE, &s.statement),
+                &s.signatures[0].value,
+            )
         })
         .count();
     assert_eq!(sound, statements.len(), "every signature of this run is good");
@@ -155,8 +158,7 @@ fn verify_rate(key: &SigningKey, statements: &[SignedStatement]) -> f64 {
 async fn append(client: &Client, statements: Vec<SignedStatement>) -> anyhow::Result<f64> {
     let count = statements.len();
     let watch = Stopwatch::now();
-    let requests =
-        futures::stream::iter(statements).map(|s| AppendStatementsRequest { statement: Some(s) });
+    let requests = futures::stream::iter(statements).map(|s| AppendStatementsRequest { statement: Some(s) });
     let mut answers = client.ledger().append_statements(requests).await?.into_inner();
     let mut receipts = 0;
     while let Some(answer) = answers.try_next().await? {
@@ -247,7 +249,13 @@ fn summarize(rounds: &[Round]) -> Vec<Figure> {
         limit: Some(of(limit)),
         ratio: Some(median(rounds.iter().map(|r| value(r) / limit(r)).collect())),
     };
-    let bare = |name, unit, value: fn(&Round) -> f64| Figure { name, value: of(value), unit, limit: None, ratio: None };
+    let bare = |name, unit, value: fn(&Round) -> f64| Figure {
+        name,
+        value: of(value),
+        unit,
+        limit: None,
+        ratio: None,
+    };
     let at = |name, times: fn(&Round) -> &Vec<f64>, p: f64| Figure {
         name,
         value: median(rounds.iter().map(|r| percentile(times(r).clone(), p)).collect()),
@@ -270,4 +278,3 @@ fn summarize(rounds: &[Round]) -> Vec<Figure> {
         bare("server_cpu", "us/statement", |r| r.server_cpu * 1e6),
     ]
 }
-

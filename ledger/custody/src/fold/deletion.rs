@@ -26,7 +26,7 @@ impl Step<'_, '_> {
         let passed = |result: i32| result == proto::CheckResult::Passed as i32;
         let failed = e.verification == proto::CheckResult::Failed as i32;
         for (i, part) in e.copies.iter().enumerate() {
-            let Some(mut copy) = self.own_open_copy(&format!("copies[{i}].copy"), &part.copy)? else {
+            let Some(mut copy) = self.own_open_copy(format_args!("copies[{i}].copy"), &part.copy)? else {
                 continue;
             };
             if failed {
@@ -58,7 +58,9 @@ impl Step<'_, '_> {
             return Err(refuse(RefusalCode::UnknownReference, "to_party", &text));
         }
         for (i, part) in e.copies.iter().enumerate() {
-            let Some(copy) = self.own_open_copy(&format!("copies[{i}].copy"), &part.copy)? else { continue };
+            let Some(copy) = self.own_open_copy(format_args!("copies[{i}].copy"), &part.copy)? else {
+                continue;
+            };
             let to = e.to_party.clone();
             self.close(&part.copy, copy, part.count, i, |count| CopyChange::Returned { count, to });
         }
@@ -206,7 +208,7 @@ impl Step<'_, '_> {
         }
         check_text("manner", &e.manner, 200)?;
         for (i, id) in e.copies.iter().enumerate() {
-            let Some(copy) = self.own_open_copy(&format!("copies[{i}]"), id)? else { continue };
+            let Some(copy) = self.own_open_copy(format_args!("copies[{i}]"), id)? else { continue };
             let method = proto::SanitizationMethod::Clear as i32;
             self.close(id, copy, 0, i, |count| CopyChange::Deleted {
                 count,
@@ -247,8 +249,8 @@ impl Step<'_, '_> {
             return Err(refuse(RefusalCode::TooLarge, "attributes", &text));
         }
         for (i, attribute) in e.attributes.iter().enumerate() {
-            check_id(&format!("attributes[{i}].name"), &attribute.name)?;
-            check_text(&format!("attributes[{i}].value"), &attribute.value, MAX_WORDS_LEN)?;
+            check_id(format_args!("attributes[{i}].name"), &attribute.name)?;
+            check_text(format_args!("attributes[{i}].value"), &attribute.value, MAX_WORDS_LEN)?;
         }
         let place = self.output_key(Table::Act, &[self.scheme_id(), &e.kind], 0);
         let record = ActRecord {

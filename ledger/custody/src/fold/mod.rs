@@ -29,7 +29,7 @@ use crate::context::{ContextCache, SchemeContext};
 use crate::scheme::{Deadline, Scheme, Vocabulary};
 use crate::state::{
     Changes, Fact, FindingRecord, KeyRecord, LedgerRecord, SchemeRecord, SequenceRecord, StateError, Table,
-    Txn, View, key, key_at,
+    Txn, View, decode, key, key_at,
 };
 
 /// Version of the rules of this module. It is in entry 0; other versions are not replayed by this one.
@@ -48,10 +48,18 @@ pub enum FoldError {
 
 type Result<T> = std::result::Result<T, FoldError>;
 
-/// The fold with its memory of parsed schemes (which changes nothing but speed).
+/// The fold with its memory of parsed records and schemes (which changes nothing but speed).
 #[derive(Debug, Default, Clone)]
 pub struct Fold {
     contexts: ContextCache,
+    memo: Memo,
+}
+
+/// Records that nearly every statement asks for, decoded once for as long as their bytes stay the same.
+#[derive(Debug, Default, Clone)]
+struct Memo {
+    ledger: Option<(Vec<u8>, Arc<LedgerRecord>)>,
+    scheme: Option<(Vec<u8>, InForce)>,
 }
 
 impl Fold {
@@ -72,14 +80,16 @@ impl Fold {
         let ledger = if index.get() == 0 {
             first = 1;
             governance::open_ledger(&mut txn, &events[0], &statement.body().ledger_origin, recorded)
+                .map(Arc::new)
                 .map_err(|error| within(error, "events[0]"))?
         } else {
-            ledger_record(&txn)?
+            self.memo.ledger(&txn)?
         };
         let signers = admit_signers(&mut txn, statement)?;
         let mut step = Step {
             txn,
             contexts: &mut self.contexts,
+            memo: &mut self.memo,
             ledger,
             signers,
             fact: Fact { occurred: recorded, recorded, entry: index },
@@ -115,7 +125,7 @@ impl Fold {
 /// # Errors
 /// When the state cannot be read or holds no ledger.
 pub fn ledger_record(txn: &Txn<'_>) -> std::result::Result<LedgerRecord, StateError> {
-    txn.get(&key(Table::Ledger, &[]))?.ok_or_else(|| StateError("the state holds no ledger".into()))
+    txn.get(&key(Table::Ledger, &[]))?.ok_or_else(no_ledger)
 }
 
 /// The scheme and vocabulary of these documents, from the cache or from the ledger's own bytes.
@@ -180,7 +190,7 @@ fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement) -> Result<Vec<
 }
 
 /// A scheme as the events of one statement see it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct InForce {
     id: String,
     context: Arc<SchemeContext>,
@@ -188,11 +198,30 @@ struct InForce {
     report_within: Option<Deadline>,
 }
 
+impl Memo {
+    fn ledger(&mut self, txn: &Txn<'_>) -> std::result::Result<Arc<LedgerRecord>, StateError> {
+        let bytes = txn.get_raw(&key(Table::Ledger, &[]))?.ok_or_else(no_ledger)?;
+        match &self.ledger {
+            Some((known, record)) if *known == bytes => Ok(Arc::clone(record)),
+            _ => {
+                let record: Arc<LedgerRecord> = Arc::new(decode(&bytes)?);
+                self.ledger = Some((bytes, Arc::clone(&record)));
+                Ok(record)
+            }
+        }
+    }
+}
+
+fn no_ledger() -> StateError {
+    StateError("the state holds no ledger".into())
+}
+
 /// Work on one event.
 struct Step<'a, 'c> {
     txn: Txn<'a>,
     contexts: &'c mut ContextCache,
-    ledger: LedgerRecord,
+    memo: &'c mut Memo,
+    ledger: Arc<LedgerRecord>,
     /// Parties of the signing keys, in order.
     signers: Vec<String>,
     /// Times and entry of the event at hand.
@@ -299,13 +328,19 @@ impl Step<'_, '_> {
             return Ok(());
         }
         check_id("scheme", id)?;
-        let Some(record) = self.txn.get::<SchemeRecord>(&key(Table::Scheme, &[id]))? else {
+        let Some(bytes) = self.txn.get_raw(&key(Table::Scheme, &[id]))? else {
             return Err(refuse(
                 RefusalCode::UnknownReference,
                 "scheme",
                 &format!("scheme `{id}` is not in force"),
             ));
         };
+        if let Some((_, known)) = self.memo.scheme.as_ref().filter(|(b, known)| known.id == id && *b == bytes)
+        {
+            self.scheme = Some(known.clone());
+            return Ok(());
+        }
+        let record: SchemeRecord = decode(&bytes)?;
         let version =
             record.versions.last().ok_or_else(|| StateError("a scheme without a version".into()))?;
         let context =
@@ -316,7 +351,9 @@ impl Step<'_, '_> {
             .rev()
             .find_map(|limit| limit.report_within.as_deref())
             .and_then(|text| Deadline::parse(text).ok());
-        self.scheme = Some(InForce { id: id.to_owned(), context, record: Arc::new(record), report_within });
+        let in_force = InForce { id: id.to_owned(), context, record: Arc::new(record), report_within };
+        self.memo.scheme = Some((bytes, in_force.clone()));
+        self.scheme = Some(in_force);
         Ok(())
     }
 

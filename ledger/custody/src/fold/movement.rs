@@ -1,5 +1,6 @@
 //! Movements: collection, handovers, derivation, printing, copying, milestones.
 
+use std::fmt::{self, Display};
 use std::sync::Arc;
 
 use daicho_core::{Date, RefusalCode, check_id, check_text, proto};
@@ -313,7 +314,7 @@ impl Step<'_, '_> {
     ) -> Result<Vec<(String, u64)>> {
         let mut items = Vec::with_capacity(parts.len());
         for (i, part) in parts.iter().enumerate() {
-            let Some(copy) = self.own_open_copy(&format!("copies[{i}].copy"), &part.copy)? else { continue };
+            let Some(copy) = self.own_open_copy(At("copies", i, "copy"), &part.copy)? else { continue };
             let data_set = self.data_set("copies", &copy.data_set)?;
             self.check_contents(context, flow, &copy.data_set, &data_set);
             self.check_classes(context, flow, taker, &copy.data_set, &data_set);
@@ -391,7 +392,7 @@ impl Step<'_, '_> {
     fn touch_sources(&mut self, copies: &[String], moves: bool) -> Result<()> {
         let actor = self.actor.clone();
         for (i, id) in copies.iter().enumerate() {
-            let Some(copy) = self.own_open_copy(&format!("from_copies[{i}]"), id)? else { continue };
+            let Some(copy) = self.own_open_copy(format_args!("from_copies[{i}]"), id)? else { continue };
             if moves {
                 self.close(id, copy, 0, i, |count| CopyChange::Moved { count, to: actor.clone() });
             }
@@ -400,7 +401,7 @@ impl Step<'_, '_> {
     }
 
     /// A copy of the actor that is still open. What is unknown or gone becomes a finding and `None`.
-    pub(super) fn own_open_copy(&mut self, field: &str, id: &str) -> Result<Option<CopyRecord>> {
+    pub(super) fn own_open_copy(&mut self, field: impl Display, id: &str) -> Result<Option<CopyRecord>> {
         let Some(copy) = self.own_copy(field, id)? else { return Ok(None) };
         if let Some(closed) = copy.closed {
             self.raise(FindingCode::ActivityAfterDeletion, id, &format!("closed at entry {}", closed.entry));
@@ -410,8 +411,8 @@ impl Step<'_, '_> {
     }
 
     /// A copy of the actor, or of a holder whose system the actor answers for. Unknown: a finding and `None`.
-    pub(super) fn own_copy(&mut self, field: &str, id: &str) -> Result<Option<CopyRecord>> {
-        check_id(field, id)?;
+    pub(super) fn own_copy(&mut self, field: impl Display, id: &str) -> Result<Option<CopyRecord>> {
+        check_id(&field, id)?;
         let Some(copy) = self.txn.get::<CopyRecord>(&self.local_key(Table::Copy, id))? else {
             self.raise(FindingCode::UnrecordedCopy, id, &format!("named by {}", self.actor));
             return Ok(None);
@@ -419,15 +420,19 @@ impl Step<'_, '_> {
         let answers = || self.context().system(&copy.system).is_some_and(|s| s.attester == self.actor);
         if copy.holder != self.actor && !answers() {
             let text = format!("copy `{id}` is held by `{}`", copy.holder);
-            return Err(refuse(RefusalCode::NotAuthorized, field, &text));
+            return Err(refuse(RefusalCode::NotAuthorized, &field.to_string(), &text));
         }
         Ok(Some(copy))
     }
 
-    fn data_set(&self, field: &str, id: &str) -> Result<DataSetRecord> {
-        check_id(field, id)?;
+    fn data_set(&self, field: impl Display, id: &str) -> Result<DataSetRecord> {
+        check_id(&field, id)?;
         self.txn.get(&self.local_key(Table::DataSet, id))?.ok_or_else(|| {
-            refuse(RefusalCode::UnknownReference, field, &format!("data set `{id}` is not known"))
+            refuse(
+                RefusalCode::UnknownReference,
+                &field.to_string(),
+                &format!("data set `{id}` is not known"),
+            )
         })
     }
 
@@ -438,12 +443,12 @@ impl Step<'_, '_> {
         data_sets: &[proto::DataSet],
     ) -> Result<()> {
         for (i, d) in data_sets.iter().enumerate() {
-            let at = |field: &str| format!("data_sets[{i}].{field}");
-            check_id(&at("id"), &d.id)?;
+            let at = |field: &'static str| At("data_sets", i, field);
+            check_id(at("id"), &d.id)?;
             let Some(kind) = context.kind(&d.kind) else {
                 return Err(refuse(
                     RefusalCode::UnknownReference,
-                    &at("kind"),
+                    &at("kind").to_string(),
                     &format!("no kind `{}`", d.kind),
                 ));
             };
@@ -453,24 +458,28 @@ impl Step<'_, '_> {
             {
                 return Err(refuse(
                     RefusalCode::TooLarge,
-                    &at("subject_count"),
+                    &at("subject_count").to_string(),
                     "too many persons, items or classes",
                 ));
             }
             for name in d.items.iter().chain(&d.subject_classes) {
-                check_id(&at("items"), name)?;
+                check_id(at("items"), name)?;
             }
             if !d.session.is_empty() {
-                check_id(&at("session"), &d.session)?;
+                check_id(at("session"), &d.session)?;
             }
             if !d.commitment.is_empty() && d.commitment.len() != 32 {
-                return Err(refuse(RefusalCode::Malformed, &at("commitment"), "32 bytes or none are wanted"));
+                return Err(refuse(
+                    RefusalCode::Malformed,
+                    &at("commitment").to_string(),
+                    "32 bytes or none are wanted",
+                ));
             }
             let place = self.local_key(Table::DataSet, &d.id);
             if self.txn.exists(&place)? {
                 return Err(refuse(
                     RefusalCode::DuplicateId,
-                    &at("id"),
+                    &at("id").to_string(),
                     &format!("data set `{}` is known already", d.id),
                 ));
             }
@@ -546,24 +555,24 @@ impl Step<'_, '_> {
             check_id("member", member)?;
         }
         for (i, c) in copies.iter().enumerate() {
-            let at = |field: &str| format!("copies[{i}].{field}");
-            check_id(&at("id"), &c.id)?;
+            let at = |field: &'static str| At("copies", i, field);
+            check_id(at("id"), &c.id)?;
             if context.system(&c.system).is_none() {
                 return Err(refuse(
                     RefusalCode::UnknownReference,
-                    &at("system"),
+                    &at("system").to_string(),
                     &format!("no system `{}`", c.system),
                 ));
             }
             if !c.unit.is_empty() {
-                check_id(&at("unit"), &c.unit)?;
+                check_id(at("unit"), &c.unit)?;
             }
-            let data_set = self.data_set(&at("data_set"), &c.data_set)?;
+            let data_set = self.data_set(at("data_set"), &c.data_set)?;
             let place = self.local_key(Table::Copy, &c.id);
             if self.txn.exists(&place)? {
                 return Err(refuse(
                     RefusalCode::DuplicateId,
-                    &at("id"),
+                    &at("id").to_string(),
                     &format!("copy `{}` is known already", c.id),
                 ));
             }
@@ -646,6 +655,16 @@ impl Step<'_, '_> {
     pub(super) fn note(&mut self, copy: &str, item: usize, what: CopyChange) {
         let place = self.output_key(Table::CopyFact, &[self.scheme_id(), copy], item);
         self.txn.put(place, &CopyFact { fact: self.fact, what });
+    }
+}
+
+/// Path of a field inside a list: formatted only when it is at fault.
+#[derive(Clone, Copy)]
+pub(super) struct At(pub(super) &'static str, pub(super) usize, pub(super) &'static str);
+
+impl Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}].{}", self.0, self.1, self.2)
     }
 }
 
