@@ -17,6 +17,7 @@ mod key;
 mod lang;
 mod log;
 mod party;
+mod report;
 mod schema;
 #[allow(unreachable_pub, reason = "a module with an interface of its own, kept apart from the commands")]
 mod scheme;
@@ -84,6 +85,9 @@ enum Command {
     Findings(findings::Args),
     /// List the handovers of a scheme
     Handovers(handovers::Args),
+    /// Reports for the council
+    #[command(subcommand)]
+    Report(report::Command),
 }
 
 async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
@@ -98,6 +102,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Due(args) => due::run(args, context, out).await,
         Command::Findings(args) => findings::run(args, context, out).await,
         Command::Handovers(args) => handovers::run(args, context, out).await,
+        Command::Report(command) => report::run(command, context, out).await,
     }
 }
 
