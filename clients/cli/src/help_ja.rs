@@ -60,6 +60,7 @@ const NOTES: &[(&str, &str)] = &[
         "findings",
         "一覧が空のときは「違反の記録がない」ことを示すもので、違反がないことを示すものではありません。",
     ),
+    ("report deletion", "対象期間に生じたデータセットについて、その後どうなったかを報告します。"),
     (
         "emit",
         "事象は protobuf の JSON 形式で、一行に一つ書きます。occur_time_ms の代わりに occur_time（日本時間）を書けます。\n\
@@ -94,6 +95,8 @@ const ABOUT: &[(&str, &str)] = &[
     ("findings", "指摘の一覧"),
     ("handovers", "事業の授受の一覧"),
     ("audit", "運用者を信頼せずに台帳全体を検証する"),
+    ("report", "審議会への報告書"),
+    ("report deletion", "期限どおりに消去されたもの、されなかったものの報告書"),
 ];
 
 /// Arguments by path and id, or by id alone.
@@ -123,6 +126,13 @@ const ARGS: &[(&str, &str)] = &[
     ("vocabulary", "語彙のファイル。省略時は、事業の定義と同じ場所にあり、その識別子を持つファイル"),
     ("settle", "原典の誤りをどう扱うか: scheme check の表示する「検査@表.識別子」と、その根拠"),
     ("applies_to_open", "既に進行している期限にもこの版を適用する"),
+    ("report deletion from", "対象期間の最初の日（日本時間）: 2021-02-01"),
+    ("to", "対象期間の最後の日"),
+    (
+        "format",
+        "報告書の形式（html: 一つのファイルの頁、画面と A4 の紙のため。json: 計算されたままの値。text: 100 桁の文字）",
+    ),
+    ("report deletion out", "標準出力の代わりに書き込むファイル"),
     ("due scheme", "事業の識別子。省略時はすべての事業"),
     ("findings scheme", "事業の識別子。省略時はすべての事業"),
     ("scheme", "事業の識別子"),

@@ -18,6 +18,7 @@ mod key;
 mod lang;
 mod log;
 mod party;
+mod report;
 mod schema;
 #[allow(unreachable_pub, reason = "a module with an interface of its own, kept apart from the commands")]
 mod scheme;
@@ -90,6 +91,9 @@ enum Command {
     Handovers(handovers::Args),
     /// Verify the whole ledger without trusting its operator
     Audit(audit::Args),
+    /// Reports for the council
+    #[command(subcommand)]
+    Report(report::Command),
 }
 
 async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
@@ -105,6 +109,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Findings(args) => findings::run(args, context, out).await,
         Command::Handovers(args) => handovers::run(args, context, out).await,
         Command::Audit(args) => audit::run(args, context, out).await,
+        Command::Report(command) => report::run(command, context, out).await,
     }
 }
 

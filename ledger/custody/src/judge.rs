@@ -16,7 +16,7 @@ use crate::fold::{load_context, scope_word};
 use crate::scheme::{Action, Deadline, EvidenceSource, Rule, Scope, Text};
 use crate::state::{
     AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord,
-    LimitSetting, RuleRecord, Scan, SchemeRecord, StateError, Table, Txn, decode, key, parts,
+    LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, StateError, Table, Txn, decode, key, parts,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -157,6 +157,10 @@ pub struct Judgement {
     pub due: Option<Instant>,
     /// Evidence of its end.
     pub evidence: Evidence,
+    /// Parties that are owed a certificate of its erasure.
+    pub owed: Vec<String>,
+    /// Those of them that have none.
+    pub unserved: Vec<String>,
     /// When it ended, if it has.
     pub closed: Option<Fact>,
     /// Entries that bear on it, its opening first.
@@ -298,6 +302,8 @@ impl<'a> Judge<'a> {
             rule: None,
             due: None,
             evidence: Evidence::None,
+            owed: Vec::new(),
+            unserved: Vec::new(),
             closed,
             entries,
             rules: Vec::new(),
@@ -429,7 +435,11 @@ impl<'a> Judge<'a> {
         }
         let rows: Result<Vec<Fact>> = self.state.scan(&prefix, None).map(|row| decode(&row?.1)).collect();
         let facts: Rc<[Fact]> = rows?.into();
-        self.milestones.borrow_mut().insert(prefix, Rc::clone(&facts));
+        let mut known = self.milestones.borrow_mut();
+        if known.len() >= MILESTONES_KEPT {
+            known.clear();
+        }
+        known.insert(prefix, Rc::clone(&facts));
         Ok(facts)
     }
 
@@ -508,6 +518,22 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Numbers that the ward set for a rule, oldest first.
+    pub fn settings_of(&self, rule: &str) -> impl Iterator<Item = &RuleSetting> {
+        self.rules.get(rule).into_iter().flat_map(|r| &r.settings)
+    }
+
+    /// Parties that the scheme left undetermined and who each turned out to be, as known at `t`, the newest last.
+    pub fn named_parties(&self, t: Instant) -> impl Iterator<Item = (&str, &str)> {
+        let settlements = self.contracts.values().flat_map(|c| &c.settlements);
+        let mut named: Vec<_> = settlements
+            .filter(|s| s.set.recorded <= t)
+            .filter_map(|s| s.named.as_ref().map(|n| (s.set, n)))
+            .collect();
+        named.sort();
+        named.into_iter().map(|(_, (party, identity))| (party.as_str(), identity.as_str()))
+    }
+
     /// Limits of the scheme at `t`.
     pub fn limits(&self, t: Instant) -> Limits {
         let latest = |field: fn(&LimitSetting) -> Option<&str>| {
@@ -545,21 +571,22 @@ impl<'a> Judge<'a> {
             .collect();
         let certified = view.facts.iter().any(|f| matches!(f.what, CopyChange::Certified { .. }));
         let owed = self.certificate_owed(judgement, context, view, closed);
-        let complete = owed.iter().all(|party| received.contains(&party.as_str()));
+        let missing = |party: &&String| !received.contains(&party.as_str());
+        judgement.unserved = owed.iter().filter(missing).cloned().collect();
+        judgement.owed = owed;
+        let complete = judgement.unserved.is_empty();
         judgement.evidence = match (confirmed, certified && complete) {
             (true, _) => Evidence::Confirmed,
             (false, true) => Evidence::Certified,
             (false, false) => Evidence::Attested,
         };
         let Some(within) = self.limits(view.t).certificate else { return };
-        if owed.is_empty() || complete || view.t <= within.due(closed.occurred) {
+        if complete || view.t <= within.due(closed.occurred) {
             return;
         }
-        let missing: Vec<&str> =
-            owed.iter().map(String::as_str).filter(|party| !received.contains(party)).collect();
         let code =
             if certified { FindingCode::CertificateIncomplete } else { FindingCode::CertificateMissing };
-        judgement.findings.push((code, format!("owed to {}", missing.join(", "))));
+        judgement.findings.push((code, format!("owed to {}", judgement.unserved.join(", "))));
     }
 
     /// Parties that are owed a certificate for the erasure of a copy: the recipients of each rule whose clock had
@@ -662,6 +689,8 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// How many milestone targets are kept in memory: copies of one session or day are judged close together.
+const MILESTONES_KEPT: usize = 10_000;
 const NO_MILESTONE: &str = "none";
 const CONTRACT_ENDED: &str = "contract_ended";
 const DATE_REACHED: &str = "date_reached";

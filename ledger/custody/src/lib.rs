@@ -4,6 +4,7 @@
 //! - [`fold`]: from a statement to what it changes.
 //! - [`state`]: the records that the fold keeps.
 //! - [`Judge`]: from records and a time to verdicts and findings.
+//! - [`report`]: verdicts and findings of a scheme and a period as one value.
 //!
 //! Pure: no clock, no socket, no file, no thread.
 
@@ -11,6 +12,7 @@ mod context;
 mod finding;
 pub mod fold;
 mod judge;
+pub mod report;
 pub mod scheme;
 pub mod state;
 
@@ -18,3 +20,4 @@ pub use context::{ContextCache, FlowContext, SchemeContext, binds};
 pub use finding::{Arises, FindingCode};
 pub use fold::{FOLD_VERSION, Fold, FoldError};
 pub use judge::{Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
+pub use report::{DeletionReport, ReportHead};

@@ -9,14 +9,15 @@ use anyhow::Context as _;
 use daicho_engine::Engine;
 use daicho_proto::v1::custody_service_server::CustodyServiceServer;
 use daicho_proto::v1::ledger_service_server::LedgerServiceServer;
+use daicho_proto::v1::report_service_server::ReportServiceServer;
 use daicho_proto::v1::simulation_service_server::SimulationServiceServer;
 use serde::Serialize;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tracing::info;
 
 use crate::config::{Config, ConfigError, LogFormat};
-use crate::services::{Custody, Ledger, Simulation};
+use crate::services::{Custody, Ledger, Report, Simulation};
 
 /// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
 const MAX_MESSAGE: usize = 256 * 1024;
@@ -107,10 +108,11 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         .then(|| SimulationServiceServer::new(Simulation::new(Arc::clone(&engine))));
     let ledger =
         LedgerServiceServer::new(Ledger::new(Arc::clone(&engine))).max_decoding_message_size(MAX_MESSAGE);
+    // Answers are small; held back for more, they would wait for the other side's delayed acknowledgement.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     let stopping = Arc::new(tokio::sync::Notify::new());
     let told = Arc::clone(&stopping);
     let server = Server::builder()
-        .tcp_nodelay(true)
         .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
@@ -118,8 +120,9 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         .add_service(reflection)
         .add_service(ledger)
         .add_service(CustodyServiceServer::new(Custody::new(Arc::clone(&engine))))
+        .add_service(ReportServiceServer::new(Report::new(Arc::clone(&engine))))
         .add_optional_service(simulation)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move {
+        .serve_with_incoming_shutdown(incoming, async move {
             stop_signal().await;
             stopping.notify_one();
         });

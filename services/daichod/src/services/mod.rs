@@ -2,11 +2,11 @@
 
 mod custody;
 mod ledger;
-
+mod report;
 mod simulation;
 mod status;
 
 pub(crate) use custody::Custody;
 pub(crate) use ledger::Ledger;
-
+pub(crate) use report::Report;
 pub(crate) use simulation::Simulation;

@@ -1,0 +1,277 @@
+//! Copies with problems, findings, and each data set with its copies.
+
+use daicho_core::Instant;
+use daicho_custody::report::{Certificate, CopyReport, DataSetReport, Moment, Problem};
+use maud::{Markup, html};
+
+use super::html::{problem_class, verdict_text};
+use super::words::{Words, clock, count, recorded_apart};
+
+/// Copies of one problem that the page lists first; the rest stands with the data sets.
+const LISTED_PROBLEMS: usize = 200;
+/// Findings of one code that the page lists.
+const LISTED_FINDINGS: usize = 100;
+
+/// The listed copies with one problem, with their data sets.
+pub(super) fn with_problem<'r>(
+    w: &Words<'r>,
+    problem: Problem,
+) -> impl Iterator<Item = (&'r DataSetReport, &'r CopyReport)> {
+    let all = w.report.data_sets.iter().flat_map(|d| d.copies.iter().map(move |c| (d, c)));
+    all.filter(move |(_, c)| c.problem == Some(problem))
+}
+
+/// How many copies have a problem, listed or not. Unproven ones that are late as well are counted as late.
+pub(super) fn problems_of(w: &Words<'_>, problem: Problem) -> u64 {
+    let a = &w.report.answer;
+    match problem {
+        Problem::Overdue => a.overdue,
+        Problem::Late => a.late,
+        Problem::Unproven => a.unproven,
+        Problem::NoSchedule => a.no_schedule,
+    }
+}
+
+pub(super) const PROBLEMS: [Problem; 4] =
+    [Problem::Overdue, Problem::Late, Problem::Unproven, Problem::NoSchedule];
+
+pub(super) fn problems(w: &Words<'_>) -> Markup {
+    html! {
+        section {
+            h2 { (w.say("2　問題のある複製", "2  Copies with problems")) }
+            @for problem in PROBLEMS {
+                @let all = problems_of(w, problem);
+                @let listed = with_problem(w, problem).take(LISTED_PROBLEMS).count() as u64;
+                h3 class=(if all > 0 { problem_class(problem) } else { "" }) { (w.problem(problem)) "　" (w.say(format!("{}件", count(all)), count(all))) }
+                @if all == 0 {
+                    p { (w.say("該当する記録なし", "none recorded")) }
+                } @else {
+                    @if listed > 0 { (problem_table(w, problem)) }
+                    @if listed < all {
+                        p.note { (rest(w, problem, all - listed)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is said of the copies with a problem that a list leaves out.
+pub(super) fn rest(w: &Words<'_>, problem: Problem, n: u64) -> String {
+    let n = count(n);
+    if matches!(problem, Problem::Unproven | Problem::NoSchedule) {
+        w.say(
+            format!("ほか{n}件は、より重い区分に掲げたもの、またはここに個別に掲げていないもの。"),
+            format!("{n} more stand under a heavier heading or are not listed one by one here."),
+        )
+    } else {
+        w.say(
+            format!("ほか{n}件は、ここに個別に掲げていない。"),
+            format!("{n} more are not listed one by one here."),
+        )
+    }
+}
+
+fn problem_table(w: &Words<'_>, problem: Problem) -> Markup {
+    html! {
+        table.narrow {
+            thead { tr {
+                th { (w.say("複製", "Copy")) } th { (w.say("保有者・機器・媒体", "Holder, system")) }
+                th { (w.say("発生", "Came to be")) } th { (w.say("期限", "Due")) } th { (w.say("消去・返却", "Ended")) }
+                th { (w.say("定め・理由", "Rule, reason")) } th { (w.say("記録", "Entries")) }
+            } }
+            tbody {
+                @for (data_set, copy) in with_problem(w, problem).take(LISTED_PROBLEMS) {
+                    tr {
+                        th scope="row" { code { (copy.id) } br; (data_set.label) br; span.note { (persons(w, copy.subjects)) } }
+                        td { (w.holder(&copy.holder, &copy.member)) br; (w.place(&copy.system, &copy.unit)) }
+                        td { (moment(w, &copy.opened)) }
+                        td { (due(w, copy.due)) }
+                        td { (ended(w, copy)) }
+                        td { (reason(w, problem, copy)) }
+                        td { (entries(copy)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Why a copy has a problem.
+fn reason(w: &Words<'_>, problem: Problem, copy: &CopyReport) -> Markup {
+    let rule = copy.rule.as_deref().and_then(|id| w.rule(id));
+    html! {
+        @match &copy.rule {
+            Some(id) => { code { (id) } br; }
+            None => { (w.say("どの定めも及ばない", "no rule binds it")) br; }
+        }
+        @match problem {
+            Problem::Overdue | Problem::Late => {
+                @if let Some((due, end)) = copy.due.zip(copy.closed.map(|c| c.occurred).or(Some(w.report.as_of))) {
+                    span class=(problem_class(problem)) { (delay(w, due, end)) }
+                }
+            }
+            Problem::Unproven => { (certificate(w, copy)) }
+            Problem::NoSchedule => {
+                @if let Some(rule) = rule {
+                    @if rule.gap { (w.say("書面に定めがない", "the source has no rule")) }
+                    @else { (w.say("期限の数がない", "no number for the deadline")) }
+                }
+            }
+        }
+        @if problem != Problem::Unproven && copy.certificate.is_unproven() { br; (certificate(w, copy)) }
+    }
+}
+
+fn certificate(w: &Words<'_>, copy: &CopyReport) -> Markup {
+    let to: Vec<&str> = copy.owed.iter().map(|p| w.party(p)).collect();
+    html! {
+        span.unproven-t { (w.say("！証明書なし", "! no certificate")) }
+        @if !to.is_empty() { (w.say("（未提出先: ", " (owed to ")) (to.join("、")) (w.say("）", ")")) }
+        @if copy.certificate == Certificate::NoLimit { br; span.note { (w.say("提出期限の定めなし", "no limit set")) } }
+    }
+}
+
+/// How long after the deadline.
+pub(super) fn delay(w: &Words<'_>, due: Instant, end: Instant) -> String {
+    let minutes = (end.unix_ms() - due.unix_ms()).max(0) / 60_000;
+    let (days, hours) = (minutes / 1_440, minutes / 60);
+    match (days, hours) {
+        (0, 0) => w.say(format!("{minutes}分の超過"), format!("{minutes} min over")),
+        (0, _) => w.say(format!("{hours}時間の超過"), format!("{hours} h over")),
+        _ => w.say(format!("{days}日の超過"), format!("{days} days over")),
+    }
+}
+
+pub(super) fn persons(w: &Words<'_>, n: u64) -> String {
+    w.say(format!("{}人分", count(n)), format!("{} person(s)", count(n)))
+}
+
+fn when(w: &Words<'_>, time: Instant) -> Markup {
+    let day = time.jst_day();
+    html! {
+        span.nw { @if w.lang == crate::scheme::Lang::Ja { (day.era()) br; } }
+        span class=(w.say("iso", "nw")) { (day.to_string()) " " (clock(time)) }
+    }
+}
+
+/// A time, and that of its recording where it is another.
+fn moment(w: &Words<'_>, moment: &Moment) -> Markup {
+    html! {
+        (when(w, moment.occurred))
+        @if recorded_apart(moment) { br; span.note { (w.say("記録 ", "recorded ")) span.iso { (moment.recorded.jst_day().to_string()) " " (clock(moment.recorded)) } } }
+    }
+}
+
+fn due(w: &Words<'_>, due: Option<Instant>) -> Markup {
+    match due {
+        Some(time) => when(w, time),
+        None => html! { (w.say("―", "–")) },
+    }
+}
+
+fn ended(w: &Words<'_>, copy: &CopyReport) -> Markup {
+    match &copy.closed {
+        Some(closed) => moment(w, closed),
+        None => html! { (w.say("保有中", "still kept")) },
+    }
+}
+
+fn entries(copy: &CopyReport) -> Markup {
+    let all: Vec<String> = copy.entries.iter().map(|e| format!("#{e}")).collect();
+    html! { (all.join(" ")) @if copy.entries_unlisted > 0 { " +" (count(copy.entries_unlisted)) } }
+}
+
+pub(super) fn findings(w: &Words<'_>) -> Markup {
+    let r = w.report;
+    html! {
+        section {
+            h2 { (w.say("6　指摘", "6  Findings")) }
+            p.note { (w.say(
+                "事業全体の、期間を限らない指摘である。指摘がない事項は「違反の記録なし」であり、違反がないことを示すものではない。",
+                "Findings are those of the whole scheme, whatever the period. Where there is none, no violation is recorded; it does not say that there is none.",
+            )) }
+            @if r.finding_counts.is_empty() { p { (w.say("違反の記録なし", "no violation recorded")) } } @else {
+                table.narrow {
+                    thead { tr { th { (w.say("対象", "Object")) } th { (w.say("内容", "Detail")) } th.n { (w.say("回数", "Times")) } th { (w.say("記録", "Entries")) } } }
+                    @for (code, n) in &r.finding_counts {
+                        tbody.group {
+                            tr.set { th colspan="4" {
+                                b { (r.finding_meanings.get(code).map(|text| w.of(text)).unwrap_or_default()) } " "
+                                code { (code.word()) } "　" (w.say(format!("{}件", count(*n)), count(*n)))
+                            } }
+                            @let listed = r.findings.iter().filter(|f| f.code == *code);
+                            @for f in listed.take(LISTED_FINDINGS) {
+                                tr {
+                                    td { code { (f.object) } } td { (w.detail(&f.detail)) } td.n { (count(f.occurrences)) }
+                                    td { (f.entries.iter().map(|e| format!("#{e}")).collect::<Vec<_>>().join(" ")) }
+                                }
+                            }
+                            @if *n > LISTED_FINDINGS as u64 {
+                                tr { td colspan="4" { (w.say(format!("ほか{}件は、ここに個別に掲げていない。", count(*n - LISTED_FINDINGS as u64)), format!("{} more are not listed one by one here.", count(*n - LISTED_FINDINGS as u64)))) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn data_sets(w: &Words<'_>) -> Markup {
+    let r = w.report;
+    html! {
+        section {
+            h2 { (w.say("8　データセット別の明細", "8  Data sets in detail")) }
+            p.note {
+                (w.say("問題のあるものを先に、ほかは発生の順に掲げる。「記録」は台帳の記録番号。時刻は日本時間。", "Those with problems first, then in the order of time. Entries are numbers in the ledger. Times are those of Japan."))
+                @if r.data_sets_unlisted > 0 {
+                    " " b { (w.say(
+                        format!("このほかに{}件のデータセットがあり、集計に含まれるが、個別には掲げていない。", count(r.data_sets_unlisted)),
+                        format!("{} more data sets are in the sums but not listed one by one.", count(r.data_sets_unlisted)),
+                    )) }
+                }
+            }
+            @if r.data_sets.is_empty() { p { (w.say("対象期間に生じたデータセットの記録なし", "no data set recorded in the period")) } } @else {
+                table.narrow {
+                    thead { tr {
+                        th { (w.say("複製", "Copy")) } th { (w.say("保有者・機器・媒体", "Holder, system")) } th { (w.say("発生", "Came to be")) }
+                        th { (w.say("期限", "Due")) } th { (w.say("消去・返却等", "Ended")) } th { (w.say("判定・定め", "Verdict, rule")) }
+                        th { (w.say("証拠", "Evidence")) } th { (w.say("記録", "Entries")) }
+                    } }
+                    @for d in &r.data_sets { (data_set(w, d)) }
+                }
+            }
+        }
+    }
+}
+
+fn data_set(w: &Words<'_>, d: &DataSetReport) -> Markup {
+    html! {
+        tbody.group {
+            tr.set { th colspan="8" {
+                b { (d.label) } " " code { (d.id) } "　" (persons(w, d.subjects)) "　" (w.time(d.opened.occurred))
+                @if d.copies.is_empty() { "　" (w.say("複製の記録なし", "no copy recorded")) }
+            } }
+            @for copy in &d.copies {
+                tr {
+                    th scope="row" { code { (copy.id) } }
+                    td { (w.holder(&copy.holder, &copy.member)) br; (w.place(&copy.system, &copy.unit)) }
+                    td { (moment(w, &copy.opened)) }
+                    td { (due(w, copy.due)) }
+                    td { (ended(w, copy)) }
+                    td { (verdict_text(w, copy.verdict, 1)) @if let Some(rule) = &copy.rule { br; code { (rule) } } }
+                    td {
+                        @if copy.closed.is_some() { (w.evidence(copy.evidence)) } @else { (w.say("―", "–")) }
+                        @if copy.certificate.is_unproven() { br; span.unproven-t { (w.say("！証明書なし", "! no certificate")) } }
+                        @if copy.certificate == Certificate::Pending { br; span.note { (w.say("証明書は提出期限前", "certificate not due yet")) } }
+                    }
+                    td { (entries(copy)) }
+                }
+            }
+            @if d.copies_unlisted > 0 {
+                tr { td colspan="8" { (w.say(format!("ほか{}件の複製は個別に掲げていない。", count(d.copies_unlisted)), format!("{} more copies are not listed one by one.", count(d.copies_unlisted)))) } }
+            }
+        }
+    }
+}

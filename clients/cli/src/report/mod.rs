@@ -1,0 +1,232 @@
+//! `daicho report deletion`: asks the ledger for a deletion report and draws it.
+//!
+//! The ledger computes; nothing here judges. See `docs/formats/report.md` for the report's JSON.
+
+mod details;
+mod flow_svg;
+mod html;
+mod prose;
+mod style;
+mod tables;
+mod text;
+mod words;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow, ensure};
+use clap::ValueEnum;
+use daicho_core::{Date, proto};
+use daicho_custody::DeletionReport;
+
+use crate::context::Context;
+use crate::exit::Exit;
+
+/// Most bytes of a report that are read.
+const MAX_REPORT_LEN: usize = 256 * 1024 * 1024;
+
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Report what was erased on schedule and what was not
+    #[command(after_help = "Examples:\n  \
+        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28\n  \
+        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html\n  \
+        daicho report deletion --scheme queue_notice --from 2020-04-01 --to 2021-03-31 --as-of 2021-04-30 --format json\n\n\
+        Data sets that came into being in the period are reported, whatever became of them later.")]
+    Deletion(Args),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Scheme id
+    #[arg(long)]
+    scheme: String,
+    /// First day in Japan, e.g. 2021-02-01
+    #[arg(long, value_name = "DATE")]
+    from: String,
+    /// Last day
+    #[arg(long, value_name = "DATE")]
+    to: String,
+    /// As it stands at: a date (its end) or a time in Japan. Default: now
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<String>,
+    /// Form of the report
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+    /// Write to this file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// One self-contained page, for screens and A4 paper
+    Html,
+    /// The report as computed, for programs
+    Json,
+    /// Plain text of 100 columns
+    Text,
+}
+
+pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let Command::Deletion(args) = command;
+    let (from, to) = (day(&args.from, context)?, day(&args.to, context)?);
+    ensure!(
+        from <= to,
+        context.pick("--to の日が --from の日より前です", "the day of --to is before the day of --from")
+    );
+    let request = proto::GetDeletionReportRequest {
+        scheme: args.scheme.clone(),
+        from: args.from.clone(),
+        to: args.to.clone(),
+        as_of_ms: context.moment(args.as_of.as_deref())?,
+    };
+    let bytes = fetch(context, request).await?;
+    let format = if context.json() { Format::Json } else { args.format };
+    let drawn = draw(&bytes, format, context)?;
+    match &args.out {
+        None => out.write_all(drawn.as_bytes())?,
+        Some(path) => std::fs::write(path, drawn).with_context(|| {
+            let path = path.display();
+            context.pick(format!("{path} に書き込めません"), format!("cannot write {path}"))
+        })?,
+    }
+    Ok(Exit::Ok)
+}
+
+fn day(text: &str, context: &Context) -> anyhow::Result<Date> {
+    Date::parse(text).ok_or_else(|| {
+        anyhow!(context.pick(
+            format!("「{text}」は日付として読めません。2021-02-01 のように指定してください"),
+            format!("`{text}` is no date; write one such as 2021-02-01"),
+        ))
+    })
+}
+
+async fn fetch(context: &Context, request: proto::GetDeletionReportRequest) -> anyhow::Result<Vec<u8>> {
+    let client = context.connect().await?;
+    let answer = client.report().get_deletion_report(request).await;
+    let mut pieces = answer.map_err(daicho_client::ClientError::from)?.into_inner();
+    let mut bytes = Vec::new();
+    while let Some(piece) = pieces.message().await.map_err(daicho_client::ClientError::from)? {
+        bytes.extend_from_slice(&piece.json);
+        ensure!(
+            bytes.len() <= MAX_REPORT_LEN,
+            context.pick(
+                "報告書が大きすぎます。期間を分けてください",
+                "the report is too large; split the period"
+            )
+        );
+    }
+    Ok(bytes)
+}
+
+/// Draws a report from its JSON.
+fn draw(bytes: &[u8], format: Format, context: &Context) -> anyhow::Result<String> {
+    let report: DeletionReport = serde_json::from_slice(bytes).map_err(|error| {
+        anyhow!(context.pick(
+            format!(
+                "サーバーの返した報告書を解釈できません（{error}）。プログラムの版が異なる可能性があります"
+            ),
+            format!("the server's report makes no sense ({error}); client and server may differ in version"),
+        ))
+    })?;
+    ensure!(
+        report.format == DeletionReport::FORMAT,
+        context.pick(
+            format!("報告書の形式 {} は、この版では読めません", report.format),
+            format!("this version cannot read reports of the format {}", report.format),
+        )
+    );
+    Ok(match format {
+        Format::Html => html::page(&report, context.lang),
+        Format::Json => serde_json::to_string_pretty(&report)? + "\n",
+        Format::Text => text::page(&report, context.lang),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::Output;
+    use crate::scheme::Lang;
+
+    const SAMPLE: &[u8] = include_bytes!("../../../../docs/formats/report-sample.json");
+
+    fn sample(format: Format, lang: Lang) -> String {
+        let context = Context { server: String::new(), lang, output: Output::Text };
+        draw(SAMPLE, format, &context).expect("the sample draws")
+    }
+
+    /// Draws reports from `DAICHO_REPORT_JSON`, for looking at them: `cargo test -p daicho-cli -- --ignored look`.
+    #[test]
+    #[ignore = "writes files for the eye; needs DAICHO_REPORT_JSON"]
+    fn look() {
+        let path = std::env::var("DAICHO_REPORT_JSON").expect("a JSON file");
+        let bytes = std::fs::read(&path).expect("readable");
+        for (lang, word) in [(Lang::Ja, "ja"), (Lang::En, "en")] {
+            let context = Context { server: String::new(), lang, output: Output::Text };
+            for (format, end) in [(Format::Html, "html"), (Format::Text, "txt")] {
+                let drawn = draw(&bytes, format, &context).expect("it draws");
+                std::fs::write(path.replace(".json", &format!(".{word}.{end}")), drawn).expect("writable");
+            }
+        }
+    }
+
+    #[test]
+    fn json_is_the_report_as_computed() {
+        let drawn = sample(Format::Json, Lang::Ja);
+        assert_eq!(drawn.as_bytes(), SAMPLE);
+    }
+
+    #[test]
+    fn problems_stand_before_all_tables_and_a_simulated_ledger_says_so() {
+        for lang in [Lang::Ja, Lang::En] {
+            for format in [Format::Html, Format::Text] {
+                let drawn = sample(format, lang);
+                let place = |text: &str| drawn.find(text).unwrap_or_else(|| panic!("no `{text}`"));
+                assert!(drawn.contains("模擬"), "{format:?}");
+                // The overdue copy, before the sums by system and the details of the first data set in time.
+                assert!(place("c-012") < place("d-001"));
+                assert!(place("2021-02-01") < place("c-012"));
+                assert!(!drawn.contains("{") || format == Format::Html);
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_stands_alone() {
+        let page = sample(Format::Html, Lang::Ja);
+        for outside in ["http:", "https:", "<script", "<link", "@import", "url(", "<img"] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert!(page.starts_with("<!DOCTYPE html>"));
+        assert!(page.contains("令和3年2月1日"));
+    }
+
+    #[test]
+    fn the_english_page_has_japanese_only_in_names() {
+        let page = sample(Format::Text, Lang::En);
+        for word in ["期限超過", "指摘", "結論", "証明", "判定"] {
+            assert!(!page.contains(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn lines_fit_a_hundred_columns() {
+        use unicode_width::UnicodeWidthStr as _;
+        for lang in [Lang::Ja, Lang::En] {
+            for line in sample(Format::Text, lang).lines() {
+                assert!(line.width() <= 100, "{} columns: {line}", line.width());
+            }
+        }
+    }
+
+    #[test]
+    fn other_formats_are_refused() {
+        let text = std::str::from_utf8(SAMPLE).expect("UTF-8").replace("report/1", "report/2");
+        let context = Context { server: String::new(), lang: Lang::En, output: Output::Text };
+        assert!(draw(text.as_bytes(), Format::Text, &context).is_err());
+    }
+}

@@ -1,0 +1,327 @@
+//! Words, dates and symbols of reports in both languages.
+
+use std::collections::HashMap;
+
+use daicho_core::{Date, Instant};
+use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport};
+use daicho_custody::scheme::{Deadline, Text};
+use daicho_custody::{DeletionReport, Evidence, Verdict};
+
+use crate::scheme::Lang;
+
+/// A report with its names looked up.
+pub(super) struct Words<'r> {
+    pub(super) report: &'r DeletionReport,
+    pub(super) lang: Lang,
+    parties: HashMap<&'r str, &'r str>,
+    systems: HashMap<&'r str, &'r str>,
+}
+
+impl<'r> Words<'r> {
+    pub(super) fn new(report: &'r DeletionReport, lang: Lang) -> Self {
+        let name = |p: &'r daicho_custody::report::PartyInfo| {
+            if p.identity.is_empty() { p.label.as_str() } else { p.identity.as_str() }
+        };
+        Self {
+            report,
+            lang,
+            parties: report.parties.iter().map(|p| (p.id.as_str(), name(p))).collect(),
+            systems: report.systems.iter().map(|s| (s.id.as_str(), s.label.as_str())).collect(),
+        }
+    }
+
+    /// The text in the report's language.
+    pub(super) fn say<T>(&self, ja: T, en: T) -> T {
+        self.lang.either(ja, en)
+    }
+
+    /// The text of a pair.
+    pub(super) fn of<'t>(&self, text: &'t Text) -> &'t str {
+        self.lang.either(&text.ja, &text.en)
+    }
+
+    /// Name of a party.
+    pub(super) fn party<'a>(&self, id: &'a str) -> &'a str
+    where
+        'r: 'a,
+    {
+        self.parties.get(id).copied().unwrap_or(id)
+    }
+
+    /// Name of a system.
+    pub(super) fn system<'a>(&self, id: &'a str) -> &'a str
+    where
+        'r: 'a,
+    {
+        self.systems.get(id).copied().unwrap_or(id)
+    }
+
+    /// A rule.
+    pub(super) fn rule(&self, id: &str) -> Option<&'r RuleReport> {
+        self.report.rules.iter().find(|r| r.id == id)
+    }
+
+    /// A day: `令和3年2月1日 (2021-02-01)`.
+    pub(super) fn day(&self, day: Date) -> String {
+        self.lang.either(format!("{} ({day})", day.era()), day.to_string())
+    }
+
+    /// A time: `令和3年2月1日 (2021-02-01) 10:05`.
+    pub(super) fn time(&self, time: Instant) -> String {
+        format!("{} {}", self.day(time.jst_day()), clock(time))
+    }
+
+    /// A verdict with its symbol.
+    pub(super) fn verdict(&self, verdict: Verdict) -> String {
+        format!("{} {}", symbol(verdict), self.of(&verdict.label()))
+    }
+
+    /// Evidence in words.
+    pub(super) fn evidence(&self, evidence: Evidence) -> &'static str {
+        match evidence {
+            Evidence::None => self.say("なし", "none"),
+            Evidence::Attested => self.say("保有者の申告のみ", "holder's word only"),
+            Evidence::Certified => self.say("消去証明書", "certificate"),
+            Evidence::Confirmed => self.say("区が確認", "confirmed by the ward"),
+        }
+    }
+
+    /// State of a certificate in words.
+    pub(super) fn certificate(&self, certificate: Certificate) -> String {
+        self.of(&certificate.label()).to_owned()
+    }
+
+    /// Heading of a group of problems, with its symbol.
+    pub(super) fn problem(&self, problem: Problem) -> &'static str {
+        match problem {
+            Problem::Overdue => self.say("× 期限超過（いまも保有）", "× Overdue: still kept"),
+            Problem::Late => {
+                self.say("▲ 期限後の消去・返却", "▲ Late: erased or returned after the deadline")
+            }
+            Problem::Unproven => self.say(
+                "！ 証明不足（申告のみで、必要な証明書がない）",
+                "! Unproven: the certificate that is owed is not there",
+            ),
+            Problem::NoSchedule => self.say("？ 期限の定めなし", "? No schedule defined"),
+        }
+    }
+
+    /// A deadline in words; the text itself when it cannot be read.
+    pub(super) fn deadline(&self, text: &str) -> String {
+        let ja = self.lang == Lang::Ja;
+        match Deadline::parse(text) {
+            Ok(Deadline::Calendar { months: 0, days: 0 }) => {
+                self.say("当日の終わり", "end of the same day").into()
+            }
+            Ok(Deadline::Calendar { months: 0, days: 1 }) => {
+                self.say("翌日の終わり", "end of the next day").into()
+            }
+            Ok(Deadline::Calendar { months: 0, days }) if ja => format!("{days}日後の終わり"),
+            Ok(Deadline::Calendar { months: 0, days }) => format!("end of day {days} after"),
+            Ok(Deadline::Calendar { months, days: 0 }) if months % 12 == 0 => {
+                self.say(format!("{}年後", months / 12), format!("{} year(s)", months / 12))
+            }
+            Ok(Deadline::Calendar { months, days: 0 }) => {
+                self.say(format!("{months}か月後"), format!("{months} month(s)"))
+            }
+            Ok(Deadline::Elapsed { ms }) if ms % 3_600_000 == 0 => {
+                self.say(format!("{}時間以内", ms / 3_600_000), format!("{} hour(s)", ms / 3_600_000))
+            }
+            Ok(Deadline::Elapsed { ms }) => {
+                self.say(format!("{}分以内", ms / 60_000), format!("{} minute(s)", ms / 60_000))
+            }
+            Ok(Deadline::CloseOfDay { minute }) => {
+                let clock = format!("{:02}:{:02}", minute / 60, minute % 60);
+                self.say(format!("当日の{clock}"), format!("{clock} of the same day"))
+            }
+            Ok(Deadline::Fixed(day)) => self.day(day),
+            Ok(Deadline::NeverPersist) => self.say("保持しない", "never kept").into(),
+            _ => text.to_owned(),
+        }
+    }
+
+    /// Where the number of a rule comes from.
+    pub(super) fn number(&self, number: &Number) -> String {
+        match number {
+            Number::Source { deadline } => {
+                let deadline = self.deadline(deadline);
+                self.say(format!("{deadline}（書面が定める）"), format!("{deadline} (stated by the source)"))
+            }
+            Number::Ward { deadline, set, by, ground, adopts_proposal } => {
+                let (deadline, by) = (self.deadline(deadline), self.party(by));
+                let (day, entry) = (self.day(set.recorded.jst_day()), set.entry);
+                let adopts = if *adopts_proposal {
+                    self.say("、提案を採用", ", adopting the proposal")
+                } else {
+                    ""
+                };
+                self.say(
+                    format!("{deadline}（{by}が{day}に設定{adopts}。根拠: {ground}。記録{entry}）"),
+                    format!("{deadline} (set by {by} on {day}{adopts}; ground: {ground}; entry {entry})"),
+                )
+            }
+            Number::Missing { proposal: Some(proposal) } => {
+                let proposal = self.deadline(proposal);
+                self.say(
+                    format!("なし（提案は{proposal}。区はまだ定めていない）"),
+                    format!("none (proposed: {proposal}; the ward has set none)"),
+                )
+            }
+            Number::Missing { proposal: None } => self
+                .say("なし（書面になく、区も定めていない）", "none (neither by the source nor by the ward)")
+                .into(),
+        }
+    }
+
+    /// What starts the clock of a rule.
+    pub(super) fn trigger(&self, rule: &RuleReport) -> String {
+        let t = &rule.trigger;
+        if t.milestone == "none" {
+            return self.say("書面に定めなし", "none in the source").to_owned();
+        }
+        let label = if t.label.is_empty() { &t.milestone } else { &t.label };
+        let words = if t.words.is_empty() { label } else { &t.words };
+        self.say(format!("「{words}」"), format!("「{words}」({})", t.milestone))
+    }
+
+    /// Holder with its member.
+    pub(super) fn holder(&self, holder: &str, member: &str) -> String {
+        let party = self.party(holder);
+        if member.is_empty() { party.to_owned() } else { format!("{party} / {member}") }
+    }
+
+    /// System with its unit.
+    pub(super) fn place(&self, system: &str, unit: &str) -> String {
+        let system = self.system(system);
+        if unit.is_empty() { system.to_owned() } else { format!("{system} / {unit}") }
+    }
+
+    /// A finding's detail, which the ledger writes in English.
+    pub(super) fn detail(&self, detail: &str) -> String {
+        match self.lang {
+            Lang::En => detail.to_owned(),
+            Lang::Ja => detail_ja(detail),
+        }
+    }
+}
+
+/// The symbol of a verdict. It always stands beside the word.
+pub(super) fn symbol(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Overdue => "×",
+        Verdict::Late => "▲",
+        Verdict::NoSchedule => "？",
+        Verdict::NotJudged => "－",
+        Verdict::Deferred => "◇",
+        Verdict::Due => "○",
+        Verdict::NotTriggered => "・",
+        Verdict::Moved => "→",
+        Verdict::Returned => "←",
+        Verdict::OnTime => "✓",
+    }
+}
+
+/// Hours and minutes in Japan.
+pub(super) fn clock(time: Instant) -> String {
+    let minute = time.jst_minute_of_day();
+    format!("{:02}:{:02}", minute / 60, minute % 60)
+}
+
+/// Whether a fact was recorded so much later that both times must show.
+pub(super) fn recorded_apart(moment: &Moment) -> bool {
+    moment.recorded.unix_ms() - moment.occurred.unix_ms() > 60_000
+}
+
+/// A number with a comma every three digits.
+pub(super) fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Names in one list.
+pub(super) fn names(list: &[String], all: &str) -> String {
+    list.iter().map(|name| if name == "*" { all } else { name }).collect::<Vec<_>>().join("、")
+}
+
+fn detail_ja(detail: &str) -> String {
+    const WHOLE: &[(&str, &str)] = &[
+        ("the source gives no full legal basis for this flow", "この流れの根拠が書面に十分に示されていない"),
+        ("the ward has not consented", "区の承諾の記録がない"),
+        ("the member is not approved", "構成員の承認の記録がない"),
+        ("no approved flow goes there", "承認された流れがない"),
+        ("no party of the scheme", "事業の当事者ではない"),
+        ("collected outside every flow of the scheme", "承認された流れによらない収集"),
+        ("the technique did not run to completion", "消去の処理が完了しなかった"),
+    ];
+    const STARTS: &[(&str, &str, &str)] = &[
+        ("owed to ", "未提出先: ", ""),
+        ("closed at entry ", "記録", "で既に消去・返却済"),
+        ("differs from entry ", "記録", "と一致しない"),
+        ("named by ", "申告者: ", ""),
+        ("certificate ", "証明書: ", ""),
+        ("on ", "取扱日: ", ""),
+        ("at ", "場所: ", ""),
+        ("by ", "", "による"),
+    ];
+    const INSIDE: &[(&str, &str, &str, &str)] = &[
+        (", due ", "定め: ", "、期限: ", ""),
+        (" in, ", "入", "、出", ""),
+        (", limit ", "", "、記録期限: ", ""),
+        (" goes to ", "", "の承認された相手は ", ""),
+        (" ends at ", "", "の承認された機器・媒体は ", ""),
+        (" instead of ", "", "（承認は ", "）"),
+    ];
+    if let Some((_, ja)) = WHOLE.iter().find(|(en, _)| *en == detail) {
+        return (*ja).to_owned();
+    }
+    if let Some(party) = detail.strip_suffix(" is silent") {
+        return format!("{party} の記録がない");
+    }
+    for (en, before, after) in STARTS {
+        if let Some(rest) = detail.strip_prefix(en) {
+            return format!("{before}{rest}{after}");
+        }
+    }
+    for (en, before, between, after) in INSIDE {
+        if let Some((a, b)) = detail.split_once(en) {
+            let a = a.strip_prefix("occurred ").map_or_else(|| a.to_owned(), |time| format!("発生: {time}"));
+            let a = a.strip_prefix("flow ").map_or_else(|| a.clone(), |flow| format!("流れ {flow} "));
+            return format!("{before}{a}{between}{}{after}", b.strip_suffix(" out").unwrap_or(b));
+        }
+    }
+    detail.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_of_the_ledger_have_japanese_words() {
+        let cases = [
+            ("owed to ward", "未提出先: ward"),
+            ("r1, due 2021-02-04T23:59:59.999+09:00", "定め: r1、期限: 2021-02-04T23:59:59.999+09:00"),
+            ("3 in, 2 out", "入3、出2"),
+            ("flow f1 goes to ward", "流れ f1 の承認された相手は ward"),
+            ("occurred 2021, limit P1D", "発生: 2021、記録期限: P1D"),
+            ("ward is silent", "ward の記録がない"),
+            ("something new", "something new"),
+        ];
+        for (en, ja) in cases {
+            assert_eq!(detail_ja(en), ja);
+        }
+    }
+
+    #[test]
+    fn each_verdict_has_a_symbol_of_its_own() {
+        let symbols: std::collections::BTreeSet<_> = Verdict::ALL.iter().map(|v| symbol(*v)).collect();
+        assert_eq!(symbols.len(), Verdict::ALL.len());
+    }
+}

@@ -1,0 +1,446 @@
+//! One pass over the copies, data set by data set.
+
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+
+use daicho_core::{Date, Instant};
+
+use super::answer::answer;
+use super::describe::{Describer, only_occurring};
+use super::{
+    Certificate, CopyReport, DataSetReport, DeletionReport, FlowReport, Period, Place, Problem, ReportHead,
+    RuleReport, RuleStatus, Tally, Totals, VerdictCounts,
+};
+use crate::context::{ContextCache, SchemeContext};
+use crate::fold::ledger_record;
+use crate::judge::{Evidence, Finding, Judge, Judgement, Verdict};
+use crate::scheme::Text;
+use crate::state::{
+    AT_LEN, CopyRecord, DataSetRecord, Fact, RelayRecord, Scan, StateError, Table, Txn, decode, key, parts,
+};
+use crate::{FindingCode, scheme::Deadline};
+
+type Result<T> = std::result::Result<T, StateError>;
+
+impl DeletionReport {
+    /// The report on `scheme` over `period` (first and last day) as it stands at `as_of`.
+    ///
+    /// `None` when the scheme is not in force. Copies are in when their data set came into being in the period;
+    /// findings are those of the whole scheme.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn compute(
+        state: &dyn Scan,
+        cache: &mut ContextCache,
+        scheme: &str,
+        period: (Date, Date),
+        as_of: Instant,
+        head: ReportHead,
+    ) -> Result<Option<Self>> {
+        let Some(judge) = Judge::new(state, cache, scheme)? else { return Ok(None) };
+        let context = judge.context_at(as_of);
+        let ward = ledger_record(&Txn::new(state))?.ward;
+        let describe = Describer { judge: &judge, context, as_of, ward };
+        let period = Period { from: period.0, to: period.1 };
+        let mut pass = Pass::new(&judge, context, &describe, period, as_of);
+        for row in state.scan(&key(Table::DataSet, &[scheme]), None) {
+            let (place, value) = row?;
+            let id = parts(&place).get(1).copied().unwrap_or_default();
+            let record: DataSetRecord = decode(&value)?;
+            if record.opened.recorded <= as_of {
+                pass.data_set(state, scheme, id, &record)?;
+            }
+        }
+        pass.uses(state, scheme)?;
+        for finding in judge.findings_without_copies(as_of)? {
+            pass.found.add(finding);
+        }
+        Ok(Some(pass.finish(&describe, head)))
+    }
+}
+
+/// All verdicts with no copies.
+pub(super) fn no_verdicts() -> VerdictCounts {
+    Verdict::ALL.iter().map(|v| (*v, 0)).collect()
+}
+
+/// What is gathered on the way.
+struct Pass<'p> {
+    judge: &'p Judge<'p>,
+    context: &'p SchemeContext,
+    period: Period,
+    as_of: Instant,
+    certificate_within: Option<Deadline>,
+    totals: Totals,
+    unproven: u64,
+    systems: Tallies,
+    holders: Tallies,
+    places: BTreeMap<(String, String), Place>,
+    rules: Vec<RuleReport>,
+    rule_at: HashMap<String, usize>,
+    flows: Vec<FlowReport>,
+    flow_at: HashMap<String, usize>,
+    found: Found,
+    listed: BinaryHeap<Ranked>,
+}
+
+impl<'p> Pass<'p> {
+    fn new(
+        judge: &'p Judge<'p>,
+        context: &'p SchemeContext,
+        describe: &Describer<'_>,
+        period: Period,
+        as_of: Instant,
+    ) -> Self {
+        let (rules, flows) = (describe.rules(), describe.flows());
+        let scheme = &context.scheme;
+        Self {
+            judge,
+            context,
+            period,
+            as_of,
+            certificate_within: judge.limits(as_of).certificate,
+            totals: Totals {
+                data_sets: 0,
+                copies: 0,
+                open: 0,
+                verdicts: no_verdicts(),
+                evidence: [Evidence::None, Evidence::Attested, Evidence::Certified, Evidence::Confirmed]
+                    .map(|e| (e, 0))
+                    .into(),
+                certificates: Certificate::ALL.map(|c| (c, 0)).into(),
+            },
+            unproven: 0,
+            systems: Tallies::new(scheme.systems.iter().map(|s| (&s.id, &s.label))),
+            holders: Tallies::new(scheme.parties.iter().map(|p| (&p.id, &p.label))),
+            places: BTreeMap::new(),
+            rule_at: rules.iter().enumerate().map(|(i, r)| (r.id.clone(), i)).collect(),
+            rules,
+            flow_at: flows.iter().enumerate().map(|(i, f)| (f.id.clone(), i)).collect(),
+            flows,
+            found: Found::default(),
+            listed: BinaryHeap::new(),
+        }
+    }
+
+    fn data_set(&mut self, state: &dyn Scan, scheme: &str, id: &str, record: &DataSetRecord) -> Result<()> {
+        let day = record.opened.occurred.jst_day();
+        let reported = (self.period.from..=self.period.to).contains(&day);
+        let mut copies = BinaryHeap::new();
+        let mut unlisted = 0;
+        for row in state.scan(&key(Table::CopyOfDataSet, &[scheme, id]), None) {
+            let (place, _) = row?;
+            let copy_id = parts(&place).get(2).copied().unwrap_or_default();
+            let bytes = state.get(&key(Table::Copy, &[scheme, copy_id]))?;
+            let copy: CopyRecord =
+                decode(&bytes.ok_or_else(|| StateError(format!("copy `{copy_id}` is gone")))?)?;
+            if copy.opened.recorded > self.as_of {
+                continue;
+            }
+            let judgement = self.judge.judge(copy_id, &copy, self.as_of)?;
+            self.found.of_copy(copy_id, &judgement);
+            if reported {
+                let certificate = self.certificate(&judgement);
+                self.count(&copy, &judgement, certificate);
+                copies.push(RankedCopy(copy_report(copy_id, copy, judgement, certificate)));
+                if copies.len() > DeletionReport::LISTED_COPIES {
+                    copies.pop();
+                    unlisted += 1;
+                }
+            }
+        }
+        if reported {
+            self.totals.data_sets += 1;
+            let copies: Vec<CopyReport> = copies.into_sorted_vec().into_iter().map(|c| c.0).collect();
+            self.list(DataSetReport {
+                id: id.to_owned(),
+                kind: record.kind.clone(),
+                label: self.context.kind(&record.kind).map_or(&record.kind, |k| &k.label).clone(),
+                subjects: record.subjects,
+                session: record.session.clone(),
+                opened: record.opened.into(),
+                problem: copies.iter().filter_map(|c| c.problem).min(),
+                copies,
+                copies_unlisted: unlisted,
+            });
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, data_set: DataSetReport) {
+        self.listed.push(Ranked(data_set));
+        if self.listed.len() > DeletionReport::LISTED_DATA_SETS {
+            self.listed.pop();
+        }
+    }
+
+    fn certificate(&self, judgement: &Judgement) -> Certificate {
+        let Some(closed) = judgement.closed.filter(|_| !judgement.owed.is_empty()) else {
+            return Certificate::NotOwed;
+        };
+        if judgement.unserved.is_empty() {
+            return Certificate::Received;
+        }
+        match self.certificate_within {
+            None => Certificate::NoLimit,
+            Some(within) if self.as_of > within.due(closed.occurred) => Certificate::Missing,
+            Some(_) => Certificate::Pending,
+        }
+    }
+
+    fn count(&mut self, copy: &CopyRecord, judgement: &Judgement, certificate: Certificate) {
+        let open = u64::from(judgement.closed.is_none());
+        let unproven = u64::from(certificate.is_unproven());
+        self.totals.copies += 1;
+        self.totals.open += open;
+        self.unproven += unproven;
+        *self.totals.verdicts.entry(judgement.verdict).or_default() += 1;
+        *self.totals.evidence.entry(judgement.evidence).or_default() += 1;
+        *self.totals.certificates.entry(certificate).or_default() += 1;
+        for (tallies, id) in [(&mut self.systems, &copy.system), (&mut self.holders, &copy.holder)] {
+            let tally = tallies.of(id);
+            tally.copies += 1;
+            tally.open += open;
+            tally.unproven += unproven;
+            *tally.verdicts.entry(judgement.verdict).or_default() += 1;
+        }
+        let place = self.places.entry((copy.holder.clone(), copy.system.clone())).or_insert_with(|| Place {
+            holder: copy.holder.clone(),
+            system: copy.system.clone(),
+            copies: 0,
+            open: 0,
+            open_verdicts: VerdictCounts::new(),
+        });
+        place.copies += 1;
+        place.open += open;
+        *place.open_verdicts.entry(judgement.verdict).or_default() += open;
+        for one in &judgement.rules {
+            let Some(&at) = self.rule_at.get(&one.rule) else { continue };
+            let rule = &mut self.rules[at];
+            rule.copies += 1;
+            *rule.verdicts.entry(one.verdict).or_default() += 1;
+            if one.triggered.is_some() {
+                rule.started += 1;
+                if rule.status == RuleStatus::NotTriggered {
+                    rule.status = RuleStatus::Judged;
+                }
+            }
+        }
+        if let Some(&at) = self.flow_at.get(&copy.flow) {
+            let flow = &mut self.flows[at];
+            flow.copies += 1;
+            flow.open += open;
+            flow.last_use = flow.last_use.max(Some(copy.opened.occurred));
+        }
+    }
+
+    /// Counts handovers and relays of the period by flow.
+    fn uses(&mut self, state: &dyn Scan, scheme: &str) -> Result<()> {
+        for row in self.judge.handovers() {
+            let (_, handover) = row?;
+            let known = |side: Option<Fact>| side.filter(|fact| fact.recorded <= self.as_of);
+            let first = known(handover.given).or_else(|| known(handover.received));
+            if let Some(fact) = first {
+                self.passage(&handover.flow, fact);
+            }
+        }
+        for row in state.scan(&key(Table::Relay, &[scheme]), None) {
+            let (place, value) = row?;
+            let relay: RelayRecord = decode(&value)?;
+            if relay.fact.recorded <= self.as_of {
+                let names = parts(&place[..place.len().saturating_sub(AT_LEN)]);
+                self.passage(names.get(1).copied().unwrap_or_default(), relay.fact);
+            }
+        }
+        Ok(())
+    }
+
+    fn passage(&mut self, flow: &str, fact: Fact) {
+        let day = fact.occurred.jst_day();
+        let Some(&at) = self.flow_at.get(flow) else { return };
+        if (self.period.from..=self.period.to).contains(&day) {
+            let flow = &mut self.flows[at];
+            flow.passages += 1;
+            flow.last_use = flow.last_use.max(Some(fact.occurred));
+        }
+    }
+
+    fn finish(self, describe: &Describer<'_>, ledger: ReportHead) -> DeletionReport {
+        let listed: Vec<DataSetReport> = self.listed.into_sorted_vec().into_iter().map(|d| d.0).collect();
+        let places = self.places.into_values();
+        let findings: u64 = self.found.counts.values().sum();
+        let meanings: BTreeMap<FindingCode, Text> =
+            self.found.counts.keys().map(|code| (*code, code.meaning())).collect();
+        DeletionReport {
+            format: DeletionReport::FORMAT.to_owned(),
+            scheme: describe.scheme(),
+            period: self.period,
+            as_of: self.as_of,
+            ledger,
+            answer: answer(&self.totals, self.unproven, findings),
+            data_sets_unlisted: self.totals.data_sets - listed.len() as u64,
+            totals: self.totals,
+            systems: self.systems.rows,
+            holders: self.holders.rows,
+            places: places.map(|p| Place { open_verdicts: only_occurring(p.open_verdicts), ..p }).collect(),
+            parties: describe.parties(),
+            rules: self.rules,
+            flows: self.flows,
+            limits: describe.limits(),
+            settings: describe.settings(),
+            findings_unlisted: findings - self.found.listed.len() as u64,
+            findings: self.found.listed.into_values().collect(),
+            finding_counts: self.found.counts,
+            finding_meanings: meanings,
+            corrections: describe.corrections(),
+            anomalies: describe.anomalies(),
+            data_sets: listed,
+        }
+    }
+}
+
+fn copy_report(id: &str, copy: CopyRecord, judgement: Judgement, certificate: Certificate) -> CopyReport {
+    let decisive = judgement.rules.iter().find(|r| Some(&r.rule) == judgement.rule.as_ref());
+    let problem = match judgement.verdict {
+        Verdict::Overdue => Some(Problem::Overdue),
+        Verdict::Late => Some(Problem::Late),
+        _ if certificate.is_unproven() => Some(Problem::Unproven),
+        Verdict::NoSchedule => Some(Problem::NoSchedule),
+        _ => None,
+    };
+    let triggered = decisive.and_then(|r| r.triggered);
+    let mut entries = judgement.entries;
+    let unlisted = entries.len().saturating_sub(DeletionReport::LISTED_ENTRIES);
+    entries.truncate(DeletionReport::LISTED_ENTRIES);
+    CopyReport {
+        id: id.to_owned(),
+        holder: copy.holder,
+        member: copy.member,
+        system: copy.system,
+        unit: copy.unit,
+        flow: copy.flow,
+        subjects: copy.subjects,
+        opened: copy.opened.into(),
+        closed: judgement.closed.map(Into::into),
+        verdict: judgement.verdict,
+        problem,
+        rule: judgement.rule,
+        triggered,
+        due: judgement.due,
+        evidence: judgement.evidence,
+        certificate,
+        owed: judgement.unserved,
+        entries,
+        entries_unlisted: unlisted as u64,
+    }
+}
+
+/// Sums by id, in the order of the scheme; what the scheme does not list comes last.
+struct Tallies {
+    rows: Vec<Tally>,
+    at: HashMap<String, usize>,
+}
+
+impl Tallies {
+    fn new<'s>(names: impl Iterator<Item = (&'s String, &'s String)>) -> Self {
+        let mut tallies = Self { rows: Vec::new(), at: HashMap::new() };
+        for (id, label) in names {
+            tallies.add(id, label);
+        }
+        tallies
+    }
+
+    fn add(&mut self, id: &str, label: &str) -> usize {
+        self.rows.push(Tally {
+            id: id.to_owned(),
+            label: label.to_owned(),
+            copies: 0,
+            open: 0,
+            verdicts: no_verdicts(),
+            unproven: 0,
+        });
+        self.at.insert(id.to_owned(), self.rows.len() - 1);
+        self.rows.len() - 1
+    }
+
+    fn of(&mut self, id: &str) -> &mut Tally {
+        let at = self.at.get(id).copied().unwrap_or_else(|| self.add(id, id));
+        &mut self.rows[at]
+    }
+}
+
+/// Findings: all counted, listed up to a number for each code.
+#[derive(Default)]
+struct Found {
+    listed: BTreeMap<(FindingCode, String), Finding>,
+    counts: BTreeMap<FindingCode, u64>,
+}
+
+impl Found {
+    fn add(&mut self, finding: Finding) {
+        let count = self.counts.entry(finding.code).or_default();
+        *count += 1;
+        if *count <= DeletionReport::LISTED_FINDINGS as u64 {
+            self.listed.insert((finding.code, finding.object.clone()), finding);
+        }
+    }
+
+    /// The findings of one copy, as [`Judge::findings`] gives them.
+    fn of_copy(&mut self, id: &str, judgement: &Judgement) {
+        let mut done: Vec<FindingCode> = Vec::new();
+        for (code, detail) in &judgement.findings {
+            if done.contains(code) {
+                continue;
+            }
+            done.push(*code);
+            let mut entries = judgement.entries.clone();
+            entries.dedup();
+            entries.truncate(Finding::MAX_ENTRIES);
+            let (object, detail) = (id.to_owned(), detail.clone());
+            self.add(Finding { code: *code, object, detail, entries, occurrences: 1 });
+        }
+    }
+}
+
+/// Orders data sets: problems first, the worst first, then by time.
+struct Ranked(DataSetReport);
+
+impl Ranked {
+    fn rank(&self) -> (Problem, bool, Instant, &str) {
+        let d = &self.0;
+        (d.problem.unwrap_or(Problem::NoSchedule), d.problem.is_none(), d.opened.occurred, &d.id)
+    }
+}
+
+/// Orders copies of one data set in the same way.
+struct RankedCopy(CopyReport);
+
+impl RankedCopy {
+    fn rank(&self) -> (Problem, bool, Instant, &str) {
+        let c = &self.0;
+        (c.problem.unwrap_or(Problem::NoSchedule), c.problem.is_none(), c.opened.occurred, &c.id)
+    }
+}
+
+macro_rules! ordered_by_rank {
+    ($($name:ty),*) => {$(
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.rank() == other.rank()
+            }
+        }
+        impl Eq for $name {}
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                self.rank().cmp(&other.rank())
+            }
+        }
+    )*};
+}
+
+ordered_by_rank!(Ranked, RankedCopy);

@@ -1,0 +1,251 @@
+//! A small ledger in memory for tests and samples of reports: keys, statements, the fold.
+
+use std::collections::BTreeMap;
+
+use daicho_core::proto::{self, event::Fact};
+use daicho_core::{ChainHash, EntryIndex, Instant, Origin, ParsedStatement, SigningKey, sign_statement};
+use daicho_custody::scheme::{Level, Scheme, Vocabulary, lint};
+use daicho_custody::state::MemoryState;
+use daicho_custody::{ContextCache, DeletionReport, Fold, ReportHead};
+use sha2::{Digest as _, Sha256};
+
+pub(crate) const ORIGIN: &str = "daicho.example/test+simulated";
+const VOCABULARY: &str = include_str!("../../../../deploy/schemes/common.toml");
+
+/// A ledger with one scheme in force.
+pub(crate) struct Ledger {
+    pub(crate) state: MemoryState,
+    pub(crate) scheme: Scheme,
+    fold: Fold,
+    keys: BTreeMap<String, (SigningKey, u64)>,
+    size: u64,
+    now: Instant,
+    script: Vec<(Instant, String, proto::Event)>,
+}
+
+/// A time in Japan: `2021-02-01T10:00`.
+pub(crate) fn at(text: &str) -> Instant {
+    Instant::parse(text).expect("a time")
+}
+
+impl Ledger {
+    /// A ledger whose writing parties have keys, with the scheme enacted at `time` and its source errors settled.
+    pub(crate) fn open(scheme_text: &str, time: &str) -> Self {
+        let scheme = Scheme::parse(scheme_text).expect("a scheme");
+        let vocabulary = Vocabulary::parse(VOCABULARY).expect("a vocabulary");
+        let mut ledger = Self {
+            state: MemoryState::full(),
+            fold: Fold::default(),
+            keys: BTreeMap::new(),
+            size: 0,
+            now: at(time),
+            script: Vec::new(),
+            scheme,
+        };
+        let (operator, ward) = (ledger.new_key("operator"), ledger.new_key("ward"));
+        let opened = proto::LedgerOpened {
+            origin: ORIGIN.into(),
+            clock: proto::Clock::Simulated as i32,
+            fold_version: daicho_custody::FOLD_VERSION,
+            operator_party: "operator".into(),
+            operator_label: "台帳運用担当".into(),
+            operator_key: Some(operator),
+            ward_party: "ward".into(),
+            ward_label: "新宿区".into(),
+            ward_key: Some(ward),
+        };
+        ledger.say_outside("operator", Fact::LedgerOpened(opened));
+        let parties: Vec<_> = ledger.scheme.parties.iter().filter(|p| p.id != "ward").cloned().collect();
+        for party in parties {
+            let (id, label) = (party.id.clone(), party.label);
+            ledger.say_outside(
+                "ward",
+                Fact::PartyRegistered(proto::PartyRegistered { party: id.clone(), label }),
+            );
+            if party.writes {
+                let key = Some(ledger.new_key(&id));
+                let purpose = "emitting".to_owned();
+                ledger.say_outside(
+                    "ward",
+                    Fact::KeyAuthorized(proto::KeyAuthorized { party: id, key, purpose }),
+                );
+            }
+        }
+        let documents = [scheme_text, VOCABULARY].map(|text| ledger.document(text.as_bytes()));
+        let found = lint(scheme_text, &ledger.scheme, &vocabulary);
+        let errors = found.iter().filter(|d| d.level == Level::SourceError);
+        let corrections = errors
+            .map(|d| proto::SourceCorrection {
+                diagnostic: d.name(),
+                ground: "書面の誤りと認め、事業の定義のとおりに読み替える".into(),
+            })
+            .collect();
+        let [scheme_document, vocabulary_document] = documents;
+        let enacted = proto::SchemeEnacted {
+            scheme: ledger.scheme.id.clone(),
+            version: ledger.scheme.version,
+            scheme_document,
+            vocabulary_document,
+            corrections,
+            applies_to_open: false,
+        };
+        ledger.say_outside("ward", Fact::SchemeEnacted(enacted));
+        ledger
+    }
+
+    fn new_key(&mut self, party: &str) -> proto::PublicKey {
+        let seed: [u8; 32] = Sha256::digest(party.as_bytes()).into();
+        let key = SigningKey::from_seed(&seed);
+        let public = key.public().to_proto();
+        self.keys.insert(party.to_owned(), (key, 0));
+        public
+    }
+
+    fn document(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let document = Sha256::digest(bytes).to_vec();
+        let pieces: Vec<&[u8]> = bytes.chunks(32 * 1024).collect();
+        for (i, piece) in pieces.iter().enumerate() {
+            let (document, data) = (document.clone(), piece.to_vec());
+            let (index, count) = (i as u32, pieces.len() as u32);
+            let chunk = proto::DocumentChunk { document, index, count, data };
+            self.say_outside("ward", Fact::DocumentChunk(chunk));
+        }
+        document
+    }
+
+    fn say_outside(&mut self, party: &str, fact: Fact) {
+        let event = proto::Event {
+            occur_time_ms: self.now.unix_ms(),
+            scheme: String::new(),
+            on_behalf_of: String::new(),
+            fact: Some(fact),
+        };
+        self.record(party, event, self.now);
+    }
+
+    /// Plans to record a fact at the time at which it happened.
+    pub(crate) fn say(&mut self, party: &str, time: &str, fact: Fact) {
+        self.say_late(party, "", time, time, fact);
+    }
+
+    /// Plans to record a fact on behalf of a party that does not write, and at a time of its own.
+    pub(crate) fn say_late(&mut self, party: &str, for_party: &str, time: &str, recorded: &str, fact: Fact) {
+        let event = proto::Event {
+            occur_time_ms: at(time).unix_ms(),
+            scheme: self.scheme.id.clone(),
+            on_behalf_of: for_party.to_owned(),
+            fact: Some(fact),
+        };
+        self.script.push((at(recorded), party.to_owned(), event));
+    }
+
+    /// Records what was said, in the order of the times of recording.
+    pub(crate) fn play(&mut self) {
+        let mut script = std::mem::take(&mut self.script);
+        script.sort_by_key(|(time, ..)| *time);
+        for (time, party, event) in script {
+            self.record(&party, event, time);
+        }
+    }
+
+    fn record(&mut self, party: &str, event: proto::Event, recorded: Instant) {
+        self.now = self.now.max(recorded);
+        let (key, sequence) = self.keys.get_mut(party).expect("a key");
+        *sequence += 1;
+        let signed = sign_statement(ORIGIN, &[(key, *sequence)], vec![event]);
+        let parsed = ParsedStatement::parse(signed).expect("well formed");
+        let verifying = self.keys.values().map(|(k, _)| k.public()).collect::<Vec<_>>();
+        let find = |id: &daicho_core::KeyId| {
+            verifying.iter().find(|k| k.id() == *id).and_then(|k| k.to_verifying_key()).map(Box::new)
+        };
+        let checked = parsed.check(ORIGIN, find).expect("signed well");
+        let index = EntryIndex::new(self.size);
+        let changes = self.fold.apply(&self.state, &checked, self.now, index).expect("accepted");
+        self.state.apply(changes);
+        self.size += 1;
+    }
+
+    /// The report as of a time.
+    pub(crate) fn report(&mut self, from: &str, to: &str, as_of: &str) -> DeletionReport {
+        self.play();
+        let day = |text| daicho_core::Date::parse(text).expect("a day");
+        let origin = Origin::new(ORIGIN).expect("an origin");
+        let head = ReportHead {
+            origin: ORIGIN.into(),
+            simulated: true,
+            size: self.size,
+            chain_hash_hex: ChainHash::of_origin(&origin).to_string(),
+            last_recorded: self.now,
+        };
+        let mut cache = ContextCache::default();
+        let period = (day(from), day(to));
+        DeletionReport::compute(&self.state, &mut cache, &self.scheme.id, period, at(as_of), head)
+            .expect("a readable state")
+            .expect("a scheme in force")
+    }
+
+    /// The ward sets the number of a rule.
+    pub(crate) fn set_deadline(&mut self, time: &str, rule: &str, deadline: &str, adopts_proposal: bool) {
+        let fact = proto::DeadlineSet {
+            rule: rule.into(),
+            deadline: deadline.into(),
+            adopts_proposal,
+            ground: "審議会の答申を踏まえ、区が定める".into(),
+            ..Default::default()
+        };
+        self.say("ward", time, Fact::DeadlineSet(fact));
+    }
+}
+
+/// A data set of one person.
+pub(crate) fn data_set(id: &str, kind: &str, subjects: u64, session: &str) -> proto::DataSet {
+    proto::DataSet {
+        id: id.into(),
+        kind: kind.into(),
+        subject_count: subjects,
+        session: session.into(),
+        ..Default::default()
+    }
+}
+
+/// A copy.
+pub(crate) fn copy(id: &str, data_set: &str, system: &str) -> proto::Copy {
+    proto::Copy { id: id.into(), data_set: data_set.into(), system: system.into(), unit: String::new() }
+}
+
+/// All of a copy.
+pub(crate) fn part(copy: &str) -> proto::CopyPart {
+    proto::CopyPart { copy: copy.into(), count: 0 }
+}
+
+/// An erasure by machine that ran to its end.
+pub(crate) fn deleted(copies: &[&str]) -> Fact {
+    Fact::Deleted(proto::Deleted {
+        copies: copies.iter().map(|c| part(c)).collect(),
+        method: proto::SanitizationMethod::Clear as i32,
+        technique: "上書き".into(),
+        verification: proto::CheckResult::Passed as i32,
+        automatic: true,
+        ..Default::default()
+    })
+}
+
+/// A certificate for copies, handed to the ward.
+pub(crate) fn certified(id: &str, copies: &[&str]) -> Fact {
+    Fact::DeletionCertified(proto::DeletionCertified {
+        certificate: id.into(),
+        copies: copies.iter().map(ToString::to_string).collect(),
+        document: vec![7; 32],
+        recipients: vec!["ward".into()],
+        ..Default::default()
+    })
+}
+
+/// A milestone.
+pub(crate) fn milestone(word: &str, scope: proto::MilestoneScope, target: &str) -> Fact {
+    Fact::MilestoneReached(proto::MilestoneReached {
+        milestone: word.into(),
+        scope: scope as i32,
+        targets: vec![target.into()],
+    })
+}
