@@ -105,4 +105,35 @@ mod tests {
         assert_eq!(Head::decode(&head.encode()).expect("own bytes"), head);
         assert!(Head::decode(&head.encode()[..79]).is_err());
     }
+
+    const VECTORS: &str = include_str!("../../../tests/vectors/state.json");
+
+    /// The hexadecimal text of this name in the vectors, which `tests/vectors/make.py` made.
+    fn vector(name: &str) -> Vec<u8> {
+        let (_, rest) = VECTORS.split_once(&format!("\"{name}\": \"")).expect("the vector is there");
+        let (digits, _) = rest.split_once('"').expect("a text ends");
+        digits
+            .as_bytes()
+            .chunks(2)
+            .map(|two| u8::from_str_radix(&String::from_utf8_lossy(two), 16).expect("hexadecimal"))
+            .collect()
+    }
+
+    /// A changed vector means a changed format. Never update one so that a test passes.
+    #[test]
+    fn head_and_statement_row_have_the_bytes_of_the_vectors() {
+        let bytes = vector("head_after_entry_1");
+        let head = Head::decode(&bytes).expect("a head");
+        assert_eq!(head.encode().as_slice(), bytes);
+        assert_eq!((head.size.get(), head.recorded.unix_ms()), (2, 1_612_105_201_500));
+
+        let bytes = vector("statement_row_of_entry_1");
+        let row = StatementRow::decode(&bytes).expect("a row");
+        assert_eq!(row.encode().as_slice(), bytes);
+        assert_eq!(row.entry, EntryIndex::new(1));
+
+        let bytes = vector("statement_key_of_entry_1");
+        let key = KeyId::from_slice(&bytes[..KeyId::LEN]).expect("a key id");
+        assert_eq!(statement_key(&StatementId { key, sequence: 1 }).as_slice(), bytes);
+    }
 }

@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""Computes the golden vectors of this folder, without any code of this project.
+
+    pip install blake3 cryptography
+    python3 tests/vectors/make.py          # compares; exit code 1 when a file differs
+    python3 tests/vectors/make.py --new    # writes; only for a new version of a format
+
+A changed vector means a changed format. Never update a vector so that a test passes.
+"""
+
+import hashlib
+import json
+import pathlib
+import sys
+
+import blake3
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+HERE = pathlib.Path(__file__).parent
+ED25519 = 1
+PAYLOAD_TYPE = "application/vnd.daicho.statement.v1+protobuf"
+CHAIN = "daicho 2026-11 entry chain v1"
+ORIGIN = "daicho 2026-11 ledger origin v1"
+CHANGES = "daicho 2026-11 custody changes v1"
+
+
+# ---- protobuf: fields in the order of their numbers, defaults left out ------------------------
+
+def varint(n):
+    out = bytearray()
+    while n > 0x7F:
+        out.append(n & 0x7F | 0x80)
+        n >>= 7
+    return bytes(out + bytes([n]))
+
+
+def field(number, value):
+    if isinstance(value, list):
+        return b"".join(field(number, v) if v else varint(number << 3 | 2) + b"\0" for v in value)
+    if not value:
+        return b""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(int(value))
+    data = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def message(fields):
+    return b"".join(field(number, value) for number, value in sorted(fields.items()))
+
+
+def event(at, fact, body, scheme=""):
+    return message({1: at, 2: scheme, fact: body})
+
+
+# ---- keys, signatures, entries ----------------------------------------------------------------
+
+class Key:
+    def __init__(self, seed):
+        self.seed = seed
+        self.private = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self.id = hashlib.sha256(b"daicho key v1\0" + bytes([ED25519]) + self.public).digest()[:16]
+        self.wire = message({1: ED25519, 2: self.public})
+
+
+def pae(payload_type, body):
+    return b"DSSEv1 %d %s %d %s" % (len(payload_type), payload_type.encode(), len(body), body)
+
+
+def derive(context, data):
+    return blake3.blake3(data, derive_key_context=context).digest()
+
+
+def sign(origin, signers, events):
+    """Statement bytes and signatures."""
+    body = message({1: origin, 2: [message({1: k.id, 2: n}) for k, n in signers], 3: events})
+    return body, [k.private.sign(pae(PAYLOAD_TYPE, body)) for k, _ in signers]
+
+
+def entry(index, recorded, previous, body, signatures):
+    out = bytes([1]) + index.to_bytes(8, "big") + recorded.to_bytes(8, "big") + previous + bytes([len(signatures)])
+    for signature in signatures:
+        out += bytes([ED25519]) + len(signature).to_bytes(2, "big") + signature
+    return out + len(body).to_bytes(4, "big") + body
+
+
+# ---- postcard ---------------------------------------------------------------------------------
+
+def text(s):
+    return varint(len(s.encode())) + s.encode()
+
+
+def signed(n):
+    return varint(n << 1 if n >= 0 else (-n << 1) - 1)
+
+
+def fact(occurred, recorded, index):
+    return signed(occurred) + signed(recorded) + varint(index)
+
+
+def many(items):
+    return varint(len(items)) + b"".join(items)
+
+
+NONE, FALSE, TRUE = b"\0", b"\0", b"\1"
+
+
+def some(value):
+    return b"\1" + value
+
+
+def state_key(table, *parts, at=None):
+    out = table.encode() + b"".join(p.encode() + b"\0" for p in parts)
+    if at is not None:
+        out += at[0].to_bytes(8, "big") + at[1].to_bytes(4, "big")
+    return out
+
+
+def digest(previous, changes):
+    data = previous
+    for key, value in sorted(changes.items()):
+        data += len(key).to_bytes(4, "big") + key
+        data += b"\0" if value is None else b"\1" + len(value).to_bytes(4, "big") + value
+    return derive(CHANGES, data)
+
+
+# ---- the vectors ------------------------------------------------------------------------------
+
+HEADER = {
+    "made_by": "python3 tests/vectors/make.py",
+    "rule": "A changed vector means a changed format. Never update it so that a test passes.",
+}
+NAME = "vectors.example/ledger"
+T0 = 1612105200000  # 2021-02-01T00:00:00+09:00
+OPERATOR, WARD, MAILER = (Key(bytes([n]) * 32) for n in (1, 2, 3))
+
+
+def signing():
+    hello = pae("http://example.com/HelloWorld", b"hello world")
+    keys = [{"seed": k.seed.hex(), "public": k.public.hex(), "key_id": k.id.hex()} for k in (OPERATOR, WARD, MAILER)]
+    encodings = [
+        {"payload_type": "http://example.com/HelloWorld", "body": b"hello world".hex(), "pae": hello.hex()},
+        {"payload_type": PAYLOAD_TYPE, "body": "", "pae": pae(PAYLOAD_TYPE, b"").hex()},
+    ]
+    return HEADER | {"keys": keys, "pre_authentication_encodings": encodings}
+
+
+def opened():
+    return message({1: NAME, 2: 1, 3: 1, 4: "operator", 5: OPERATOR.wire, 6: "ward", 7: "台帳運用者", 8: "新宿区", 9: WARD.wire})
+
+
+def statements():
+    """Three statements: the founding one, one with two signers, one of custody."""
+    registered = message({1: "library_notice/mailer", 2: "配信会社"})
+    authorized = message({1: "library_notice/mailer", 2: MAILER.wire, 3: "配信サーバ"})
+    part = [message({1: "c-1"}), message({1: "c-2", 2: 40})]
+    deleted = message({1: part, 2: 1, 3: "overwrite", 7: 2, 8: 2, 11: 1, 12: 1})
+    return [
+        (T0, [(OPERATOR, 1)], [event(T0, 10, opened())]),
+        (T0 + 1500, [(WARD, 1), (OPERATOR, 2)], [event(T0 + 1000, 11, registered), event(T0 + 1000, 13, authorized)]),
+        (T0 + 1500, [(MAILER, 3)], [event(T0 + 1200, 37, deleted, "library_notice")]),
+    ]
+
+
+def ledger():
+    head = derive(ORIGIN, NAME.encode())
+    out = HEADER | {"origin": NAME, "origin_hash": head.hex(), "entries": []}
+    for index, (recorded, signers, events) in enumerate(statements()):
+        body, signatures = sign(NAME, signers, events)
+        data = entry(index, recorded, head, body, signatures)
+        previous, head = head, derive(CHAIN, data)
+        out["entries"].append({
+            "index": index, "recorded_ms": recorded, "previous": previous.hex(),
+            "signers": [{"key_id": k.id.hex(), "sequence": n} for k, n in signers],
+            "statement": body.hex(), "signatures": [s.hex() for s in signatures],
+            "entry": data.hex(), "chain_hash": head.hex(),
+            "statement_hash": blake3.blake3(body).hexdigest(),
+        })
+    return out
+
+
+def key_record(party, key, purpose, at):
+    return text(party) + key.public + text(purpose) + at + NONE
+
+
+def folded():
+    """What the first two entries change."""
+    first, second = fact(T0, T0, 0), fact(T0 + 1000, T0 + 1500, 1)
+    one = lambda *ranges: many([varint(a) + varint(b) for a, b in ranges])
+    party = lambda label, at: text(label) + many([]) + at
+    return [
+        {
+            state_key("L"): text(NAME) + FALSE + varint(1) + text("operator") + text("ward"),
+            state_key("P", "operator"): party("台帳運用者", first),
+            state_key("P", "ward"): party("新宿区", first),
+            state_key("K", OPERATOR.id.hex()): key_record("operator", OPERATOR, "founding", first),
+            state_key("K", WARD.id.hex()): key_record("ward", WARD, "founding", first),
+            state_key("Q", OPERATOR.id.hex()): one((1, 1)),
+        },
+        {
+            state_key("Q", OPERATOR.id.hex()): one((1, 2)),
+            state_key("Q", WARD.id.hex()): one((1, 1)),
+            state_key("P", "library_notice/mailer"): party("配信会社", second),
+            state_key("K", MAILER.id.hex()): key_record("library_notice/mailer", MAILER, "配信サーバ", second),
+        },
+    ]
+
+
+def records():
+    """One record for each shape that the tables use."""
+    at = fact(T0, T0 + 1500, 300)
+    copy = (text("d-1") + text("address") + text("s-1") + text("mailer") + text("") + text("mail_server") + text("")
+            + varint(1) + text("f1") + at + varint(100) + varint(60) + NONE + FALSE)
+    closed = (text("d-1") + text("address") + text("") + text("mailer") + text("shop-1") + text("kiosk") + text("k-7")
+              + varint(3) + text("") + at + varint(100) + varint(0) + some(at) + TRUE)
+    handover = (text("f1") + text("library") + text("mailer") + TRUE + some(at) + NONE
+                + many([text("d-1") + varint(100)]) + FALSE)
+    deleted = at + varint(0) + varint(40) + signed(1) + TRUE + TRUE
+    failed = at + varint(1)
+    moved = at + varint(3) + varint(100) + text("ward")
+    certified = at + varint(4) + text("z-1") + many([text("library")])
+    deferred = at + varint(6) + signed(18747) + text("区長の指示")
+    sequence = many([varint(1) + varint(3), varint(5) + varint(900)])
+    data_set = text("address") + varint(100) + text("s-1") + many([text("mail")]) + many([text("minor")]) + at
+    finding = at + text("due 2021-02-02T23:59:59.999+09:00")
+    revoked = text("mailer") + MAILER.public + text("配信サーバ") + at + some(at + signed(T0))
+    out = {
+        "copy_received": copy, "copy_printed_and_closed": closed, "handover_given": handover,
+        "fact_deleted": deleted, "fact_erasure_failed": failed, "fact_moved": moved, "fact_certified": certified,
+        "fact_deferred": deferred, "sequence": sequence, "data_set": data_set, "finding": finding, "key_revoked": revoked,
+    }
+    return {name: value.hex() for name, value in out.items()}
+
+
+def keys():
+    cases = [
+        ("L", [], None), ("c", ["library_notice", "c-1"], None), ("P", ["library_notice/mailer"], None),
+        ("D", ["00" * 32, "07"], None), ("A", ["library_notice", "mailer", ""], None),
+        ("e", ["library_notice", "c-1"], (300, 0x0002_0001)), ("F", ["library_notice", "OVERDUE", "c-1"], (300, 0)),
+        ("M", ["library_notice", "sending_completed", "session", "s-1"], (300, 0x0002_0000)),
+        ("Z", ["%020d" % 7, "2"], (300, 0)),
+    ]
+    return [
+        {"table": t, "parts": p, "entry": at and at[0], "n": at and at[1], "key": state_key(t, *p, at=at).hex()}
+        for t, p, at in cases
+    ]
+
+
+def state():
+    custody, rows = bytes(32), []
+    for index, changes in enumerate(folded()):
+        custody = digest(custody, changes)
+        rows.append({"entry": index, "changes": {k.hex(): v.hex() for k, v in sorted(changes.items())}, "custody": custody.hex()})
+    removed = digest(bytes(32), {state_key("c", "s", "a"): b"\x01\x02", state_key("c", "s", "b"): None})
+    last = ledger()["entries"][1]
+    head = (2).to_bytes(8, "big") + bytes.fromhex(last["chain_hash"]) + last["recorded_ms"].to_bytes(8, "big") + custody
+    row = (1).to_bytes(8, "big") + bytes.fromhex(last["statement_hash"])
+    return HEADER | {
+        "keys": keys(), "records": records(), "folded": rows,
+        "digest_with_a_deletion": removed.hex(),
+        "head_after_entry_1": head.hex(),
+        "statement_key_of_entry_1": (WARD.id + (1).to_bytes(8, "big")).hex(), "statement_row_of_entry_1": row.hex(),
+    }
+
+
+def main():
+    differs = False
+    for name, value in {"signing": signing(), "ledger": ledger(), "state": state()}.items():
+        path = HERE / f"{name}.json"
+        new = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+        if "--new" in sys.argv:
+            path.write_text(new)
+        elif path.read_text() != new:
+            differs = True
+            print(f"{path.name} differs", file=sys.stderr)
+    return int(differs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
