@@ -1,0 +1,51 @@
+# The recipes of the project. CI runs the same ones.
+
+SHELL := /bin/bash
+
+# RocksDB takes minutes to compile. Where this folder exists, every recipe and every checkout shares it.
+SHARED_TARGET := $(HOME)/.cache/daicho/target
+ifndef CARGO_TARGET_DIR
+ifneq ($(wildcard $(SHARED_TARGET)),)
+CARGO_TARGET_DIR := $(SHARED_TARGET)
+else
+CARGO_TARGET_DIR := $(CURDIR)/target
+endif
+endif
+export CARGO_TARGET_DIR
+
+# One profile and one set of packages for everything, so that RocksDB is compiled once.
+CARGO_FLAGS := --release --workspace --locked
+BIN := $(CARGO_TARGET_DIR)/release
+
+.PHONY: help setup build demo test lint fmt bench deny clean
+
+help: ## Shows the recipes
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: ## Installs what the build needs, when it is missing
+	@bash deploy/setup.sh
+
+build: setup ## Builds every program
+	cargo build $(CARGO_FLAGS)
+
+demo: build ## Plays the five schemes, audits, tampers, reports; writes demo/
+	$(BIN)/demo --folder demo
+
+test: build ## Runs every test
+	cargo test $(CARGO_FLAGS)
+
+lint: setup ## Checks form and lints
+	cargo fmt --all -- --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- -D warnings
+
+fmt: ## Formats
+	cargo fmt --all
+
+bench: build ## Measures side by side; writes bench.json into the target folder
+	$(BIN)/bench --out $(CARGO_TARGET_DIR)/bench.json
+
+deny: ## Checks licences and advisories; needs cargo-deny
+	cargo deny check
+
+clean: ## Removes what the demo wrote
+	rm -rf demo
