@@ -5,7 +5,7 @@ set -euo pipefail
 missing=()
 command -v c++ >/dev/null || missing+=(g++)
 # RocksDB's bindings are made with libclang.
-if ! ldconfig -p | grep -q 'libclang[-.0-9]*\.so' && ! compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null; then
+if ! ldconfig -p | grep -q 'libclang[-.0-9]*\.so' && ! compgen -G '/usr/lib/llvm-*/lib/libclang[-.][0-9s]*' >/dev/null; then
     missing+=(libclang-dev)
 fi
 # Reports are Japanese: a machine that shows them needs one Japanese font.

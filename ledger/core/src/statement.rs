@@ -107,6 +107,11 @@ impl ParsedStatement {
         &self.signed
     }
 
+    /// BLAKE3 of the statement bytes: by it a statement that is sent again is known.
+    pub fn signed_hash(&self) -> [u8; 32] {
+        blake3::hash(&self.signed.statement).into()
+    }
+
     /// Verifies every signature. `key` finds a key by its id; it is trusted to return the key that has the id.
     ///
     /// # Errors
@@ -157,6 +162,11 @@ impl CheckedStatement {
     /// The bytes as signed.
     pub fn signed(&self) -> &proto::SignedStatement {
         &self.0.signed
+    }
+
+    /// BLAKE3 of the statement bytes.
+    pub fn signed_hash(&self) -> [u8; 32] {
+        self.0.signed_hash()
     }
 }
 

@@ -143,6 +143,11 @@ impl SchemeContext {
             .any(|kind| kind.given_by == source && !kind.optional)
     }
 
+    /// The last day of a matter, its phases considered.
+    pub fn matter_end(&self, matter: &str) -> Option<Date> {
+        matter_period(&self.scheme, matter).1
+    }
+
     /// The last day of a contract as the scheme has it.
     pub fn contract_end(&self, contract: &str) -> Option<Date> {
         let contract = self.scheme.contract(contract)?;

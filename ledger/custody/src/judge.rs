@@ -443,7 +443,7 @@ impl<'a> Judge<'a> {
         Ok(facts)
     }
 
-    /// The end of a contract: the last one that the ward settled, else the scheme's.
+    /// The end of a contract as the ward settled it last, else the scheme's.
     fn contract_end(&self, contract: &str, t: Instant) -> Option<Fact> {
         let settled = self
             .contracts
@@ -452,7 +452,7 @@ impl<'a> Judge<'a> {
             .flat_map(|r| &r.settlements)
             .filter(|s| s.set.recorded <= t)
             .filter_map(|s| s.end.map(|end| (end, s.set)))
-            .max_by_key(|(end, _)| *end);
+            .next_back();
         let (end, set) = match settled {
             Some(found) => found,
             None => (self.context_at(t).contract_end(contract)?, self.record.versions.first()?.enacted),

@@ -48,7 +48,7 @@ pub fn found(path: &Path, founding: &Founding<'_>) -> Result<ChainHash, EngineEr
     };
     let store = Store::create(path, &founding.origin)?;
     let bytes = entry.encode();
-    let row = StatementRow { entry: entry.index, hash: blake3::hash(&checked.signed().statement).into() };
+    let row = StatementRow { entry: entry.index, hash: checked.signed_hash() };
     let mut commit = Commit::default();
     store.add(&mut commit, entry.index, &bytes, &[(checked.id(), row)], &changes);
     let head = Head {

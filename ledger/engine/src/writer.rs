@@ -186,7 +186,7 @@ impl Group<'_, '_> {
             Entry { index, recorded, previous: self.head.chain, statement: statement.signed().clone() };
         let bytes = entry.encode();
         let chain = ChainHash::of_entry(&bytes);
-        let row = StatementRow { entry: index, hash: blake3::hash(&statement.signed().statement).into() };
+        let row = StatementRow { entry: index, hash: statement.signed_hash() };
         let rows: Vec<(StatementId, StatementRow)> =
             statement.signers().iter().map(|id| (*id, row)).collect();
         self.store.add(&mut self.commit, index, &bytes, &rows, &changes);
@@ -211,7 +211,7 @@ impl Group<'_, '_> {
 
     /// The first answer to a statement that is sent again; a refusal when the number was used for other bytes.
     fn first_answer(&self, statement: &CheckedStatement, refusal: Refusal) -> Result<Receipt, Placed> {
-        let hash: [u8; 32] = blake3::hash(&statement.signed().statement).into();
+        let hash: [u8; 32] = statement.signed_hash();
         let id = statement.id();
         if let Some((row, receipt)) = self.placed.get(&id) {
             let same = row.hash == hash;

@@ -38,7 +38,7 @@ impl Store {
         if path.join("CURRENT").exists() {
             return Err(StoreError::Exists(path.display().to_string()));
         }
-        let store = Self { db: open(path, true)? };
+        let store = Self { db: open(path, Mode::Create)? };
         let head = Head {
             size: LedgerSize::new(0),
             chain: ChainHash::of_origin(origin),
@@ -60,7 +60,22 @@ impl Store {
         if !path.join("CURRENT").exists() {
             return Err(StoreError::Missing(path.display().to_string()));
         }
-        let store = Self { db: open(path, false)? };
+        Self::checked(open(path, Mode::Write)?)
+    }
+
+    /// Opens a ledger for reading only: not a byte of the folder changes.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_read_only(path: &Path) -> Result<Self, StoreError> {
+        if !path.join("CURRENT").exists() {
+            return Err(StoreError::Missing(path.display().to_string()));
+        }
+        Self::checked(open(path, Mode::Read)?)
+    }
+
+    fn checked(db: DB) -> Result<Self, StoreError> {
+        let store = Self { db };
         let format = store.db.get_cf(store.cf(CF_META), FORMAT_KEY)?.unwrap_or_default();
         let found = format.as_slice().try_into().map_or(0, u32::from_be_bytes);
         if found != FORMAT {
@@ -196,10 +211,17 @@ impl Commit {
     }
 }
 
-fn open(path: &Path, create: bool) -> Result<DB, StoreError> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Create,
+    Write,
+    Read,
+}
+
+fn open(path: &Path, mode: Mode) -> Result<DB, StoreError> {
     let mut options = Options::default();
-    options.create_if_missing(create);
-    options.create_missing_column_families(create);
+    options.create_if_missing(mode == Mode::Create);
+    options.create_missing_column_families(mode == Mode::Create);
     // A torn record at the end of the log is a write that nobody was told of. Damage anywhere else stops the start.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_max_background_jobs(2);
@@ -208,6 +230,9 @@ fn open(path: &Path, create: bool) -> Result<DB, StoreError> {
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let families = [CF_ENTRIES, CF_STATEMENTS, CF_STATE, CF_META]
         .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
+    if mode == Mode::Read {
+        return Ok(DB::open_cf_descriptors_read_only(&options, path, families, false)?);
+    }
     Ok(DB::open_cf_descriptors(&options, path, families)?)
 }
 

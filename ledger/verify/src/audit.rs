@@ -198,7 +198,7 @@ impl Auditor {
         let keys = self.keys.clone();
         let origin = self.origin.clone();
         let (folded, verified) =
-            rayon::join(|| self.fold_batch(waiting), || verify_batch(sound, origin.as_ref(), &keys));
+            rayon::join(|| self.fold_batch(waiting), || verify_batch(start, sound, origin.as_ref(), &keys));
         folded?;
         let (verified, bad) = verified;
         self.waiting = verified;
@@ -347,6 +347,7 @@ fn open(index: u64, bytes: &[u8]) -> Result<Opened, AuditError> {
 
 /// Checks the signatures of a batch on all cores. Returns the entries before the first bad one, and that one's error.
 fn verify_batch(
+    start: u64,
     batch: Vec<Opened>,
     origin: Option<&Origin>,
     keys: &HashMap<KeyId, Arc<VerifyingKey>>,
@@ -354,9 +355,11 @@ fn verify_batch(
     let origin = origin.map_or("", Origin::as_str);
     let results: Vec<Result<Verified, AuditError>> = batch
         .into_par_iter()
+        .enumerate()
         .with_min_len(8)
-        .map(|opened| {
-            let index = opened.entry.index;
+        .map(|(i, opened)| {
+            // The place in the ledger: the index in the bytes is checked later, by the chain.
+            let index = EntryIndex::new(start + i as u64);
             let checked = opened.parsed.check(origin, |id| keys.get(id).cloned());
             match checked {
                 Ok(statement) => Ok(Verified { entry: opened.entry, hash: opened.hash, statement }),

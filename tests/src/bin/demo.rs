@@ -172,7 +172,7 @@ fn tamper(folder: &Path) -> anyhow::Result<Value> {
     let copy = folder.join("tampered");
     copy_folder(&folder.join("data"), &copy.join("data"))?;
     let (entry, bytes) = {
-        let store = Store::open(&copy.join("data"))?;
+        let store = Store::open_read_only(&copy.join("data"))?;
         let entry = store.head()?.size.get() / 2;
         (entry, store.entry(EntryIndex::new(entry))?.context("an entry in the middle")?)
     };

@@ -20,8 +20,17 @@ impl Step<'_, '_> {
             return Err(refuse(RefusalCode::Malformed, "method", text));
         }
         let words = [&e.technique, &e.technique_standard, &e.tool, &e.tool_version, &e.performed_by];
-        for text in words.into_iter().chain(&e.witnesses) {
-            check_text("technique", text, MAX_WORDS_LEN)?;
+        let names = ["technique", "technique_standard", "tool", "tool_version", "performed_by"];
+        for (field, text) in names.into_iter().zip(words).chain(e.witnesses.iter().map(|w| ("witnesses", w)))
+        {
+            check_text(field, text, MAX_WORDS_LEN)?;
+        }
+        if e.evidence_documents.iter().any(|hash| hash.len() != 32) {
+            return Err(refuse(
+                RefusalCode::Malformed,
+                "evidence_documents",
+                "32 bytes of SHA-256 each are wanted",
+            ));
         }
         let passed = |result: i32| result == proto::CheckResult::Passed as i32;
         let failed = e.verification == proto::CheckResult::Failed as i32;
@@ -53,6 +62,9 @@ impl Step<'_, '_> {
     pub(super) fn returned(&mut self, e: &proto::Returned) -> Result<()> {
         require_some("copies", e.copies.len())?;
         check_text("received_by", &e.received_by, MAX_WORDS_LEN)?;
+        for witness in &e.witnesses {
+            check_text("witnesses", witness, MAX_WORDS_LEN)?;
+        }
         if self.context().party(&e.to_party).is_none() {
             let text = format!("scheme `{}` has no party `{}`", self.scheme_id(), e.to_party);
             return Err(refuse(RefusalCode::UnknownReference, "to_party", &text));
@@ -180,6 +192,9 @@ impl Step<'_, '_> {
                 "flow",
                 "only an end or the observer of the flow may say this",
             ));
+        }
+        if !e.member.is_empty() {
+            check_id("member", &e.member)?;
         }
         self.check_flow_use(&e.flow)?;
         if e.count_in != e.count_out {

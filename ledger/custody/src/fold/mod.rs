@@ -86,6 +86,9 @@ impl Fold {
             self.memo.ledger(&txn)?
         };
         let signers = admit_signers(&mut txn, statement)?;
+        if first == 1 && signers[0] != ledger.operator {
+            return Err(refuse(RefusalCode::NotAuthorized, "signers[0]", "the operator opens the ledger"));
+        }
         let mut step = Step {
             txn,
             contexts: &mut self.contexts,
@@ -163,15 +166,11 @@ fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement) -> Result<Vec<
     let mut parties = Vec::with_capacity(statement.signers().len());
     for (i, signer) in statement.signers().iter().enumerate() {
         let hex = signer.key.to_string();
-        let at = format!("signers[{i}]");
+        let at = || format!("signers[{i}]");
         let Some(record) = txn.get::<KeyRecord>(&key(Table::Key, &[&hex]))? else {
             let text = format!("key {hex} is not authorised in this ledger");
-            return Err(Refusal::field(RefusalCode::UnknownKey, at, text).into());
+            return Err(Refusal::field(RefusalCode::UnknownKey, at(), text).into());
         };
-        if let Some((fact, _)) = record.revoked {
-            let text = format!("key {hex} of {} was revoked at entry {}", record.party, fact.entry);
-            return Err(Refusal::field(RefusalCode::KeyRevoked, at, text).into());
-        }
         let place = key(Table::Sequence, &[&hex]);
         let mut used: SequenceRecord = txn.get(&place)?.unwrap_or_default();
         if used.contains(signer.sequence) {
@@ -180,7 +179,12 @@ fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement) -> Result<Vec<
                 signer.sequence,
                 used.last() + 1
             );
-            return Err(Refusal::field(RefusalCode::SequenceUsed, at, text).into());
+            return Err(Refusal::field(RefusalCode::SequenceUsed, at(), text).into());
+        }
+        // After the number, so that a statement that was recorded before still gets its first answer.
+        if let Some((fact, _)) = record.revoked {
+            let text = format!("key {hex} of {} was revoked at entry {}", record.party, fact.entry);
+            return Err(Refusal::field(RefusalCode::KeyRevoked, at(), text).into());
         }
         used.insert(signer.sequence);
         txn.put(place, &used);
@@ -435,7 +439,7 @@ impl Step<'_, '_> {
 
     /// Records a finding about `object`.
     fn raise(&mut self, code: FindingCode, object: &str, detail: &str) {
-        let place = key_at(Table::Finding, &[self.scheme_id(), code.word(), object], self.fact.entry, 0);
+        let place = key_at(Table::Finding, &[self.scheme_id(), code.word(), object], self.fact.entry, self.n);
         self.txn.note_finding(code, object, detail);
         self.txn.put(place, &FindingRecord { fact: self.fact, detail: detail.to_owned() });
     }

@@ -29,6 +29,7 @@ impl Step<'_, '_> {
         let context = self.context();
         if e.flow.is_empty() {
             for data_set in &e.data_sets {
+                check_id("data_sets.kind", &data_set.kind)?;
                 self.raise(
                     FindingCode::NoLegalBasis,
                     &data_set.kind,
@@ -72,6 +73,7 @@ impl Step<'_, '_> {
                 );
             }
             if system.is_some_and(|s| !e.to_system.is_empty() && s != e.to_system) {
+                check_id("to_system", &e.to_system)?;
                 self.raise(FindingCode::SystemNotApproved, &e.to_system, &format!("flow {}", e.flow));
             }
         }
@@ -89,6 +91,7 @@ impl Step<'_, '_> {
             let (flow, _) = self.flow(&context, &e.flow)?;
             self.require_end("taker", &flow.to.party)?;
             giver.clone_from(&flow.from.party);
+            self.check_flow_use(&e.flow)?;
         }
         self.open_copies(&context, &e.flow, &e.copies, Opening::Received, &e.member)?;
         let mut items: Vec<(String, u64)> = Vec::new();
@@ -101,8 +104,7 @@ impl Step<'_, '_> {
                 items.push((copy.data_set.clone(), self.data_set("copies", &copy.data_set)?.subjects));
             }
         }
-        items.sort();
-        items.dedup();
+        let items = by_data_set(items);
         self.record_side(&context, &e.handover, &e.flow, Side::Received { giver }, items)
     }
 
@@ -124,7 +126,7 @@ impl Step<'_, '_> {
     pub(super) fn printed(&mut self, e: &proto::Printed) -> Result<()> {
         let context = self.context();
         if e.flow.is_empty() {
-            self.check_copying(&context, &e.copies);
+            self.check_copying(&context, &e.copies)?;
         } else {
             let (flow, _) = self.flow(&context, &e.flow)?;
             self.require_end("holder", &flow.from.party)?;
@@ -137,7 +139,7 @@ impl Step<'_, '_> {
 
     pub(super) fn copied(&mut self, e: &proto::Copied) -> Result<()> {
         let context = self.context();
-        self.check_copying(&context, &e.copies);
+        self.check_copying(&context, &e.copies)?;
         self.touch_sources(&e.from_copies, false)?;
         self.open_copies(&context, "", &e.copies, Opening::Copied, "")
     }
@@ -229,6 +231,9 @@ impl Step<'_, '_> {
             return Ok(());
         }
         check_text("channel", manner.channel, 100)?;
+        for safeguard in manner.safeguards {
+            check_text("safeguards", safeguard, 100)?;
+        }
         if manner.channel != flow.channel {
             let detail = format!("{} instead of {}", manner.channel, flow.channel);
             self.raise(FindingCode::ChannelNotApproved, object, &detail);
@@ -250,8 +255,7 @@ impl Step<'_, '_> {
     /// Whether every basis of the flow that has ended by `day` goes on under a renewed contract.
     fn is_renewed(&self, context: &SchemeContext, flow: &Flow, day: Date) -> Result<bool> {
         for basis in &flow.basis {
-            let Some(matter) = context.scheme.matter(basis) else { continue };
-            if matter.end.is_none_or(|end| day <= end) {
+            if context.matter_end(basis).is_none_or(|end| day <= end) {
                 continue;
             }
             let mut renewed = false;
@@ -327,9 +331,7 @@ impl Step<'_, '_> {
                 });
             }
         }
-        items.sort();
-        items.dedup();
-        Ok(items)
+        Ok(by_data_set(items))
     }
 
     fn record_side(
@@ -371,7 +373,12 @@ impl Step<'_, '_> {
                 mismatched: false,
             },
             Some(mut first) => {
-                let same_parties = first.taker == taker && (first.giver == giver || giver.is_empty());
+                // A taker that knows no flow does not name the giver.
+                let same_giver = first.giver == giver || giver.is_empty() || first.giver.is_empty();
+                let same_parties = first.taker == taker && same_giver;
+                if first.giver.is_empty() {
+                    first.giver = giver;
+                }
                 first.mismatched = first.flow != flow || !same_parties || first.items != items;
                 if first.mismatched {
                     let other = first.given.or(first.received).map_or(0, |f| f.entry.get());
@@ -624,12 +631,14 @@ impl Step<'_, '_> {
         }
     }
 
-    fn check_copying(&mut self, context: &SchemeContext, copies: &[proto::Copy]) {
+    fn check_copying(&mut self, context: &SchemeContext, copies: &[proto::Copy]) -> Result<()> {
         if context.must_not_copy(&self.actor) {
             for copy in copies {
+                check_id("copies.id", &copy.id)?;
                 self.raise(FindingCode::CopyingNotAllowed, &copy.id, &format!("by {}", self.actor));
             }
         }
+        Ok(())
     }
 
     /// Takes `count` persons (0: all) out of a copy, closing it when none remain, and notes what happened.
@@ -656,6 +665,16 @@ impl Step<'_, '_> {
         let place = self.output_key(Table::CopyFact, &[self.scheme_id(), copy], item);
         self.txn.put(place, &CopyFact { fact: self.fact, what });
     }
+}
+
+/// Counts summed for each data set, in the order of their ids.
+fn by_data_set(items: Vec<(String, u64)>) -> Vec<(String, u64)> {
+    let mut sums = std::collections::BTreeMap::new();
+    for (data_set, count) in items {
+        let sum: &mut u64 = sums.entry(data_set).or_default();
+        *sum = sum.saturating_add(count);
+    }
+    sums.into_iter().collect()
 }
 
 /// Path of a field inside a list: formatted only when it is at fault.

@@ -38,7 +38,7 @@ pub(crate) fn refused(refusal: &Refusal) -> Status {
     if !refusal.field.is_empty() {
         details.add_bad_request_violation(refusal.field.clone(), refusal.message.clone());
     }
-    Status::with_error_details(code(refusal.code), refusal.to_string(), details)
+    Status::with_error_details(code(refusal.code), refusal.message.clone(), details)
 }
 
 /// A refusal as one answer of a stream.
