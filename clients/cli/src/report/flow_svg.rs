@@ -13,7 +13,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use super::words::{Words, count, symbol};
 
 const WIDTH: f64 = 720.0;
-const ROW: f64 = 36.0;
+const ROW: f64 = 38.0;
 /// Height that fits on a page of A4 with its heading.
 const PAGE: f64 = 900.0;
 const NAME: f64 = 10.5;
@@ -208,7 +208,7 @@ impl<'s, 'r> Svg<'s, 'r> {
             "Columns are parties, boxes inside them systems with what is kept, arrows approved flows. The table below says the same.",
         );
         format!(
-            r#"<svg class="flow" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0}" role="img" aria-label="{title}"><title>{title}</title><desc>{summary}</desc><defs><marker id="a{before}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path d="M0 0L8 4L0 8z"/></marker></defs>{bands}{}</svg>"#,
+            r#"<svg class="flow" viewBox="0 0 {WIDTH} {height:.0}" role="img" aria-label="{title}"><title>{title}</title><desc>{summary}</desc><defs><marker id="a{before}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path d="M0 0L8 4L0 8z"/></marker></defs>{bands}{}</svg>"#,
             self.body.replace("MARKER", &format!("a{before}"))
         )
     }
@@ -224,7 +224,7 @@ impl<'s, 'r> Svg<'s, 'r> {
             Effect::Leaves => "leaves",
             Effect::Relays => "relays",
         };
-        let line_y = y + 20.0;
+        let line_y = y + 20.5;
         let _ = write!(self.body, r#"<line class="rule" x1="0" x2="{WIDTH}" y1="{y:.1}" y2="{y:.1}"/>"#);
         if from == to {
             let x = x1 + 1.0;
@@ -246,11 +246,11 @@ impl<'s, 'r> Svg<'s, 'r> {
             let right = x1 + 24.0;
             let (x, anchor) = if right + widest <= WIDTH { (right, "start") } else { (x1 - 6.0, "end") };
             self.text(x, y + 14.0, NAME, anchor, "n", &title);
-            self.text(x, y + 29.0, SMALL, anchor, "t", &note);
+            self.text(x, y + 30.0, SMALL, anchor, "t", &note);
         } else {
             let middle = f64::midpoint(x1, x2);
             self.centred(middle, y + 14.0, NAME, "n", &title);
-            self.centred(middle, y + 31.5, SMALL, "t", &note);
+            self.centred(middle, y + 34.0, SMALL, "t", &note);
         }
     }
 
