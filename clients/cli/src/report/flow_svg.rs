@@ -138,7 +138,7 @@ impl<'s, 'r> Svg<'s, 'r> {
         let places = self.w.report.places.iter();
         let place = places.into_iter().find(|p| p.holder == lane.party && p.system == system);
         let (class, states) = self.state(place);
-        let states: Vec<String> = states.iter().flat_map(|s| wrap(s, width - 6.0, SMALL, 2)).collect();
+        let states: Vec<String> = states.iter().flat_map(|s| break_at_marks(s, width - 6.0, SMALL)).collect();
         let step = SMALL + 2.0;
         let height = (lines.len() + states.len()) as f64 * step + 7.0;
         let _ = write!(
@@ -164,7 +164,7 @@ impl<'s, 'r> Svg<'s, 'r> {
         let mut lines = vec![w.say(format!("保有{open}/{all}"), format!("{open} of {all} kept"))];
         let mut class = "open";
         let marked = [
-            (Verdict::NoSchedule, "gap", ("定めなし", "no schedule")),
+            (Verdict::NoSchedule, "gap", ("定め\u{200b}なし", "no \u{200b}schedule")),
             (Verdict::Overdue, "bad", ("超過", "overdue")),
         ];
         for (verdict, worst, (ja, en)) in marked {
@@ -256,7 +256,7 @@ impl<'s, 'r> Svg<'s, 'r> {
 
     fn title(&self, flow: &FlowReport, number: usize) -> String {
         let gap = if flow.basis_gap.is_some() {
-            self.w.say("　！根拠に不備", "  ! basis incomplete")
+            self.w.say("　！根拠に不備", " (! basis incomplete)")
         } else {
             ""
         };
@@ -271,7 +271,7 @@ impl<'s, 'r> Svg<'s, 'r> {
             note.clear();
         }
         if !note.is_empty() {
-            note.push_str(w.say("　", "  "));
+            note.push_str(w.say("　", "; "));
         }
         let state = match (used, flow.open) {
             (false, _) => w.say("使用の記録なし", "not used on record").to_owned(),
@@ -280,8 +280,8 @@ impl<'s, 'r> Svg<'s, 'r> {
                 format!("✓ {} copies, 0 kept", count(flow.copies)),
             ),
             (true, open) => w.say(
-                format!("○ 複製{}件、保有{}", count(flow.copies), count(open)),
-                format!("○ {} copies, {} kept", count(flow.copies), count(open)),
+                format!("複製{}件、うち保有{}", count(flow.copies), count(open)),
+                format!("{} copies, {} kept", count(flow.copies), count(open)),
             ),
         };
         let state = if used && flow.copies == 0 {
@@ -359,6 +359,15 @@ fn wrap(text: &str, room: f64, size: f64, most: usize) -> Vec<String> {
         used += wide;
     }
     lines
+}
+
+/// The text in one line, or broken where it holds zero-width spaces when it is too wide.
+fn break_at_marks(text: &str, room: f64, size: f64) -> Vec<String> {
+    let whole = text.replace('\u{200b}', "");
+    if width(&whole, size) <= room {
+        return vec![whole];
+    }
+    text.split('\u{200b}').flat_map(|piece| wrap(piece.trim_end(), room, size, 2)).collect()
 }
 
 /// A name without what stands in brackets at its end.

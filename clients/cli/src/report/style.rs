@@ -54,7 +54,8 @@ th,td{border:1px solid var(--line);padding:.28em .5em;text-align:left;vertical-a
 thead{display:table-header-group}
 thead th{background:var(--faint);font-weight:700;vertical-align:bottom}
 tr{break-inside:avoid}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}table.fixed th.n{white-space:normal}
+h2+.note,h3+.note{break-after:avoid}
 td.zero{color:#8a8a8a}
 th[scope=row]{font-weight:400}
 tr.sum td,tr.sum th{border-top:2px solid var(--ink);font-weight:700}

@@ -76,7 +76,7 @@ pub(super) fn rules(w: &Words<'_>) -> Markup {
                 "Several rules may bind one copy, so these numbers do not add up to the copies. \"No schedule\" is never a pass.",
             )) }
             table.narrow.fixed {
-                (columns(&[25.0, 12.0, 29.0, 10.5, 6.0, 17.5]))
+                (columns(&[24.0, 12.0, 27.0, 10.5, 6.8, 19.7]))
                 thead { tr {
                     th { (w.say("定め", "Rule")) } th { (w.say("契機", "Trigger")) } th { (w.say("期限と、その数の出所", "Deadline and source of its number")) }
                     th { (w.say("状態", "Status")) } th.n { (w.say("複製", "Copies")) } th { (w.say("判定の内訳", "Verdicts")) }
@@ -132,7 +132,7 @@ pub(super) fn flows(w: &Words<'_>) -> Markup {
     };
     html! {
         table.narrow.fixed {
-            (columns(&[4.5, 24.0, 20.0, 24.5, 5.5, 5.5, 5.5, 10.5]))
+            (columns(&[4.5, 22.0, 19.0, 23.0, 6.8, 6.0, 6.8, 11.9]))
             thead { tr {
                 th.n { (w.say("番", "No.")) } th { (w.say("情報", "Data")) } th { (w.say("渡す側", "From")) } th { (w.say("受ける側", "To")) }
                 th.n { (w.say("複製", "Copies")) } th.n { (w.say("保有", "kept")) } th.n { (w.say("授受", "Moves")) } th { (w.say("最終使用", "Last use")) }
