@@ -4,7 +4,7 @@ use daicho_core::Instant;
 use daicho_custody::report::{Certificate, CopyReport, DataSetReport, Moment, Problem};
 use maud::{Markup, html};
 
-use super::html::{problem_class, verdict_text};
+use super::html::{columns, id, problem_class, verdict_text};
 use super::words::{Words, clock, count, recorded_apart};
 
 /// Copies of one problem that the page lists first; the rest stands with the data sets.
@@ -74,7 +74,8 @@ pub(super) fn rest(w: &Words<'_>, problem: Problem, n: u64) -> String {
 
 fn problem_table(w: &Words<'_>, problem: Problem) -> Markup {
     html! {
-        table.narrow {
+        table.narrow.fixed {
+            (columns(&[15.0, 23.0, 13.3, 13.3, 13.3, 15.1, 7.0]))
             thead { tr {
                 th { (w.say("複製", "Copy")) } th { (w.say("保有者・機器・媒体", "Holder, system")) }
                 th { (w.say("発生", "Came to be")) } th { (w.say("期限", "Due")) } th { (w.say("消去・返却", "Ended")) }
@@ -83,7 +84,7 @@ fn problem_table(w: &Words<'_>, problem: Problem) -> Markup {
             tbody {
                 @for (data_set, copy) in with_problem(w, problem).take(LISTED_PROBLEMS) {
                     tr {
-                        th scope="row" { code { (copy.id) } br; (data_set.label) br; span.note { (persons(w, copy.subjects)) } }
+                        th scope="row" { (id(&copy.id)) br; (data_set.label) br; span.note { (persons(w, copy.subjects)) } }
                         td { (w.holder(&copy.holder, &copy.member)) br; (w.place(&copy.system, &copy.unit)) }
                         td { (moment(w, &copy.opened)) }
                         td { (due(w, copy.due)) }
@@ -102,7 +103,7 @@ fn reason(w: &Words<'_>, problem: Problem, copy: &CopyReport) -> Markup {
     let rule = copy.rule.as_deref().and_then(|id| w.rule(id));
     html! {
         @match &copy.rule {
-            Some(id) => { code { (id) } br; }
+            Some(rule) => { (id(rule)) br; }
             None => { (w.say("どの定めも及ばない", "no rule binds it")) br; }
         }
         @match problem {
@@ -192,7 +193,8 @@ pub(super) fn findings(w: &Words<'_>) -> Markup {
                 "Findings are those of the whole scheme, whatever the period. Where there is none, no violation is recorded; it does not say that there is none.",
             )) }
             @if r.finding_counts.is_empty() { p { (w.say("違反の記録なし", "no violation recorded")) } } @else {
-                table.narrow {
+                table.narrow.fixed {
+                    (columns(&[26.0, 46.0, 7.0, 21.0]))
                     thead { tr { th { (w.say("対象", "Object")) } th { (w.say("内容", "Detail")) } th.n { (w.say("回数", "Times")) } th { (w.say("記録", "Entries")) } } }
                     @for (code, n) in &r.finding_counts {
                         tbody.group {
@@ -203,7 +205,7 @@ pub(super) fn findings(w: &Words<'_>) -> Markup {
                             @let listed = r.findings.iter().filter(|f| f.code == *code);
                             @for f in listed.take(LISTED_FINDINGS) {
                                 tr {
-                                    td { code { (f.object) } } td { (w.detail(&f.detail)) } td.n { (count(f.occurrences)) }
+                                    td { (id(&f.object)) } td { (w.detail(&f.detail)) } td.n { (count(f.occurrences)) }
                                     td { (f.entries.iter().map(|e| format!("#{e}")).collect::<Vec<_>>().join(" ")) }
                                 }
                             }
@@ -233,7 +235,8 @@ pub(super) fn data_sets(w: &Words<'_>) -> Markup {
                 }
             }
             @if r.data_sets.is_empty() { p { (w.say("対象期間に生じたデータセットの記録なし", "no data set recorded in the period")) } } @else {
-                table.narrow {
+                table.narrow.fixed {
+                    (columns(&[9.5, 18.6, 13.3, 13.3, 13.3, 14.0, 10.5, 7.5]))
                     thead { tr {
                         th { (w.say("複製", "Copy")) } th { (w.say("保有者・機器・媒体", "Holder, system")) } th { (w.say("発生", "Came to be")) }
                         th { (w.say("期限", "Due")) } th { (w.say("消去・返却等", "Ended")) } th { (w.say("判定・定め", "Verdict, rule")) }
@@ -255,12 +258,12 @@ fn data_set(w: &Words<'_>, d: &DataSetReport) -> Markup {
             } }
             @for copy in &d.copies {
                 tr {
-                    th scope="row" { code { (copy.id) } }
+                    th scope="row" { (id(&copy.id)) }
                     td { (w.holder(&copy.holder, &copy.member)) br; (w.place(&copy.system, &copy.unit)) }
                     td { (moment(w, &copy.opened)) }
                     td { (due(w, copy.due)) }
                     td { (ended(w, copy)) }
-                    td { (verdict_text(w, copy.verdict, 1)) @if let Some(rule) = &copy.rule { br; code { (rule) } } }
+                    td { (verdict_text(w, copy.verdict, 1)) @if let Some(rule) = &copy.rule { br; (id(rule)) } }
                     td {
                         @if copy.closed.is_some() { (w.evidence(copy.evidence)) } @else { (w.say("―", "–")) }
                         @if copy.certificate.is_unproven() { br; span.unproven-t { (w.say("！証明書なし", "! no certificate")) } }

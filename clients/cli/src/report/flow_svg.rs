@@ -13,7 +13,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 use super::words::{Words, count, symbol};
 
 const WIDTH: f64 = 720.0;
-const ROW: f64 = 36.0;
+const ROW: f64 = 38.0;
 /// Height that fits on a page of A4 with its heading.
 const PAGE: f64 = 900.0;
 const NAME: f64 = 10.5;
@@ -138,7 +138,7 @@ impl<'s, 'r> Svg<'s, 'r> {
         let places = self.w.report.places.iter();
         let place = places.into_iter().find(|p| p.holder == lane.party && p.system == system);
         let (class, states) = self.state(place);
-        let states: Vec<String> = states.iter().flat_map(|s| wrap(s, width - 6.0, SMALL, 2)).collect();
+        let states: Vec<String> = states.iter().flat_map(|s| break_at_marks(s, width - 6.0, SMALL)).collect();
         let step = SMALL + 2.0;
         let height = (lines.len() + states.len()) as f64 * step + 7.0;
         let _ = write!(
@@ -164,7 +164,7 @@ impl<'s, 'r> Svg<'s, 'r> {
         let mut lines = vec![w.say(format!("保有{open}/{all}"), format!("{open} of {all} kept"))];
         let mut class = "open";
         let marked = [
-            (Verdict::NoSchedule, "gap", ("定めなし", "no schedule")),
+            (Verdict::NoSchedule, "gap", ("定め\u{200b}なし", "no \u{200b}schedule")),
             (Verdict::Overdue, "bad", ("超過", "overdue")),
         ];
         for (verdict, worst, (ja, en)) in marked {
@@ -208,7 +208,7 @@ impl<'s, 'r> Svg<'s, 'r> {
             "Columns are parties, boxes inside them systems with what is kept, arrows approved flows. The table below says the same.",
         );
         format!(
-            r#"<svg class="flow" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0}" role="img" aria-label="{title}"><title>{title}</title><desc>{summary}</desc><defs><marker id="a{before}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path d="M0 0L8 4L0 8z"/></marker></defs>{bands}{}</svg>"#,
+            r#"<svg class="flow" viewBox="0 0 {WIDTH} {height:.0}" role="img" aria-label="{title}"><title>{title}</title><desc>{summary}</desc><defs><marker id="a{before}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" markerUnits="userSpaceOnUse" orient="auto-start-reverse"><path d="M0 0L8 4L0 8z"/></marker></defs>{bands}{}</svg>"#,
             self.body.replace("MARKER", &format!("a{before}"))
         )
     }
@@ -224,7 +224,7 @@ impl<'s, 'r> Svg<'s, 'r> {
             Effect::Leaves => "leaves",
             Effect::Relays => "relays",
         };
-        let line_y = y + 20.0;
+        let line_y = y + 20.5;
         let _ = write!(self.body, r#"<line class="rule" x1="0" x2="{WIDTH}" y1="{y:.1}" y2="{y:.1}"/>"#);
         if from == to {
             let x = x1 + 1.0;
@@ -246,17 +246,17 @@ impl<'s, 'r> Svg<'s, 'r> {
             let right = x1 + 24.0;
             let (x, anchor) = if right + widest <= WIDTH { (right, "start") } else { (x1 - 6.0, "end") };
             self.text(x, y + 14.0, NAME, anchor, "n", &title);
-            self.text(x, y + 29.0, SMALL, anchor, "t", &note);
+            self.text(x, y + 30.0, SMALL, anchor, "t", &note);
         } else {
             let middle = f64::midpoint(x1, x2);
             self.centred(middle, y + 14.0, NAME, "n", &title);
-            self.centred(middle, y + 31.5, SMALL, "t", &note);
+            self.centred(middle, y + 34.0, SMALL, "t", &note);
         }
     }
 
     fn title(&self, flow: &FlowReport, number: usize) -> String {
         let gap = if flow.basis_gap.is_some() {
-            self.w.say("　！根拠に不備", "  ! basis incomplete")
+            self.w.say("　！根拠に不備", " (! basis incomplete)")
         } else {
             ""
         };
@@ -271,7 +271,7 @@ impl<'s, 'r> Svg<'s, 'r> {
             note.clear();
         }
         if !note.is_empty() {
-            note.push_str(w.say("　", "  "));
+            note.push_str(w.say("　", "; "));
         }
         let state = match (used, flow.open) {
             (false, _) => w.say("使用の記録なし", "not used on record").to_owned(),
@@ -280,8 +280,8 @@ impl<'s, 'r> Svg<'s, 'r> {
                 format!("✓ {} copies, 0 kept", count(flow.copies)),
             ),
             (true, open) => w.say(
-                format!("○ 複製{}件、保有{}", count(flow.copies), count(open)),
-                format!("○ {} copies, {} kept", count(flow.copies), count(open)),
+                format!("複製{}件、うち保有{}", count(flow.copies), count(open)),
+                format!("{} copies, {} kept", count(flow.copies), count(open)),
             ),
         };
         let state = if used && flow.copies == 0 {
@@ -359,6 +359,15 @@ fn wrap(text: &str, room: f64, size: f64, most: usize) -> Vec<String> {
         used += wide;
     }
     lines
+}
+
+/// The text in one line, or broken where it holds zero-width spaces when it is too wide.
+fn break_at_marks(text: &str, room: f64, size: f64) -> Vec<String> {
+    let whole = text.replace('\u{200b}', "");
+    if width(&whole, size) <= room {
+        return vec![whole];
+    }
+    text.split('\u{200b}').flat_map(|piece| wrap(piece.trim_end(), room, size, 2)).collect()
 }
 
 /// A name without what stands in brackets at its end.

@@ -112,6 +112,12 @@ fn answer(w: &Words<'_>) -> Markup {
                 (card(a.unproven, "unproven", w.say("！ 証明不足", "! unproven")))
                 (card(a.no_schedule, "gap", w.say("？ 期限の定めなし", "? no schedule")))
             }
+            p { (w.say(
+                format!("対象期間に生じたデータセット{}件、その複製{}件（うち基準時点で保有中{}件）。",
+                    count(r.totals.data_sets), count(r.totals.copies), count(r.totals.open)),
+                format!("Data sets that came into being in the period: {}. Their copies: {}, of which {} are still kept.",
+                    count(r.totals.data_sets), count(r.totals.copies), count(r.totals.open)),
+            )) }
             div.two {
                 table {
                     caption { (w.say("判定", "Verdicts")) }
@@ -124,14 +130,6 @@ fn answer(w: &Words<'_>) -> Markup {
                     }
                 }
                 div {
-                    table {
-                        caption { (w.say("規模", "Size")) }
-                        tbody {
-                            tr { th scope="row" { (w.say("データセット", "Data sets")) } (number(r.totals.data_sets)) }
-                            tr { th scope="row" { (w.say("複製", "Copies")) } (number(r.totals.copies)) }
-                            tr { th scope="row" { (w.say("うち保有中", "of these still kept")) } (number(r.totals.open)) }
-                        }
-                    }
                     table {
                         caption { (w.say("消去・返却の証拠", "Evidence of the end")) }
                         tbody {
@@ -165,8 +163,8 @@ fn flow(w: &Words<'_>) -> Markup {
                     figcaption {
                         @if pages > 1 { (w.say(format!("図{}（{}/{pages}）　", i + 1, i + 1), format!("Figure {} of {pages}. ", i + 1))) }
                         (w.say(
-                            "列は当事者、枠は機器・媒体（× 期限超過あり　？ 期限の定めなし　○ 期限内の保有　✓ 保有なし　点線 記録なし）。太い矢印は引渡しにより元の複製がなくなる流れ、細い矢印は元の複製が残る流れ、点線は使用の記録がない流れ。",
-                            "Columns are parties, boxes systems (× overdue, ? no schedule, ○ kept in time, ✓ nothing kept, dashed: no record). A thick arrow takes the giver's copy along, a thin one leaves it, a dotted one was not used on record.",
+                            "列は当事者、枠は機器・媒体（× 期限超過あり　？ 期限の定めなし　○ 期限内の保有　✓ 保有なし　点線 記録なし）。太い矢印は引渡しにより元の複製がなくなる流れ、細い矢印は元の複製が残る流れ、点線は使用の記録がない流れ。情報が通過するだけの機器・回線は下の表の「経由」に示す。",
+                            "Columns are parties, boxes systems (× overdue, ? no schedule, ○ kept in time, ✓ nothing kept, dashed: no record). A thick arrow takes the giver's copy along, a thin one leaves it, a dotted one was not used on record. Systems that data only passes are named in the table below.",
                         ))
                     }
                     (PreEscaped(figure))
@@ -183,7 +181,7 @@ fn proof(w: &Words<'_>) -> Markup {
         section {
             h2 { (w.say("9　この報告書が証明すること・しないこと", "9  What this report proves and what it does not")) }
             div.proof {
-                div { h3 { (w.say("✓ 証明すること", "✓ It proves")) } ul.plain { @for s in &p.proves { li { (s) } } } }
+                div { h3 { (w.say("✓ 証明すること（下の検証を経て）", "✓ It proves (once verified as below)")) } ul.plain { @for s in &p.proves { li { (s) } } } }
                 div.not { h3 { (w.say("× 証明しないこと", "× It does not prove")) } ul.plain { @for s in &p.does_not { li { (s) } } } }
             }
             h2 { (w.say("10　検証の方法", "10  How to verify")) }
@@ -194,6 +192,16 @@ fn proof(w: &Words<'_>) -> Markup {
             }
         }
     }
+}
+
+/// An id that may break after its punctuation.
+pub(super) fn id(text: &str) -> Markup {
+    html! { code { @for piece in text.split_inclusive(['_', '-', '/', '.', '@']) { (piece) wbr; } } }
+}
+
+/// The widths of columns in percent.
+pub(super) fn columns(widths: &[f32]) -> Markup {
+    html! { colgroup { @for width in widths { col style=(format!("width:{width}%")); } } }
 }
 
 /// A number in a cell; zeros are faint.

@@ -2,6 +2,7 @@
 //!
 //! The ledger computes; nothing here judges. See `docs/formats/report.md` for the report's JSON.
 
+mod columns;
 mod details;
 mod flow_svg;
 mod html;
@@ -184,7 +185,7 @@ mod tests {
     fn problems_stand_before_all_tables_and_a_simulated_ledger_says_so() {
         for lang in [Lang::Ja, Lang::En] {
             for format in [Format::Html, Format::Text] {
-                let drawn = sample(format, lang);
+                let drawn = sample(format, lang).replace("<wbr>", "");
                 let place = |text: &str| drawn.find(text).unwrap_or_else(|| panic!("no `{text}`"));
                 assert!(drawn.contains("模擬"), "{format:?}");
                 // The overdue copy, before the sums by system and the details of the first data set in time.
@@ -199,7 +200,7 @@ mod tests {
     fn the_page_stands_alone() {
         let page = sample(Format::Html, Lang::Ja);
         for outside in ["http:", "https:", "<script", "<link", "@import", "url(", "<img"] {
-            assert!(!page.contains(outside), "{outside}");
+            assert!(!page.replace("url(#", "").contains(outside), "{outside}");
         }
         assert!(page.starts_with("<!DOCTYPE html>"));
         assert!(page.contains("令和3年2月1日"));
@@ -208,7 +209,7 @@ mod tests {
     #[test]
     fn the_english_page_has_japanese_only_in_names() {
         let page = sample(Format::Text, Lang::En);
-        for word in ["期限超過", "指摘", "結論", "証明", "判定"] {
+        for word in ["期限超過", "指摘", "結論", "保有中", "判定"] {
             assert!(!page.contains(word), "{word}");
         }
     }

@@ -27,8 +27,8 @@ pub(super) fn prose(w: &Words<'_>) -> Prose {
             "Whether the number behind each deadline comes from the source paper or was set by the ward under its signature.".to_owned(),
         ),
         w.say(
-            format!("この報告書のもとになった記録{size}件が、その後に書き換えられず、抜き取られず、差し込まれてもいないこと。これは台帳の運用者を信用しなくても確かめられる。"),
-            format!("That none of the {size} entries behind this report was changed, taken out or put in afterwards. This can be checked without trusting whoever runs the ledger."),
+            format!("この報告書のもとになった記録{size}件が、その後に書き換えられず、抜き取られず、差し込まれてもいないこと。これは台帳の運用者を信用しなくても、以前に控えた連鎖ハッシュ、受領証または連署と比べて確かめられる。"),
+            format!("That none of the {size} entries behind this report was changed, taken out or put in afterwards. This can be checked without trusting whoever runs the ledger, against a chain hash, receipt or cosignature kept from before."),
         ),
     ];
     let mut does_not = vec![
@@ -77,8 +77,8 @@ pub(super) fn prose(w: &Words<'_>) -> Prose {
         ),
         (
             w.say(
-                format!("検証の結果の、記録{size}件までの連鎖ハッシュが、この報告書の冒頭の値と一致することを確かめる。一致しなければ、この報告書は別の記録から作られている。"),
-                format!("The chain hash after {size} entries must be the one at the head of this report. If it differs, this report was made from other records."),
+                format!("検証の結果の、記録{size}件までの連鎖ハッシュが、この報告書の冒頭の値と一致することを確かめる。一致しなければ、この報告書は別の記録から作られている。この値を報告書とは別に控えておけば、後の書換えも見つけられる。"),
+                format!("The chain hash after {size} entries must be the one at the head of this report. If it differs, this report was made from other records. Keep the value apart from this report, and a later rewrite shows too."),
             ),
             None,
         ),

@@ -29,15 +29,16 @@ h2{font-size:1.22rem;border-bottom:2px solid var(--ink);padding-bottom:.2em;marg
 h3{font-size:1rem;margin:1.4em 0 .4em;break-after:avoid}
 p{margin:.4em 0 .7em}
 .note{color:var(--soft);font-size:.86rem;line-height:1.55}
+table .note{font-size:.95em;line-height:inherit}
 .banner{border:3px double var(--bad);color:var(--bad);text-align:center;padding:.5em 1em;margin:0 0 1em;font-weight:700}
 .banner b{font-size:1.3rem;letter-spacing:.3em;margin-left:.3em}
 .banner span{display:block;font-weight:400;font-size:.9rem}
 dl.head{display:grid;grid-template-columns:max-content 1fr;margin:0;border-top:1px solid var(--line);font-size:.93rem}
 dl.head dt,dl.head dd{padding:.28em .6em;border-bottom:1px solid var(--line);margin:0}
 dl.head dt{background:var(--faint);white-space:nowrap}
-code{font-family:ui-monospace,'SFMono-Regular',Menlo,Consolas,'Noto Sans Mono CJK JP',monospace;font-size:.88em;overflow-wrap:anywhere}
+code{font-family:'SFMono-Regular',Menlo,Consolas,'DejaVu Sans Mono','Noto Sans Mono CJK JP',monospace;font-size:.88em;overflow-wrap:anywhere}
 .hash{font-size:.78em}
-.answer{border:2px solid var(--ink);border-left-width:9px;padding:.75em 1em;margin:.6em 0 1em;font-size:1.16rem;font-weight:700;line-height:1.7;break-inside:avoid}
+.answer{border:2px solid var(--ink);border-left-width:9px;padding:.75em 1em;margin:.6em 0 1em;font-size:1.16rem;font-weight:700;line-height:1.7;break-inside:avoid;word-break:auto-phrase}
 .answer.bad{border-color:var(--bad)}.answer.late{border-color:var(--late)}.answer.gap{border-color:var(--gap)}
 .answer.ok{border-color:var(--ok)}.answer.open{border-color:var(--open)}
 .cards{display:grid;grid-template-columns:repeat(4,1fr);gap:8px;margin:.4em 0 1em;break-inside:avoid}
@@ -53,14 +54,17 @@ th,td{border:1px solid var(--line);padding:.28em .5em;text-align:left;vertical-a
 thead{display:table-header-group}
 thead th{background:var(--faint);font-weight:700;vertical-align:bottom}
 tr{break-inside:avoid}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}table.fixed th.n{white-space:normal}
+h2+.note,h3+.note{break-after:avoid}
 td.zero{color:#8a8a8a}
 th[scope=row]{font-weight:400}
 tr.sum td,tr.sum th{border-top:2px solid var(--ink);font-weight:700}
 tr.set td,tr.set th{background:var(--faint);font-weight:400;break-after:avoid}
 tbody.group{break-inside:auto}
 .nw{white-space:nowrap}
-.iso{color:var(--soft);font-size:.92em;white-space:nowrap}
+.iso{color:var(--soft);font-size:.87em;white-space:nowrap;letter-spacing:-.01em}
+table.fixed{table-layout:fixed}
+table.fixed th,table.fixed td{overflow-wrap:anywhere}
 .bad-t{color:var(--bad);font-weight:700}.late-t{color:var(--late);font-weight:700}.unproven-t{color:#6b5200;font-weight:700}.gap-t{color:var(--gap);font-weight:700}.ok-t{color:var(--ok)}.open-t{color:var(--open)}
 .narrow{font-size:.78rem}
 .narrow th,.narrow td{padding:.24em .38em}
@@ -81,7 +85,7 @@ svg.flow{display:block;width:100%;height:auto;border:1px solid var(--line)}
 .flow .arrow{stroke:#222;stroke-width:1.3;fill:none}.flow .arrow.moves{stroke-width:2.6}.flow .arrow.relays{stroke-dasharray:6 3}.flow .arrow.unused{stroke:#8a8a8a;stroke-dasharray:2 3}
 .flow .dot{fill:#222}.flow marker path{fill:#222}
 ol.plain,ul.plain{padding-left:1.5em;margin:.3em 0 1em}
-ol.plain li,ul.plain li{margin:.3em 0}
+ol.plain li,ul.plain li{margin:.3em 0;word-break:auto-phrase}
 .proof{display:grid;grid-template-columns:1fr 1fr;gap:14px}
 .proof>div{border:1px solid var(--line);border-top:4px solid var(--ok);padding:.2em .9em .4em}
 .proof>div.not{border-top-color:var(--bad)}
@@ -89,5 +93,5 @@ ol.plain li,ul.plain li{margin:.3em 0}
 pre{background:var(--faint);border:1px solid var(--line);padding:.45em .7em;white-space:pre-wrap;overflow-wrap:anywhere;margin:.3em 0;font-size:.82rem;line-height:1.5}
 footer{margin-top:2.5em;border-top:1px solid var(--line);padding-top:.6em;font-size:.82rem;color:var(--soft)}
 @media (max-width:640px){body{padding:14px 12px}.two,.proof{grid-template-columns:1fr}.cards{grid-template-columns:1fr 1fr}table{display:block;overflow-x:auto}}
-@media print{html{font-size:9.6pt}body{max-width:none;padding:0}h2{margin-top:1.6em}.first{break-before:page}footer{break-inside:avoid}.proof{break-inside:avoid}}
+@media print{html{font-size:9.4pt;line-height:1.55}h3{margin-top:1.1em}.two{gap:14px}.two td,.two th{padding:.14em .5em}body{max-width:none;padding:0}h2{margin-top:1.6em}.first{break-before:page}footer{break-inside:avoid}.proof{break-inside:avoid}}
 ";

@@ -1,11 +1,11 @@
 //! Sums by system, holder and rule; flows; what is wrong with the source and what the ward set.
 
 use daicho_custody::Verdict;
-use daicho_custody::report::{RuleStatus, Tally};
+use daicho_custody::report::{Number, RuleStatus, Tally};
 use daicho_custody::scheme::Severity;
 use maud::{Markup, html};
 
-use super::html::{number, verdict_text};
+use super::html::{columns, id, number, verdict_text};
 use super::words::{Words, count, names};
 
 pub(super) fn sums(w: &Words<'_>) -> Markup {
@@ -48,10 +48,10 @@ fn tallies(w: &Words<'_>, name: &str, list: &[Tally]) -> Markup {
         table {
             thead { tr {
                 th { (name) } th.n { (w.say("複製", "copies")) } th.n { (w.say("保有中", "kept")) }
-                th.n { (w.say("×超過", "× over-due")) } th.n { (w.say("▲期限後", "▲ late")) }
+                th.n { (w.say("×超過", "× overdue")) } th.n { (w.say("▲期限後", "▲ late")) }
                 th.n { (w.say("？定めなし", "? no schedule")) }
                 th.n { (w.say("○期限内保有", "○ kept in time")) } th.n { (w.say("✓期限内終了", "✓ gone in time")) }
-                th.n { (w.say("－対象外", "－ not judged")) } th.n { (w.say("！証明不足", "! un-proven")) }
+                th.n { (w.say("－対象外", "－ not judged")) } th.n { (w.say("！証明不足", "! unproven")) }
             } }
             tbody {
                 @for t in list.iter().filter(|t| t.copies > 0) {
@@ -75,7 +75,8 @@ pub(super) fn rules(w: &Words<'_>) -> Markup {
                 "一つの複製に複数の定めが及ぶことがあるため、件数の合計は複製の数と一致しない。「期限の定めなし」は合格ではない。",
                 "Several rules may bind one copy, so these numbers do not add up to the copies. \"No schedule\" is never a pass.",
             )) }
-            table.narrow {
+            table.narrow.fixed {
+                (columns(&[24.0, 12.0, 27.0, 10.5, 6.8, 19.7]))
                 thead { tr {
                     th { (w.say("定め", "Rule")) } th { (w.say("契機", "Trigger")) } th { (w.say("期限と、その数の出所", "Deadline and source of its number")) }
                     th { (w.say("状態", "Status")) } th.n { (w.say("複製", "Copies")) } th { (w.say("判定の内訳", "Verdicts")) }
@@ -84,14 +85,14 @@ pub(super) fn rules(w: &Words<'_>) -> Markup {
                     @for rule in &w.report.rules {
                         tr {
                             th scope="row" {
-                                (w.of(&rule.words)) br; code { (rule.id) }
+                                (w.of(&rule.words)) br; (id(&rule.id))
                                 @if rule.systems.iter().all(|s| s != "*") { br; span.note { (w.say("対象: ", "at: ")) (names(&rule.systems, all)) } }
                                 @if rule.gap { br; span.gap-t { (w.say("！書面に定めがない", "! missing in the source")) } }
                             }
                             td { (w.trigger(rule)) }
                             td {
                                 @if !rule.deadline_words.is_empty() { "「" (rule.deadline_words) "」" br; }
-                                (w.number(&rule.number))
+                                (number_source(w, &rule.number))
                             }
                             td { span class=(if rule.status == RuleStatus::NoSchedule { "gap-t" } else { "" }) {
                                 (match rule.status { RuleStatus::Judged => "✓ ", RuleStatus::NoSchedule => "？ ", RuleStatus::NotTriggered => "・ " })
@@ -109,23 +110,39 @@ pub(super) fn rules(w: &Words<'_>) -> Markup {
     }
 }
 
+/// Where the number of a rule comes from, in lines.
+fn number_source(w: &Words<'_>, number: &Number) -> Markup {
+    let Number::Ward { deadline, set, by, ground, adopts_proposal } = number else {
+        return html! { (w.number(number)) };
+    };
+    html! {
+        (w.deadline(deadline)) (w.say("（区が定める", " (set by the ward"))
+        @if *adopts_proposal { (w.say("、提案を採用", ", adopting the proposal")) } (w.say("）", ")")) br;
+        span.note {
+            (w.party(by)) " " span.nw { (w.day(set.recorded.jst_day())) } " #" (set.entry) br;
+            (w.say("根拠: ", "ground: ")) (ground)
+        }
+    }
+}
+
 pub(super) fn flows(w: &Words<'_>) -> Markup {
     let end = |party: &str, system: &str| {
         let party = w.party(party).to_owned();
         if system.is_empty() { party } else { format!("{party}・{}", w.system(system)) }
     };
     html! {
-        table.narrow {
+        table.narrow.fixed {
+            (columns(&[4.5, 22.0, 19.0, 23.0, 6.8, 6.0, 6.8, 11.9]))
             thead { tr {
                 th.n { (w.say("番", "No.")) } th { (w.say("情報", "Data")) } th { (w.say("渡す側", "From")) } th { (w.say("受ける側", "To")) }
-                th.n { (w.say("複製", "Copies")) } th.n { (w.say("うち保有", "kept")) } th.n { (w.say("授受", "Hand-overs")) } th { (w.say("最終使用", "Last use")) }
+                th.n { (w.say("複製", "Copies")) } th.n { (w.say("保有", "kept")) } th.n { (w.say("授受", "Moves")) } th { (w.say("最終使用", "Last use")) }
             } }
             tbody {
                 @for (i, flow) in w.report.flows.iter().enumerate() {
                     tr {
                         td.n { (i + 1) }
                         th scope="row" {
-                            (flow.label) br; code { (flow.id) }
+                            (flow.label) br; (id(&flow.id))
                             @if let Some(gap) = &flow.basis_gap { br; span.late-t { (w.say("！", "! ")) (w.of(gap)) } }
                         }
                         td { (end(&flow.from.party, &flow.from.system)) }
@@ -138,7 +155,7 @@ pub(super) fn flows(w: &Words<'_>) -> Markup {
                         (number(flow.copies)) (number(flow.open)) (number(flow.passages))
                         td.nw { @match flow.last_use {
                             Some(time) => { (time.jst_day().to_string()) }
-                            None => { (w.say("記録なし", "none on record")) }
+                            None => { (w.say("記録なし", "none")) }
                         } }
                     }
                 }
@@ -169,7 +186,7 @@ pub(super) fn source(w: &Words<'_>) -> Markup {
                 table {
                     thead { tr { th { (w.say("箇所", "Where")) } th { (w.say("根拠", "Ground")) } th.nw { (w.say("日・記録", "Day, entry")) } } }
                     tbody { @for c in &r.corrections {
-                        tr { td { code { (c.diagnostic) } } td { (c.ground) } td.nw { (c.set.recorded.jst_day().to_string()) " #" (c.set.entry) } }
+                        tr { td { (id(&c.diagnostic)) } td { (c.ground) } td.nw { (c.set.recorded.jst_day().to_string()) " #" (c.set.entry) } }
                     } }
                 }
             }
@@ -179,7 +196,7 @@ pub(super) fn source(w: &Words<'_>) -> Markup {
                     thead { tr { th { (w.say("対象", "For")) } th { (w.say("数", "Number")) } th { (w.say("根拠", "Ground")) } th { (w.say("誰が・いつ・記録", "Who, when, entry")) } } }
                     tbody { @for s in &r.settings {
                         tr {
-                            td { (setting_name(w, &s.what)) @if !s.rule.is_empty() { br; code { (s.rule) } } }
+                            td { (setting_name(w, &s.what)) @if !s.rule.is_empty() { br; (id(&s.rule)) } }
                             td { (w.deadline(&s.value)) @if s.adopts_proposal { br; span.note { (w.say("提案を採用", "adopts the proposal")) } } }
                             td { (s.ground) }
                             td { (w.party(&s.by)) br; (w.day(s.set.recorded.jst_day())) " #" (s.set.entry) }

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use daicho_custody::report::{Certificate, CopyReport, Problem, RuleStatus};
 use daicho_custody::scheme::Severity;
 use daicho_custody::{DeletionReport, Evidence, Verdict};
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthStr as _;
 
+use super::columns::{fit, left_pad, wrap};
 use super::details::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
 use super::words::{Words, clock, count, symbol};
 use super::{prose, tables};
@@ -205,8 +206,8 @@ impl Page<'_, '_> {
                 ["複製", "保有中", "×超過", "▲期限後", "？定めなし", "！証明不足"],
                 ["copies", "kept", "× overdue", "▲ late", "? no sched", "! unproven"],
             );
-            let mut row = vec![(name.to_owned(), 34)];
-            row.extend(heads.iter().map(|head| (left_pad(head, 10), 10)));
+            let mut row = vec![(name.to_owned(), 28)];
+            row.extend(heads.iter().map(|head| (left_pad(head, 11), 11)));
             self.owned(&row);
             for t in list.iter().filter(|t| t.copies > 0) {
                 let of = |v: Verdict| t.verdicts.get(&v).copied().unwrap_or_default();
@@ -218,8 +219,8 @@ impl Page<'_, '_> {
                     of(Verdict::NoSchedule),
                     t.unproven,
                 ];
-                let mut row = vec![(t.label.clone(), 34)];
-                row.extend(numbers.iter().map(|n| (left_pad(&count(*n), 10), 10)));
+                let mut row = vec![(t.label.clone(), 28)];
+                row.extend(numbers.iter().map(|n| (left_pad(&count(*n), 11), 11)));
                 self.owned(&row);
             }
             let unused = list.iter().filter(|t| t.copies == 0).count();
@@ -448,69 +449,4 @@ impl Page<'_, '_> {
 
 fn right(n: u64) -> String {
     left_pad(&count(n), 9)
-}
-
-fn left_pad(text: &str, width: usize) -> String {
-    format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
-}
-
-/// The text in exactly `width` columns: padded, or cut.
-fn fit(text: &str, width: usize) -> String {
-    let mut out = String::new();
-    let mut used = 0;
-    let whole = text.width() <= width;
-    for c in text.chars() {
-        let wide = c.width().unwrap_or(0);
-        if used + wide > if whole { width } else { width.saturating_sub(1) } {
-            break;
-        }
-        out.push(c);
-        used += wide;
-    }
-    if !whole {
-        out.push('…');
-        used += 1;
-    }
-    out + &" ".repeat(width.saturating_sub(used))
-}
-
-/// The text in lines of at most `width` columns: at spaces where there are any, else between characters.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = String::new();
-    let mut used = 0;
-    let mut space: Option<usize> = None;
-    for c in text.chars() {
-        let wide = c.width().unwrap_or(0);
-        if used + wide > width {
-            let rest = match space {
-                Some(at) if at * 2 > line.len() => line.split_off(at),
-                _ => String::new(),
-            };
-            lines.push(line.trim_end().to_owned());
-            line = rest.trim_start().to_owned();
-            used = line.width();
-            space = None;
-        }
-        if c == ' ' {
-            space = Some(line.len());
-        }
-        line.push(c);
-        used += wide;
-    }
-    lines.push(line.trim_end().to_owned());
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_cut_and_wrapped_by_columns() {
-        assert_eq!(fit("新宿区", 8), "新宿区  ");
-        assert_eq!(fit("新宿区役所", 6), "新宿… ");
-        assert_eq!(wrap("one two three", 9), ["one two", "three"]);
-        assert_eq!(wrap("期限超過の複製", 6), ["期限超", "過の複", "製"]);
-    }
 }

@@ -198,11 +198,32 @@ impl<'r> Words<'r> {
 
     /// A finding's detail, which the ledger writes in English.
     pub(super) fn detail(&self, detail: &str) -> String {
+        let detail = tidy_times(detail);
+        if let Some(owed) = detail.strip_prefix("owed to ") {
+            let names: Vec<&str> = owed.split(", ").map(|id| self.party(id)).collect();
+            let names = names.join("、");
+            return self.say(format!("未提出先: {names}"), format!("owed to {names}"));
+        }
         match self.lang {
-            Lang::En => detail.to_owned(),
-            Lang::Ja => detail_ja(detail),
+            Lang::En => detail,
+            Lang::Ja => detail_ja(&detail),
         }
     }
+}
+
+/// Instants as `2021-02-03 23:59` instead of their full form.
+fn tidy_times(text: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        let (body, tail) = word.strip_suffix(',').map_or((word, ""), |body| (body, ","));
+        let instant =
+            body.strip_suffix("+09:00").filter(|t| t.len() >= 19).and_then(|_| Instant::parse(body));
+        words.push(match instant {
+            Some(time) => format!("{} {}{tail}", time.jst_day(), clock(time)),
+            None => word.to_owned(),
+        });
+    }
+    words.join(" ")
 }
 
 /// The symbol of a verdict. It always stands beside the word.
@@ -261,7 +282,6 @@ fn detail_ja(detail: &str) -> String {
         ("the technique did not run to completion", "消去の処理が完了しなかった"),
     ];
     const STARTS: &[(&str, &str, &str)] = &[
-        ("owed to ", "未提出先: ", ""),
         ("closed at entry ", "記録", "で既に消去・返却済"),
         ("differs from entry ", "記録", "と一致しない"),
         ("named by ", "申告者: ", ""),
@@ -306,8 +326,7 @@ mod tests {
     #[test]
     fn details_of_the_ledger_have_japanese_words() {
         let cases = [
-            ("owed to ward", "未提出先: ward"),
-            ("r1, due 2021-02-04T23:59:59.999+09:00", "定め: r1、期限: 2021-02-04T23:59:59.999+09:00"),
+            ("r1, due 2021-02-04T23:59:59.999+09:00", "定め: r1、期限: 2021-02-04 23:59"),
             ("3 in, 2 out", "入3、出2"),
             ("flow f1 goes to ward", "流れ f1 の承認された相手は ward"),
             ("occurred 2021, limit P1D", "発生: 2021、記録期限: P1D"),
@@ -315,7 +334,7 @@ mod tests {
             ("something new", "something new"),
         ];
         for (en, ja) in cases {
-            assert_eq!(detail_ja(en), ja);
+            assert_eq!(detail_ja(&tidy_times(en)), ja);
         }
     }
 

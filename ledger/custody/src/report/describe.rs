@@ -146,8 +146,8 @@ impl Describer<'_> {
                 limits.certificate,
                 ("消去証明書の提出期限", "Certificate after erasure"),
                 (
-                    "提出期限の定めがないため、証明書の「未提出」を判定できません。",
-                    "Without it, no certificate can be called missing.",
+                    "提出期限の定めがないため、証明書の「未提出」を判定できない。",
+                    "No limit is set for certificates, so none can be called missing.",
                 ),
             ),
             (
@@ -155,8 +155,8 @@ impl Describer<'_> {
                 limits.acknowledge,
                 ("授受の相手方の記録期限", "Other side of a handover"),
                 (
-                    "記録期限の定めがないため、授受の片側の記録の「欠落」を判定できません。",
-                    "Without it, no side of a handover can be called missing.",
+                    "記録期限の定めがないため、授受の片側の記録の「欠落」を判定できない。",
+                    "No limit is set for the other side of a handover, so none can be called missing.",
                 ),
             ),
             (
@@ -164,8 +164,8 @@ impl Describer<'_> {
                 limits.report,
                 ("事実の記録期限", "Recording after the fact"),
                 (
-                    "記録期限の定めがないため、記録の「遅れ」を判定できません。",
-                    "Without it, no record can be called too late.",
+                    "記録期限の定めがないため、記録の「遅れ」を判定できない。",
+                    "No limit is set for recording, so no record can be called too late.",
                 ),
             ),
         ];

@@ -6,8 +6,11 @@
 mod answer;
 mod compute;
 mod describe;
+mod gather;
+mod items;
 mod model;
 
+pub use items::*;
 pub use model::*;
 
 /// Instants as ISO 8601 in Japan.
