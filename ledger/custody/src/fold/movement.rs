@@ -249,8 +249,7 @@ impl Step<'_, '_> {
     /// Whether every basis of the flow that has ended by `day` goes on under a renewed contract.
     fn is_renewed(&self, context: &SchemeContext, flow: &Flow, day: Date) -> Result<bool> {
         for basis in &flow.basis {
-            let Some(matter) = context.scheme.matter(basis) else { continue };
-            if matter.end.is_none_or(|end| day <= end) {
+            if context.matter_end(basis).is_none_or(|end| day <= end) {
                 continue;
             }
             let mut renewed = false;
