@@ -23,6 +23,7 @@ mod schema;
 #[allow(unreachable_pub, reason = "a module with an interface of its own, kept apart from the commands")]
 mod scheme;
 mod scheme_cmd;
+mod simulate;
 mod table;
 mod words;
 
@@ -94,6 +95,8 @@ enum Command {
     /// Reports for the council
     #[command(subcommand)]
     Report(report::Command),
+    /// Play the five schemes on a simulated ledger
+    Simulate(simulate::Args),
 }
 
 async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
@@ -110,6 +113,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Handovers(args) => handovers::run(args, context, out).await,
         Command::Audit(args) => audit::run(args, context, out).await,
         Command::Report(command) => report::run(command, context, out).await,
+        Command::Simulate(args) => simulate::run(args, context, out).await,
     }
 }
 

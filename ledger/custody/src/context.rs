@@ -10,7 +10,7 @@ use crate::scheme::{
 };
 
 /// Clause word of the vocabulary by which a sheet forbids copying.
-const CLAUSE_NO_COPYING: &str = "copy_event_forbidden_unless_flow_defines_it";
+const CLAUSE_NO_COPYING: &str = "copy-event-forbidden-unless-flow-defines-it";
 
 /// One version of a scheme with its vocabulary, indexed.
 #[derive(Debug)]
@@ -143,15 +143,15 @@ impl SchemeContext {
             .any(|kind| kind.given_by == source && !kind.optional)
     }
 
-    /// The last day of a matter, its phases considered.
-    pub fn matter_end(&self, matter: &str) -> Option<Date> {
-        matter_period(&self.scheme, matter).1
-    }
-
     /// The last day of a contract as the scheme has it.
     pub fn contract_end(&self, contract: &str) -> Option<Date> {
         let contract = self.scheme.contract(contract)?;
-        matter_period(&self.scheme, &contract.matter).1
+        self.matter_end(&contract.matter)
+    }
+
+    /// The last day of a matter: its own, else that of its last phase.
+    pub fn matter_end(&self, matter: &str) -> Option<Date> {
+        matter_period(&self.scheme, matter).1
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use daicho_custody::SchemeContext;
 use daicho_custody::scheme::{Diagnostic, Level, Scheme, Vocabulary, lint, lint_vocabulary};
 
 const COMMON: &str = include_str!("../../../deploy/schemes/common.toml");
@@ -341,4 +342,20 @@ fn the_sample_of_the_format_page_is_a_sound_file() {
     let sample = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a sample");
     let found = diagnostics(sample, COMMON);
     assert!(found.iter().all(|d| !d.level.blocks()), "{found:#?}");
+}
+
+#[test]
+fn what_the_shipped_files_forbid_and_when_they_end_reaches_the_judge() {
+    let contexts: Vec<SchemeContext> = shipped()
+        .into_iter()
+        .map(|scheme| SchemeContext::new(scheme, Vocabulary::parse(COMMON).expect("the vocabulary parses")))
+        .collect();
+    let of = |id: &str| contexts.iter().find(|context| context.scheme.id == id).expect("a shipped scheme");
+    assert!(of("queue_notice_service").must_not_copy("hyojito"));
+    assert!(of("special_cash_benefit").must_not_copy("hokkaido_toppan_forms"));
+    let convenience = of("convenience_store_certificate_issuance");
+    assert!(convenience.must_not_copy("fujitsu"));
+    assert!(!convenience.must_not_copy("jlis"), "the sheets of the agency are not attached");
+    let end = convenience.matter_end("m2_change_outsourcing").map(|day| day.to_string());
+    assert_eq!(end.as_deref(), Some("2019-03-31"), "the last of its phases");
 }

@@ -1,6 +1,7 @@
 //! Access to the state: views to read, one transaction for each statement, and what it changes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -143,14 +144,14 @@ impl<'a> Txn<'a> {
 /// State in memory: for tests, validators and replays.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryState {
-    records: HashMap<Vec<u8>, Vec<u8>>,
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
     keep_outputs: bool,
 }
 
 impl MemoryState {
     /// State that keeps every record.
     pub fn full() -> Self {
-        Self { records: HashMap::new(), keep_outputs: true }
+        Self { records: BTreeMap::new(), keep_outputs: true }
     }
 
     /// State that keeps only what the fold reads back.
@@ -196,14 +197,39 @@ impl Scan for MemoryState {
         prefix: &[u8],
         after: Option<&[u8]>,
     ) -> Box<dyn Iterator<Item = Result<Row, StateError>> + 'a> {
-        let after = after.map(<[u8]>::to_vec);
-        let mut rows: Vec<Row> = self
-            .records
-            .iter()
-            .filter(|(k, _)| k.starts_with(prefix) && after.as_ref().is_none_or(|a| *k > a))
-            .map(|(k, v)| (k.clone(), v.clone()))
-            .collect();
-        rows.sort();
-        Box::new(rows.into_iter().map(Ok))
+        // A place below the prefix would only start the walk early, and at a record that does not match.
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let prefix = prefix.to_vec();
+        let rows = self.records.range::<[u8], _>((from, Bound::Unbounded));
+        let rows = rows.take_while(move |(key, _)| key.starts_with(&prefix));
+        Box::new(rows.map(|(key, value)| Ok((key.clone(), value.clone()))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_gives_the_records_of_its_prefix_in_order_after_a_place() {
+        let mut state = MemoryState::full();
+        let mut changes = Changes::default();
+        for key in ["a", "ba", "bb", "bc", "c"] {
+            changes.records.insert(key.into(), Some(vec![1]));
+        }
+        state.apply(changes);
+        let scan = |prefix: &str, after: Option<&str>| -> Vec<String> {
+            let rows = state.scan(prefix.as_bytes(), after.map(str::as_bytes));
+            rows.map(|row| String::from_utf8(row.expect("memory reads").0).expect("a word")).collect()
+        };
+        assert_eq!(scan("b", None), ["ba", "bb", "bc"]);
+        assert_eq!(scan("b", Some("ba")), ["bb", "bc"]);
+        assert_eq!(scan("b", Some("a")), ["ba", "bb", "bc"]);
+        assert_eq!(scan("b", Some("bc")), [""; 0]);
+        assert_eq!(scan("b", Some("c")), [""; 0]);
+        assert_eq!(scan("", None), ["a", "ba", "bb", "bc", "c"]);
     }
 }
