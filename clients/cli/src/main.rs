@@ -21,6 +21,7 @@ mod schema;
 #[allow(unreachable_pub, reason = "a module with an interface of its own, kept apart from the commands")]
 mod scheme;
 mod scheme_cmd;
+mod simulate;
 mod table;
 mod words;
 
@@ -84,6 +85,8 @@ enum Command {
     Findings(findings::Args),
     /// List the handovers of a scheme
     Handovers(handovers::Args),
+    /// Play the five schemes on a simulated ledger
+    Simulate(simulate::Args),
 }
 
 async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
@@ -98,6 +101,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Due(args) => due::run(args, context, out).await,
         Command::Findings(args) => findings::run(args, context, out).await,
         Command::Handovers(args) => handovers::run(args, context, out).await,
+        Command::Simulate(args) => simulate::run(args, context, out).await,
     }
 }
 

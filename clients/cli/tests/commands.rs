@@ -281,3 +281,38 @@ async fn no_server_and_wrong_usage_have_their_exit_codes() {
     assert_eq!(code(&help), 0);
     assert!(out(&help).contains("refused by the ledger"));
 }
+
+const SCHEMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/schemes");
+
+#[tokio::test]
+async fn a_plan_is_shown_with_its_assumptions_faults_and_summary_without_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["simulate", "--plan-only", "--lang", "en", "--scale", "0.0003", "--schemes-dir", SCHEMES];
+    let args = [&args[..], &["--scheme", "queue_notice_service", "--summary", "run.json"]].concat();
+    let shown = run(folder.path(), "http://127.0.0.1:1", &args, "").await;
+    assert_eq!(code(&shown), 0, "{}", err(&shown));
+    for text in ["40 percent of visitors", "f04_notice_line (a3)", "milestone-withheld", "statements"] {
+        assert!(out(&shown).contains(text), "{text}: {}", out(&shown));
+    }
+    let summary = std::fs::read_to_string(folder.path().join("run.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    let scheme = &summary["schemes"][0];
+    assert_eq!(scheme["id"], "queue_notice_service");
+    assert_eq!(scheme["baseline"]["NO_LEGAL_BASIS"], 1);
+    assert_eq!(scheme["flows"].as_object().unwrap().len(), 8);
+    assert_eq!(scheme["systems"].as_object().unwrap().len(), 11);
+}
+
+#[tokio::test]
+async fn a_play_refuses_unknown_schemes_and_ledgers_whose_clock_is_past_its_start() {
+    let scene = Scene::new().await;
+    let args = ["simulate", "--ward-key", "ward.pem", "--lang", "en", "--scale", "0.0003"];
+    let args = |more: &[&'static str]| [&args[..], &["--schemes-dir", SCHEMES], more].concat();
+    let unknown = scene.run(&args(&["--scheme", "lottery"])).await;
+    assert_eq!(code(&unknown), 2);
+    assert!(err(&unknown).contains("no play of `lottery`"), "{}", err(&unknown));
+    let late = scene.run(&args(&["--scheme", "queue_notice_service"])).await;
+    assert_eq!(code(&late), 2);
+    assert!(err(&late).contains("--start 2021-01-25"), "{}", err(&late));
+    assert!(scene.fake.state().arrived.is_empty());
+}

@@ -1,0 +1,118 @@
+//! The named faults: what can be made to go wrong, and what each instance must show as.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use daicho_core::Instant;
+use daicho_custody::FindingCode;
+use daicho_custody::scheme::Text;
+
+macro_rules! faults {
+    ($($variant:ident $word:literal $ja:literal $en:literal;)*) => {
+        /// A kind of fault.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub(crate) enum Fault { $(#[doc = $en] $variant,)* }
+
+        impl Fault {
+            /// Every fault.
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The word of the command line.
+            pub(crate) fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+
+            /// What goes wrong.
+            pub(crate) fn meaning(self) -> Text {
+                match self { $(Self::$variant => Text { ja: $ja.into(), en: $en.into() },)* }
+            }
+        }
+    };
+}
+
+faults! {
+    LateDeletion "late-deletion" "期限に遅れて消去する" "Erased after the deadline";
+    NeverDeleted "never-deleted" "消去しない" "Never erased";
+    MissingAcknowledgement "missing-acknowledgement" "受取側が受領を記録しない" "The taker never says that it got it";
+    UnapprovedSubcontractor "unapproved-subcontractor" "承諾のない相手に渡す" "Handed to a subcontractor without consent";
+    ExtraItems "extra-items" "承認されていない項目を含める" "Items that were not approved";
+    SensitiveHandedOut "sensitive-handed-out" "除外すべき人の情報を受託者に渡す" "A protected person's data reaches a contractor";
+    KeptOnRelay "kept-on-relay" "中継する機器に残す" "Kept where data only passes";
+    CertificateToKoOnly "certificate-to-ko-only" "証明書を甲だけに出す" "The certificate goes to the ward alone";
+    MilestoneWithheld "milestone-withheld" "契機を申告せず保有し続ける" "The fact that starts the clock is never stated";
+}
+
+/// The faults of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FaultSet(BTreeSet<Fault>);
+
+impl FaultSet {
+    /// Every fault.
+    pub(crate) fn all() -> Self {
+        Self(Fault::ALL.iter().copied().collect())
+    }
+
+    /// One fault alone.
+    #[cfg(test)]
+    pub(crate) fn only(fault: Fault) -> Self {
+        Self([fault].into())
+    }
+
+    /// Reads `none`, `all` or names with commas between them.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => return Ok(Self::default()),
+            "all" => return Ok(Self::all()),
+            _ => {}
+        }
+        let words = || Fault::ALL.iter().map(|fault| fault.word()).collect::<Vec<_>>().join(", ");
+        let one = |word: &str| {
+            let found = Fault::ALL.iter().copied().find(|fault| fault.word() == word);
+            found.ok_or_else(|| format!("`{word}` is no fault; there are: none, all, {}", words()))
+        };
+        text.split(',').map(|word| one(word.trim())).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether a fault is in it.
+    pub(crate) fn contains(&self, fault: Fault) -> bool {
+        self.0.contains(&fault)
+    }
+}
+
+/// One thing that was made to go wrong, with what it must be found as.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Injected {
+    /// The kind of fault.
+    pub(crate) fault: Fault,
+    /// When.
+    pub(crate) at: Instant,
+    /// What, in words.
+    pub(crate) what: Text,
+    /// The findings that it causes, cascades included.
+    pub(crate) findings: Vec<(FindingCode, u64)>,
+}
+
+/// Findings by code.
+pub(crate) type Counts = BTreeMap<FindingCode, u64>;
+
+/// The findings that faults cause together.
+pub(crate) fn total(injected: &[Injected]) -> Counts {
+    let mut counts = Counts::new();
+    for (code, n) in injected.iter().flat_map(|one| &one.findings) {
+        *counts.entry(*code).or_default() += n;
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_named_on_the_command_line() {
+        assert_eq!(FaultSet::parse("none"), Ok(FaultSet::default()));
+        assert_eq!(FaultSet::parse("all").map(|set| set.0.len()), Ok(9));
+        let two = FaultSet::parse("late-deletion, extra-items").expect("two faults");
+        assert!(two.contains(Fault::LateDeletion) && two.contains(Fault::ExtraItems));
+        assert!(FaultSet::parse("late-deletion,nonsense").is_err_and(|text| text.contains("kept-on-relay")));
+    }
+}

@@ -1,0 +1,308 @@
+//! Every play, folded and judged in memory: nothing is refused, everything is touched, and what is found is what was declared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use daicho_core::proto::{self, event::Fact};
+use daicho_core::{EntryIndex, Instant, KeyId, ParsedStatement, SigningKey, VerifyingKey, sign_statement};
+use daicho_custody::fold::{FOLD_VERSION, Fold};
+use daicho_custody::scheme::Scheme;
+use daicho_custody::state::MemoryState;
+use daicho_custody::{ContextCache, Finding, Judge, Verdict};
+
+use super::assumptions::Assumptions;
+use super::build::{self, Order};
+use super::faults::{Counts, Fault, FaultSet, total};
+use super::plan::{Part, Plan, Signer, Step};
+use super::setup::Source;
+use super::{baseline, parse_scale};
+
+const COMMON: &str = include_str!("../../../../deploy/schemes/common.toml");
+const FILES: [&str; 5] = [
+    include_str!("../../../../deploy/schemes/mynumber_card_application_support.toml"),
+    include_str!("../../../../deploy/schemes/convenience_store_certificate_issuance.toml"),
+    include_str!("../../../../deploy/schemes/queue_notice_service.toml"),
+    include_str!("../../../../deploy/schemes/special_cash_benefit.toml"),
+    include_str!("../../../../deploy/schemes/nhi_premium_payment.toml"),
+];
+const ORIGIN: &str = "test.example/play+simulated";
+const TINY: u64 = 300;
+const SMALL: u64 = 1_500;
+
+fn sources() -> Vec<Source> {
+    FILES.iter().map(|text| Source::parse(text, COMMON).expect("a shipped scheme")).collect()
+}
+
+fn plan_of(scale_ppm: u64, seed: u64, faults: &FaultSet) -> Plan {
+    let (sources, assumptions) = (sources(), Assumptions::load());
+    let order = Order { sources: &sources, scale_ppm, seed, faults, assumptions: &assumptions };
+    build::plan(&order).expect("a plan")
+}
+
+/// A ledger in memory that takes only what a real one would take.
+struct Ledger {
+    fold: Fold,
+    state: MemoryState,
+    keys: BTreeMap<Signer, (SigningKey, u64)>,
+    known: BTreeMap<KeyId, VerifyingKey>,
+    size: u64,
+}
+
+impl Ledger {
+    fn new(plan: &Plan, seed: u64) -> Self {
+        let ward = SigningKey::from_seed(&[7; 32]);
+        let mut keys: BTreeMap<Signer, (SigningKey, u64)> =
+            plan.signers().into_iter().map(|signer| (signer.clone(), (signer.key(seed), 0))).collect();
+        keys.insert(Signer::ward(), (SigningKey::from_seed(&[7; 32]), 0));
+        let operator = SigningKey::from_seed(&[8; 32]);
+        let mut known = BTreeMap::new();
+        for key in keys.values().map(|(key, _)| key).chain([&operator]) {
+            known.insert(key.public().id(), key.public().to_verifying_key().expect("a good key"));
+        }
+        let mut ledger = Self { fold: Fold::default(), state: MemoryState::full(), keys, known, size: 0 };
+        let opened = proto::LedgerOpened {
+            origin: ORIGIN.to_owned(),
+            clock: proto::Clock::Simulated as i32,
+            fold_version: FOLD_VERSION,
+            operator_party: "operator".to_owned(),
+            operator_key: Some(operator.public().to_proto()),
+            ward_party: "ward".to_owned(),
+            operator_label: "運用者".to_owned(),
+            ward_label: "新宿区".to_owned(),
+            ward_key: Some(ward.public().to_proto()),
+        };
+        let at = Instant::parse("2018-08-01").expect("a day");
+        ledger.record(at, &operator, 1, vec![daicho_client::event("", at, Fact::LedgerOpened(opened))]);
+        ledger
+    }
+
+    fn record(&mut self, at: Instant, key: &SigningKey, n: u64, events: Vec<proto::Event>) {
+        let said = format!("{:?}", events[0]);
+        let signed = sign_statement(ORIGIN, &[(key, n)], events);
+        let known = |id: &KeyId| self.known.get(id);
+        let checked = ParsedStatement::parse(signed).and_then(|parsed| parsed.check(ORIGIN, known));
+        let checked = checked.unwrap_or_else(|refusal| panic!("{refusal}: {said}"));
+        let changes = self.fold.apply(&self.state, &checked, at, EntryIndex::new(self.size));
+        self.state.apply(changes.unwrap_or_else(|error| panic!("{error}: {said}")));
+        self.size += 1;
+    }
+
+    fn step(&mut self, step: &Step) {
+        let (key, n) = self.keys.remove(&step.signer).expect("each signer has a key");
+        self.record(step.at, &key, n + 1, step.events.clone());
+        self.keys.insert(step.signer.clone(), (key, n + 1));
+    }
+
+    /// Plays in waves, parties of a wave in another order when `reversed`.
+    fn play(plan: &Plan, seed: u64, reversed: bool) -> Self {
+        let mut ledger = Self::new(plan, seed);
+        for (_, waves) in plan.ticks() {
+            for mut wave in waves {
+                if reversed {
+                    // Stable: each party's own order stays.
+                    wave.sort_by_key(|step| std::cmp::Reverse(&step.signer));
+                }
+                wave.into_iter().for_each(|step| ledger.step(step));
+            }
+        }
+        ledger
+    }
+
+    fn judge(&self, part: &Part) -> Judge<'_> {
+        let judge = Judge::new(&self.state, &mut ContextCache::default(), &part.id);
+        judge.expect("a readable state").expect("a scheme in force")
+    }
+
+    fn findings(&self, part: &Part) -> Vec<Finding> {
+        self.judge(part).findings(part.as_of).expect("a readable state")
+    }
+}
+
+fn by_code(findings: &[Finding]) -> Counts {
+    let mut counts = Counts::new();
+    for finding in findings {
+        *counts.entry(finding.code).or_default() += 1;
+    }
+    counts
+}
+
+/// Plays and checks that exactly the holes and the declared faults are found.
+fn check(scale: u64, seed: u64, faults: &FaultSet) -> (Plan, Ledger) {
+    let plan = plan_of(scale, seed, faults);
+    let ledger = Ledger::play(&plan, seed, false);
+    for part in &plan.parts {
+        let findings = ledger.findings(part);
+        let mut expected = total(&part.injected);
+        for (code, n) in &part.baseline {
+            *expected.entry(*code).or_default() += n;
+        }
+        let shown: Vec<_> = findings.iter().map(|f| (f.code.word(), &f.object, &f.detail)).collect();
+        assert_eq!(by_code(&findings), expected, "{} with {faults:?}: {shown:#?}", part.id);
+    }
+    (plan, ledger)
+}
+
+#[test]
+fn a_faultless_play_shows_the_holes_of_the_papers_and_nothing_else() {
+    for (scale, seed) in [(TINY, 1), (TINY, 2), (SMALL, 1), (SMALL, 2)] {
+        let (plan, ledger) = check(scale, seed, &FaultSet::default());
+        assert!(plan.parts.iter().all(|part| part.injected.is_empty()));
+        for part in &plan.parts {
+            let found: BTreeSet<_> =
+                ledger.findings(part).into_iter().map(|finding| (finding.code, finding.object)).collect();
+            let holes = baseline::of(&part.id).into_iter().map(|hole| (hole.code, hole.object));
+            assert_eq!(found, holes.collect(), "{}", part.id);
+        }
+    }
+}
+
+#[test]
+fn all_faults_together_are_found_code_by_code() {
+    for (scale, seed) in [(TINY, 1), (SMALL, 2)] {
+        let (plan, ledger) = check(scale, seed, &FaultSet::all());
+        let seen: BTreeSet<Fault> =
+            plan.parts.iter().flat_map(|part| &part.injected).map(|one| one.fault).collect();
+        assert_eq!(seen.len(), Fault::ALL.len(), "each fault is played somewhere");
+        let several =
+            |part: &&Part| part.injected.iter().map(|one| one.fault).collect::<BTreeSet<_>>().len() > 1;
+        assert!(plan.parts.iter().filter(several).count() >= 4);
+        verdicts_add_up(&plan, &ledger);
+    }
+}
+
+#[test]
+fn each_fault_alone_is_found_code_by_code() {
+    for fault in Fault::ALL {
+        let (plan, _) = check(TINY, 3, &FaultSet::only(*fault));
+        assert!(plan.parts.iter().any(|part| !part.injected.is_empty()), "{fault:?}");
+    }
+}
+
+fn verdicts_add_up(plan: &Plan, ledger: &Ledger) {
+    for part in &plan.parts {
+        let judge = ledger.judge(part);
+        let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
+        for row in judge.copies(part.as_of, None) {
+            let (id, copy) = row.expect("a readable copy");
+            let judged = judge.judge(&id, &copy, part.as_of).expect("a judgement");
+            *verdicts.entry(judged.verdict).or_default() += 1;
+        }
+        assert_eq!(verdicts.values().sum::<u64>(), part.copies, "{}: {verdicts:?}", part.id);
+        assert!(verdicts.len() > 2, "{}: {verdicts:?}", part.id);
+    }
+}
+
+#[test]
+fn what_no_play_does_would_be_found_too() {
+    let (plan, mut ledger) = check(TINY, 1, &FaultSet::default());
+    let part = plan.parts.iter().find(|part| part.id.starts_with("convenience")).expect("it is played");
+    let say = |day: &str, party: &str, fact: Fact| {
+        let at = Instant::parse(day).expect("a day");
+        let event = daicho_client::event(&part.id, at, fact);
+        Step { at: at.plus_ms(1), signer: Signer::of(&part.id, party, ""), events: vec![event] }
+    };
+    // The maker's contract ended with March, by the last of its phases.
+    let access = proto::HandoverGiven {
+        handover: "after-the-end".to_owned(),
+        flow: "f14_fujitsu_system_access".to_owned(),
+        copies: vec![super::facts::part("cards-start-auto", 0)],
+        ..Default::default()
+    };
+    ledger.step(&say("2019-04-01", "ward", Fact::HandoverGiven(access)));
+    // Its clause sheet forbids copies.
+    let (own, theirs) = ("late-media", "late-media-twice");
+    let at_media = |id: &str| super::facts::copy(id, "late-work", "external_media");
+    let set = super::facts::set("late-work", "ds_backup", 1);
+    ledger.step(&say(
+        "2019-04-02",
+        "fujitsu",
+        super::facts::derived("", &[], vec![set], vec![at_media(own)]),
+    ));
+    let copied = proto::Copied { from_copies: vec![own.to_owned()], copies: vec![at_media(theirs)] };
+    ledger.step(&say("2019-04-02", "fujitsu", Fact::Copied(copied)));
+    let found: BTreeSet<_> =
+        ledger.findings(part).into_iter().map(|finding| (finding.code.word(), finding.object)).collect();
+    for (word, object) in
+        [("OUTSIDE_PERIOD", "f14_fujitsu_system_access"), ("COPYING_NOT_ALLOWED", theirs), ("OVERDUE", own)]
+    {
+        assert!(found.contains(&(word, object.to_owned())), "{word}: {found:?}");
+    }
+}
+
+#[test]
+fn every_flow_and_every_system_is_touched() {
+    let plan = plan_of(TINY, 1, &FaultSet::default());
+    let (mut flows, mut systems) = (0, 0);
+    for part in &plan.parts {
+        let untouched = |counts: &BTreeMap<String, u64>| -> Vec<String> {
+            counts.iter().filter(|(_, n)| **n == 0).map(|(id, _)| id.clone()).collect()
+        };
+        assert_eq!(untouched(&part.touches.flows), [""; 0], "{}", part.id);
+        assert_eq!(untouched(&part.touches.systems), [""; 0], "{}", part.id);
+        flows += part.touches.flows.len();
+        systems += part.touches.systems.len();
+    }
+    assert_eq!((flows, systems), (92, 71));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_does_not() {
+    let bytes = |seed, faults| plan_of(TINY, seed, &faults).bytes();
+    assert!(bytes(1, FaultSet::all()) == bytes(1, FaultSet::all()));
+    assert!(bytes(1, FaultSet::all()) != bytes(2, FaultSet::all()));
+    assert!(bytes(1, FaultSet::all()) != bytes(1, FaultSet::default()));
+}
+
+#[test]
+fn the_order_of_independent_statements_changes_nothing() {
+    let plan = plan_of(TINY, 5, &FaultSet::all());
+    let (one, other) = (Ledger::play(&plan, 5, false), Ledger::play(&plan, 5, true));
+    for part in &plan.parts {
+        let found = |ledger: &Ledger| -> Vec<_> {
+            ledger.findings(part).into_iter().map(|f| (f.code, f.object, f.occurrences)).collect()
+        };
+        assert_eq!(found(&one), found(&other), "{}", part.id);
+    }
+}
+
+#[test]
+fn each_hole_is_explained_by_an_anomaly_of_its_paper() {
+    for text in FILES {
+        let scheme = Scheme::parse(text).expect("a shipped scheme");
+        for hole in baseline::of(&scheme.id) {
+            assert!(scheme.anomalies.iter().any(|anomaly| anomaly.id == hole.cause), "{hole:?}");
+        }
+    }
+}
+
+#[test]
+fn the_ward_settles_each_error_of_the_papers_and_leaves_one_rule_without_a_number() {
+    let plan = plan_of(TINY, 1, &FaultSet::default());
+    let facts = || plan.steps.iter().flat_map(|step| &step.events).filter_map(|event| event.fact.as_ref());
+    let corrections = facts().map(|fact| match fact {
+        Fact::SchemeEnacted(e) => e.corrections.len(),
+        _ => 0,
+    });
+    assert_eq!(corrections.sum::<usize>(), 8);
+    let set: BTreeSet<&str> = facts()
+        .filter_map(|fact| match fact {
+            Fact::DeadlineSet(e) if !e.deadline.is_empty() => Some(e.rule.as_str()),
+            _ => None,
+        })
+        .collect();
+    let open = |text: &&str| {
+        let scheme = Scheme::parse(text).expect("a shipped scheme");
+        let rules = scheme.rules.iter().filter(|rule| rule.deadline.stated.is_none() && !rule.gap);
+        rules.filter(|rule| !set.contains(rule.id.as_str())).count()
+    };
+    assert_eq!(FILES.iter().map(open).sum::<usize>(), 1);
+}
+
+#[test]
+fn scales_are_read_exactly() {
+    assert_eq!(parse_scale("0.01"), Ok(10_000));
+    assert_eq!(parse_scale("1"), Ok(1_000_000));
+    assert_eq!(parse_scale("0.000001"), Ok(1));
+    for bad in ["", "0", "-1", "1e3", "0.0000001", "11", "x", ".5"] {
+        assert!(parse_scale(bad).is_err(), "{bad}");
+    }
+}
