@@ -100,6 +100,10 @@ pub(crate) fn compare(
         );
         writeln!(out, "  {mark}  {}  {text}", code.word())?;
     }
+    if agrees && found.is_empty() {
+        let text = "指摘なし(違反の記録なし)。あるべき指摘もない";
+        writeln!(out, "  {}", context.pick(text, "no findings, and none expected"))?;
+    }
     Ok(agrees)
 }
 
