@@ -171,7 +171,7 @@ fn the_documented_sample_is_what_the_sample_ledger_gives() {
     let report = february(&mut queue_sample(), "2021-02-28T17:00");
     let documented = include_str!("../../../docs/formats/report-sample.json");
     let documented: DeletionReport = serde_json::from_str(documented).expect("the sample is a report");
-    assert_eq!(documented, report, "cargo run -p daicho-custody --example report_sample > the sample");
+    assert!(documented == report, "cargo run -p daicho-custody --example report_sample > the sample");
 }
 
 #[test]
