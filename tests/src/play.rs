@@ -1,12 +1,17 @@
 //! A small play: the queue notice service in force, with one contractor that collects and erases contact addresses.
 
-use anyhow::Context as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
 use daicho_client::proto::event::Fact;
 use daicho_client::proto::{
     Collected, Copy, CopyPart, DataSet, DeadlineSet, Deleted, Event, KeyAuthorized, MilestoneReached,
-    MilestoneScope, PartyRegistered, SanitizationMethod,
+    MilestoneScope, PartyRegistered, SanitizationMethod, SchemeEnacted, SignedStatement,
 };
-use daicho_client::{Client, Emitter, Enactment, Instant, SigningKey, event};
+use daicho_client::{Client, DocumentHash, Emitter, Enactment, Instant, SigningKey, document_chunks, event};
+use daicho_core::{Origin, sign_statement};
+use daicho_engine::{Engine, EngineConfig, Founding, found};
 
 /// The scheme that is played.
 pub const SCHEME: &str = "queue_notice_service";
@@ -23,6 +28,9 @@ pub struct Play {
 }
 
 impl Play {
+    /// Name of a ledger in this process.
+    pub const ORIGIN: &str = "test.example/ledger+simulated";
+
     /// Enacts the scheme and authorises the contractor's key.
     ///
     /// # Errors
@@ -39,40 +47,101 @@ impl Play {
             applies_to_open: false,
         };
         ward.enact_scheme(enactment, &[]).await?;
-        let contractor = SigningKey::from_seed(&[42; 32]);
-        let party = format!("{SCHEME}/hyojito");
-        let events = vec![
-            event(
-                "",
-                now,
-                Fact::PartyRegistered(PartyRegistered {
-                    party: party.clone(),
-                    label: "表示灯株式会社".into(),
-                }),
-            ),
-            event(
-                "",
-                now,
-                Fact::KeyAuthorized(KeyAuthorized {
-                    party,
-                    key: Some(contractor.public().to_proto()),
-                    purpose: "server".into(),
-                }),
-            ),
-            event(
-                SCHEME,
-                now,
-                Fact::DeadlineSet(DeadlineSet {
-                    ground: "test".into(),
-                    certificate_within: "P1D".into(),
-                    acknowledge_within: "P1D".into(),
-                    ..Default::default()
-                }),
-            ),
-        ];
-        ward.emit(events).await.context("preparing the play")?;
+        let contractor = Self::contractor_key();
+        ward.emit(parties_and_limits(now)).await.context("preparing the play")?;
         Ok(Self { ward, contractor })
     }
+
+    /// Key of the contractor.
+    pub fn contractor_key() -> SigningKey {
+        SigningKey::from_seed(&[42; 32])
+    }
+
+    /// Key of the ward of a ledger in this process.
+    pub fn ward_key() -> SigningKey {
+        SigningKey::from_seed(&[41; 32])
+    }
+
+    /// When a ledger in this process begins: the first morning of the scheme.
+    pub fn start() -> Instant {
+        Instant::EPOCH.plus_ms(1_612_137_600_000)
+    }
+
+    /// Founds a simulated ledger in a new folder, without a server: entry 0 and nothing else.
+    ///
+    /// # Errors
+    /// When the folder or the founding is not accepted.
+    pub fn found_here(data: &Path) -> anyhow::Result<()> {
+        let founding = Founding {
+            origin: Origin::new(Self::ORIGIN).context("the name of the ledger")?,
+            operator: ("operator".into(), "台帳運用者".into()),
+            operator_key: &SigningKey::from_seed(&[40; 32]),
+            ward: ("ward".into(), "新宿区".into()),
+            ward_key: Self::ward_key().public(),
+            at: Self::start(),
+        };
+        found(data, &founding)?;
+        Ok(())
+    }
+
+    /// The first statements of the ward, numbered from 1: scheme, contractor with its key, limits.
+    ///
+    /// # Errors
+    /// When the scheme file has grown beyond what a ledger takes.
+    pub fn opening() -> anyhow::Result<Vec<SignedStatement>> {
+        let at = Self::start();
+        let mut statements = Vec::new();
+        for file in [SCHEME_FILE, VOCABULARY] {
+            for piece in document_chunks(file, at)? {
+                statements.push(vec![piece]);
+            }
+        }
+        let enacted = SchemeEnacted {
+            scheme: SCHEME.to_owned(),
+            version: 1,
+            scheme_document: DocumentHash::of(SCHEME_FILE).as_bytes().to_vec(),
+            vocabulary_document: DocumentHash::of(VOCABULARY).as_bytes().to_vec(),
+            ..Default::default()
+        };
+        statements.push(vec![event(SCHEME, at, Fact::SchemeEnacted(enacted))]);
+        statements.push(parties_and_limits(at));
+        let ward = Self::ward_key();
+        let sign = |(n, events)| sign_statement(Self::ORIGIN, &[(&ward, n)], events);
+        Ok((1..).zip(statements).map(sign).collect())
+    }
+
+    /// Founds a ledger in a new folder, starts an engine on it and records the opening.
+    ///
+    /// # Errors
+    /// When anything of it is refused.
+    pub async fn start_here(data: &Path, config: EngineConfig) -> anyhow::Result<Arc<Engine>> {
+        Self::found_here(data)?;
+        let engine = Engine::start(data, config)?;
+        for statement in Self::opening()? {
+            let receipt = engine.append(statement).await?;
+            ensure!(!receipt.repeated, "the opening of a new ledger is new");
+        }
+        Ok(engine)
+    }
+}
+
+/// The contractor with its key, and how soon certificates and acknowledgements are wanted.
+fn parties_and_limits(now: Instant) -> Vec<Event> {
+    let party = format!("{SCHEME}/hyojito");
+    let key = Play::contractor_key().public().to_proto();
+    let registered = PartyRegistered { party: party.clone(), label: "表示灯株式会社".into() };
+    let authorized = KeyAuthorized { party, key: Some(key), purpose: "server".into() };
+    let limits = DeadlineSet {
+        ground: "test".into(),
+        certificate_within: "P1D".into(),
+        acknowledge_within: "P1D".into(),
+        ..Default::default()
+    };
+    vec![
+        event("", now, Fact::PartyRegistered(registered)),
+        event("", now, Fact::KeyAuthorized(authorized)),
+        event(SCHEME, now, Fact::DeadlineSet(limits)),
+    ]
 }
 
 /// One person's contact address is collected: a data set with one copy of the same id.

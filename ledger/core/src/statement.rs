@@ -71,7 +71,7 @@ impl ParsedStatement {
                 "a statement has at least one event",
             ));
         }
-        if body.encode_to_vec() != signed.statement {
+        if !is_canonical(&body, &signed.statement) {
             return Err(malformed("statement holds unknown fields or is not in canonical protobuf form"));
         }
         let signers = parse_signers(&body.signers)?;
@@ -128,13 +128,13 @@ impl ParsedStatement {
             let message = format!("signed for another ledger; this one is `{origin}`");
             return Err(Refusal::field(RefusalCode::WrongOrigin, "ledger_origin", message));
         }
-        let message = pre_authentication_encoding(PAYLOAD_TYPE, &self.signed.statement);
+        let message = &pre_authentication_encoding(PAYLOAD_TYPE, &self.signed.statement);
         for (i, (signer, signature)) in self.signers.iter().zip(&self.signed.signatures).enumerate() {
             let Some(key) = key(&signer.key) else {
                 let text = format!("key {} is not authorised in this ledger", signer.key);
                 return Err(Refusal::field(RefusalCode::UnknownKey, format!("signers[{i}]"), text));
             };
-            if !key.verify_strict(&message, &signature.value) {
+            if !key.verify_strict(message, &signature.value) {
                 let text = format!("signature of key {} does not verify", signer.key);
                 return Err(Refusal::field(RefusalCode::BadSignature, format!("signatures[{i}]"), text));
             }
@@ -197,6 +197,18 @@ pub fn sign_statement(
         })
         .collect();
     proto::SignedStatement { statement: statement.into(), signatures }
+}
+
+/// Whether this version would write the statement in these very bytes.
+fn is_canonical(body: &proto::Statement, bytes: &[u8]) -> bool {
+    thread_local! {
+        // Every statement is written once more to compare; the memory for it is kept.
+        static AGAIN: std::cell::RefCell<Vec<u8>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+    AGAIN.with_borrow_mut(|again| {
+        again.clear();
+        body.encode(again).is_ok_and(|()| again == bytes)
+    })
 }
 
 fn parse_signers(signers: &[proto::Signer]) -> Result<Vec<StatementId>, Refusal> {

@@ -187,7 +187,7 @@ fn the_first_entries_change_exactly_the_records_of_the_vectors() {
         keys.iter().find(|public| public.id() == *id)?.to_verifying_key().map(Arc::new)
     };
     let mut fold = Fold::default();
-    let mut state = MemoryState::full();
+    let mut state = MemoryState::new();
     let mut custody = [0; 32];
     for (row, wanted) in list(&ledger["entries"]).iter().zip(list(&file["folded"])) {
         let entry = Entry::decode(&bytes(&row["entry"])).expect("an entry");

@@ -41,7 +41,7 @@ pub fn found(path: &Path, founding: &Founding<'_>) -> Result<ChainHash, EngineEr
     let public = founding.operator_key.public();
     let key = public.to_verifying_key();
     let checked = parsed.check(founding.origin.as_str(), |id| key.as_ref().filter(|_| *id == public.id()))?;
-    let changes = match Fold::default().apply(&MemoryState::full(), &checked, entry.recorded, entry.index) {
+    let changes = match Fold::default().apply(&MemoryState::new(), &checked, entry.recorded, entry.index) {
         Ok(changes) => changes,
         Err(FoldError::Refused(refusal)) => return Err(refusal.into()),
         Err(FoldError::State(error)) => return Err(error.into()),

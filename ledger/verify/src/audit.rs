@@ -13,6 +13,8 @@ use daicho_custody::state::MemoryState;
 use daicho_custody::{FindingCode, Fold, FoldError};
 use rayon::prelude::*;
 
+use crate::state::ReplayState;
+
 /// The check that an entry failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -109,7 +111,7 @@ pub struct AuditReport {
 /// Verifies a ledger batch by batch. While one batch's signatures are checked on all cores, the batch before it is folded.
 pub struct Auditor {
     fold: Fold,
-    state: MemoryState,
+    state: ReplayState,
     origin: Option<Origin>,
     size: LedgerSize,
     head: Option<ChainHash>,
@@ -120,7 +122,7 @@ pub struct Auditor {
     counts: Counts,
     findings: BTreeMap<FindingCode, u64>,
     /// Batch whose signatures verify and that waits for the fold.
-    waiting: Vec<Verified>,
+    waiting: Vec<Box<Verified>>,
     /// First index after the waiting batch.
     next: u64,
 }
@@ -147,15 +149,15 @@ impl Default for Auditor {
 impl Auditor {
     /// An auditor at the beginning of a ledger.
     pub fn new() -> Self {
-        Self::with_state(MemoryState::for_replay())
+        Self::with_state(ReplayState::lean())
     }
 
     /// An auditor that keeps every record of the state, for comparison. Its memory grows with the ledger.
     pub fn keeping_all_state() -> Self {
-        Self::with_state(MemoryState::full())
+        Self::with_state(ReplayState::full())
     }
 
-    fn with_state(state: MemoryState) -> Self {
+    fn with_state(state: ReplayState) -> Self {
         Self {
             fold: Fold::default(),
             state,
@@ -179,7 +181,7 @@ impl Auditor {
     pub fn feed<B: AsRef<[u8]> + Sync>(&mut self, entries: &[B]) -> Result<(), AuditError> {
         let start = self.next;
         self.next += entries.len() as u64;
-        let opened: Vec<Result<Opened, AuditError>> =
+        let opened: Vec<Result<Box<Opened>, Box<AuditError>>> =
             entries.par_iter().enumerate().map(|(i, bytes)| open(start + i as u64, bytes.as_ref())).collect();
         // Everything before the first entry that does not even open is still checked, so that the first fault is named.
         let mut sound = Vec::with_capacity(opened.len());
@@ -188,7 +190,7 @@ impl Auditor {
             match result {
                 Ok(opened) => sound.push(opened),
                 Err(error) => {
-                    fault = Some(error);
+                    fault = Some(*error);
                     break;
                 }
             }
@@ -220,7 +222,7 @@ impl Auditor {
         self.finish_with_state().map(|(report, _)| report)
     }
 
-    /// Ends the ledger and hands out the state.
+    /// Ends the ledger and hands out the state: every record, or none when only what the fold reads was kept.
     ///
     /// # Errors
     /// As [`Auditor::finish`].
@@ -241,7 +243,7 @@ impl Auditor {
             counts: self.counts,
             findings: self.findings,
         };
-        Ok((report, self.state))
+        Ok((report, self.state.into_full()))
     }
 
     /// What was checked so far.
@@ -250,7 +252,7 @@ impl Auditor {
     }
 
     /// Notes keys and the origin that entries mention, so that signatures can be checked ahead of the fold.
-    fn learn(&mut self, entries: &[Opened]) {
+    fn learn(&mut self, entries: &[Box<Opened>]) {
         for opened in entries {
             let body = opened.parsed.body();
             if opened.entry.index.get() == 0 && self.origin.is_none() {
@@ -278,7 +280,7 @@ impl Auditor {
         }
     }
 
-    fn fold_batch(&mut self, batch: Vec<Verified>) -> Result<(), AuditError> {
+    fn fold_batch(&mut self, batch: Vec<Box<Verified>>) -> Result<(), AuditError> {
         for verified in batch {
             self.fold_one(&verified)?;
         }
@@ -330,44 +332,39 @@ fn fold_check(error: &FoldError) -> Check {
     }
 }
 
-fn open(index: u64, bytes: &[u8]) -> Result<Opened, AuditError> {
+/// Boxed, so that the lists that pass from thread to thread stay small and their memory is used again.
+fn open(index: u64, bytes: &[u8]) -> Result<Box<Opened>, Box<AuditError>> {
     let at = EntryIndex::new(index);
-    let mut entry = Entry::decode(bytes).map_err(|e| AuditError {
-        entry: at,
-        check: Check::EntryFormat,
-        detail: e.to_string(),
-    })?;
-    let parsed = ParsedStatement::parse(std::mem::take(&mut entry.statement)).map_err(|e| AuditError {
-        entry: at,
-        check: Check::StatementFormat,
-        detail: e.to_string(),
-    })?;
-    Ok(Opened { hash: ChainHash::of_entry(bytes), entry, parsed })
+    let failed = |check: Check, detail: String| Box::new(AuditError { entry: at, check, detail });
+    let mut entry = Entry::decode(bytes).map_err(|e| failed(Check::EntryFormat, e.to_string()))?;
+    let parsed = ParsedStatement::parse(std::mem::take(&mut entry.statement))
+        .map_err(|e| failed(Check::StatementFormat, e.to_string()))?;
+    Ok(Box::new(Opened { hash: ChainHash::of_entry(bytes), entry, parsed }))
 }
 
 /// Checks the signatures of a batch on all cores. Returns the entries before the first bad one, and that one's error.
 fn verify_batch(
     start: u64,
-    batch: Vec<Opened>,
+    batch: Vec<Box<Opened>>,
     origin: Option<&Origin>,
     keys: &HashMap<KeyId, Arc<VerifyingKey>>,
-) -> (Vec<Verified>, Option<AuditError>) {
+) -> (Vec<Box<Verified>>, Option<AuditError>) {
     let origin = origin.map_or("", Origin::as_str);
-    let results: Vec<Result<Verified, AuditError>> = batch
+    let results: Vec<Result<Box<Verified>, Box<AuditError>>> = batch
         .into_par_iter()
         .enumerate()
         .with_min_len(8)
         .map(|(i, opened)| {
             // The place in the ledger: the index in the bytes is checked later, by the chain.
             let index = EntryIndex::new(start + i as u64);
-            let checked = opened.parsed.check(origin, |id| keys.get(id).cloned());
-            match checked {
-                Ok(statement) => Ok(Verified { entry: opened.entry, hash: opened.hash, statement }),
-                Err(refusal) => Err(AuditError {
+            let Opened { entry, hash, parsed } = *opened;
+            match parsed.check(origin, |id| keys.get(id).map(Arc::as_ref)) {
+                Ok(statement) => Ok(Box::new(Verified { entry, hash, statement })),
+                Err(refusal) => Err(Box::new(AuditError {
                     entry: index,
                     check: signature_check(&refusal),
                     detail: refusal.to_string(),
-                }),
+                })),
             }
         })
         .collect();
@@ -375,7 +372,7 @@ fn verify_batch(
     for result in results {
         match result {
             Ok(verified) => sound.push(verified),
-            Err(error) => return (sound, Some(error)),
+            Err(error) => return (sound, Some(*error)),
         }
     }
     (sound, None)

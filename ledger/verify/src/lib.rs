@@ -10,5 +10,6 @@
 //! ```
 
 mod audit;
+mod state;
 
 pub use audit::{AuditError, AuditReport, Auditor, Check, Counts};

@@ -58,7 +58,7 @@ impl Ledger {
         for key in keys.values().map(|(key, _)| key).chain([&operator]) {
             known.insert(key.public().id(), key.public().to_verifying_key().expect("a good key"));
         }
-        let mut ledger = Self { fold: Fold::default(), state: MemoryState::full(), keys, known, size: 0 };
+        let mut ledger = Self { fold: Fold::default(), state: MemoryState::new(), keys, known, size: 0 };
         let opened = proto::LedgerOpened {
             origin: ORIGIN.to_owned(),
             clock: proto::Clock::Simulated as i32,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::sync::LazyLock;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,6 +53,10 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> {
     }
 }
 
+/// The key of the derivation is computed once and then copied.
+static CHANGES_HASHER: LazyLock<blake3::Hasher> =
+    LazyLock::new(|| blake3::Hasher::new_derive_key("daicho 2026-11 custody changes v1"));
+
 /// What one statement changes: puts and deletions, in key order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -67,7 +72,7 @@ impl Changes {
     /// A record is the key's length (4 bytes, big-endian), the key, 1 and the value's length and value, or 0.
     /// Two replays that agree on it agree on every change.
     pub fn digest(&self, previous: &[u8; 32]) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("daicho 2026-11 custody changes v1");
+        let mut hasher = CHANGES_HASHER.clone();
         hasher.update(previous);
         for (key, value) in &self.records {
             hasher.update(&(key.len() as u32).to_be_bytes()).update(key);
@@ -141,21 +146,15 @@ impl<'a> Txn<'a> {
     }
 }
 
-/// State in memory: for tests, validators and replays.
+/// State in memory, every record in key order: for tests and comparisons.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryState {
     records: BTreeMap<Vec<u8>, Vec<u8>>,
-    keep_outputs: bool,
 }
 
 impl MemoryState {
-    /// State that keeps every record.
-    pub fn full() -> Self {
-        Self { records: BTreeMap::new(), keep_outputs: true }
-    }
-
-    /// State that keeps only what the fold reads back.
-    pub fn for_replay() -> Self {
+    /// State without records.
+    pub fn new() -> Self {
         Self::default()
     }
 
@@ -163,10 +162,9 @@ impl MemoryState {
     pub fn apply(&mut self, changes: Changes) {
         for (key, value) in changes.records {
             match value {
-                Some(value) if self.keep_outputs || Table::is_read_by_fold(key[0]) => {
+                Some(value) => {
                     self.records.insert(key, value);
                 }
-                Some(_) => {}
                 None => {
                     self.records.remove(&key);
                 }
@@ -215,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_scan_gives_the_records_of_its_prefix_in_order_after_a_place() {
-        let mut state = MemoryState::full();
+        let mut state = MemoryState::new();
         let mut changes = Changes::default();
         for key in ["a", "ba", "bb", "bc", "c"] {
             changes.records.insert(key.into(), Some(vec![1]));

@@ -34,7 +34,7 @@ impl Ledger {
         let scheme = Scheme::parse(scheme_text).expect("a scheme");
         let vocabulary = Vocabulary::parse(VOCABULARY).expect("a vocabulary");
         let mut ledger = Self {
-            state: MemoryState::full(),
+            state: MemoryState::new(),
             fold: Fold::default(),
             keys: BTreeMap::new(),
             size: 0,
