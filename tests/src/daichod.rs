@@ -33,7 +33,7 @@ impl Daichod {
     pub fn init(folder: &Path, simulated_start: Option<&str>) -> anyhow::Result<()> {
         let mut command = Command::new(binary("daichod")?);
         command.arg("init").arg("--data").arg(folder.join("data"));
-        command.args(["--origin", "test.example/ledger"]);
+        command.args(["--origin", "demo.example/ledger"]);
         command.arg("--ward-key").arg(folder.join("ward.pem"));
         command.arg("--operator-key").arg(folder.join("operator.pem"));
         if let Some(start) = simulated_start {

@@ -24,7 +24,7 @@ pub(crate) async fn run(_: Args, context: &Context, out: &mut dyn Write) -> anyh
     let claimed = client.ledger_info().await?;
     let bar = progress(claimed.size);
     let mut batches = Box::pin(client.read_entries(0, claimed.size).await?.try_chunks(BATCH));
-    let mut auditor = Auditor::new();
+    let mut auditor = Auditor::with_scratch(Box::new(tempfile::tempfile()?));
     let mut fault = None;
     while let Some(batch) = batches.next().await {
         let batch = batch.map_err(|broken| broken.1)?;

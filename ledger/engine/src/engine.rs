@@ -6,8 +6,8 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use daicho_core::{
-    ChainHash, CheckedStatement, EntryIndex, Instant, KeyId, Origin, ParsedStatement, Refusal, RefusalCode,
-    VerifyingKey, proto,
+    ChainHash, CheckedStatement, Entry, EntryIndex, Instant, KeyId, Origin, ParsedStatement, Refusal,
+    RefusalCode, VerifyingKey, proto,
 };
 use daicho_custody::state::{KeyRecord, Scan as _, Table, Txn, decode, key};
 use daicho_custody::{FindingCode, Fold, FoldError};
@@ -261,6 +261,10 @@ fn checked_head(store: &Store) -> Result<Head, EngineError> {
         .ok_or_else(|| EngineError::Head(format!("entry {last} is missing")))?;
     if ChainHash::of_entry(&bytes) != head.chain {
         return Err(EngineError::Head(format!("entry {last} hashes to something else")));
+    }
+    let entry = Entry::decode(&bytes).map_err(|error| EngineError::Head(error.to_string()))?;
+    if entry.index.get() != last || entry.recorded != head.recorded {
+        return Err(EngineError::Head(format!("entry {last} has another index or time")));
     }
     Ok(head)
 }

@@ -13,7 +13,7 @@ use daicho_custody::state::MemoryState;
 use daicho_custody::{FindingCode, Fold, FoldError};
 use rayon::prelude::*;
 
-use crate::state::ReplayState;
+use crate::state::{ReplayState, Scratch};
 
 /// The check that an entry failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -147,9 +147,16 @@ impl Default for Auditor {
 }
 
 impl Auditor {
-    /// An auditor at the beginning of a ledger.
+    /// An auditor at the beginning of a ledger. Its memory grows with what the fold reads back; give it room with
+    /// [`Auditor::with_scratch`] for a large ledger.
     pub fn new() -> Self {
-        Self::with_state(ReplayState::lean())
+        Self::with_state(ReplayState::lean(None))
+    }
+
+    /// An auditor that puts records aside that were not asked for lately, into an empty temporary file. Its memory
+    /// stays bounded, whatever the size of the ledger, but for about two bytes for each record put aside.
+    pub fn with_scratch(scratch: Box<dyn Scratch>) -> Self {
+        Self::with_state(ReplayState::lean(Some(scratch)))
     }
 
     /// An auditor that keeps every record of the state, for comparison. Its memory grows with the ledger.
@@ -310,7 +317,7 @@ impl Auditor {
         for (code, _, _) in &changes.findings {
             *self.findings.entry(*code).or_default() += 1;
         }
-        self.state.apply(changes);
+        self.state.apply(changes).map_err(|error| failed(Check::Fold, error.to_string()))?;
         self.counts.entries += 1;
         self.counts.links += 1;
         self.counts.signatures += verified.statement.signers().len() as u64;

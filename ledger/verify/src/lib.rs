@@ -13,3 +13,4 @@ mod audit;
 mod state;
 
 pub use audit::{AuditError, AuditReport, Auditor, Check, Counts};
+pub use state::Scratch;

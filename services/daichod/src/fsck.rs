@@ -63,7 +63,11 @@ fn check(store: &Store, rebuild: bool) -> anyhow::Result<Result<AuditReport, Fau
         Ok(head) => head,
         Err(error) => return Ok(Err(Fault { entry: 0, check: "head".into(), detail: error.to_string() })),
     };
-    let mut auditor = if rebuild { Auditor::keeping_all_state() } else { Auditor::new() };
+    let mut auditor = if rebuild {
+        Auditor::keeping_all_state()
+    } else {
+        Auditor::with_scratch(Box::new(tempfile::tempfile()?))
+    };
     if let Err(fault) = feed(store, &head, &mut auditor) {
         return Ok(Err(fault));
     }
