@@ -1,5 +1,10 @@
 //! The auditor: recomputes every hash, link and signature, and folds every entry.
 
+#![expect(
+    clippy::vec_box,
+    reason = "lists pass from thread to thread; boxed items keep them small and their memory in use"
+)]
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;

@@ -243,7 +243,7 @@ mod tests {
         for step in 0..5_000_u64 {
             at = at.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let key = format!("c{}", (at >> 33) % 200).into_bytes();
-            let value = (at >> 20) % 5 != 0;
+            let value = !(at >> 20).is_multiple_of(5);
             let value = value.then(|| format!("v{step}").into_bytes());
             lean.young.insert(key.clone(), value.clone().map(Vec::into_boxed_slice));
             lean.make_room().expect("memory does not fail");
