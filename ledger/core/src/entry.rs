@@ -158,6 +158,18 @@ impl Entry {
         if bytes.len() > MAX_ENTRY_LEN {
             return Err(EntryError::Malformed("longer than 65535 bytes"));
         }
+        let (entry, len) = Self::decode_prefix(bytes)?;
+        if len < bytes.len() {
+            return Err(EntryError::Malformed("bytes after the statement"));
+        }
+        Ok(entry)
+    }
+
+    /// Reads the entry with which `bytes` begin, and its length: for finding entries in a damaged file.
+    ///
+    /// # Errors
+    /// As [`Entry::decode`], but for what comes after the entry.
+    pub fn decode_prefix(bytes: &[u8]) -> Result<(Self, usize), EntryError> {
         let mut rest = Reader(bytes);
         let version = rest.array::<1>()?[0];
         if version != VERSION {
@@ -178,10 +190,9 @@ impl Entry {
         }
         let length = u32::from_be_bytes(rest.array()?) as usize;
         let statement = rest.take(length)?.to_vec().into();
-        if !rest.0.is_empty() {
-            return Err(EntryError::Malformed("bytes after the statement"));
-        }
-        Ok(Self { index, recorded, previous, statement: proto::SignedStatement { statement, signatures } })
+        let entry =
+            Self { index, recorded, previous, statement: proto::SignedStatement { statement, signatures } };
+        Ok((entry, bytes.len() - rest.0.len()))
     }
 
     /// Checks that this entry is the next one after `(size, head, time)`.

@@ -673,8 +673,10 @@ impl<'a> Judge<'a> {
                 _ => None,
             };
             let Some((fact, missing)) = one_side.filter(|_| handover.two_sided) else { continue };
+            // A taker that knows no flow cannot name the giver.
+            let who = if missing.is_empty() { "the giver" } else { missing };
             if t > within.due(fact.occurred) {
-                add(found, FindingCode::Unacknowledged, &id, &format!("{missing} is silent"), fact.entry);
+                add(found, FindingCode::Unacknowledged, &id, &format!("{who} is silent"), fact.entry);
             }
         }
         Ok(())

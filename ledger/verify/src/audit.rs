@@ -349,6 +349,10 @@ fn open(index: u64, bytes: &[u8]) -> Result<Box<Opened>, Box<AuditError>> {
     let at = EntryIndex::new(index);
     let failed = |check: Check, detail: String| Box::new(AuditError { entry: at, check, detail });
     let mut entry = Entry::decode(bytes).map_err(|e| failed(Check::EntryFormat, e.to_string()))?;
+    if entry.index != at {
+        let gap = EntryError::IndexGap { expected: at, found: entry.index };
+        return Err(failed(Check::IndexOrder, gap.to_string()));
+    }
     let parsed = ParsedStatement::parse(std::mem::take(&mut entry.statement))
         .map_err(|e| failed(Check::StatementFormat, e.to_string()))?;
     Ok(Box::new(Opened { hash: ChainHash::of_entry(bytes), entry, parsed }))

@@ -68,9 +68,10 @@ fn check(store: &Store, rebuild: bool) -> anyhow::Result<Result<AuditReport, Fau
     } else {
         Auditor::with_scratch(Box::new(tempfile::tempfile()?))
     };
-    if let Err(fault) = feed(store, &head, &mut auditor) {
-        return Ok(Err(fault));
-    }
+    let damaged_block = match feed(store, &head, &mut auditor) {
+        Ok(damage) => damage,
+        Err(fault) => return Ok(Err(fault)),
+    };
     let (report, state) = match auditor.finish_with_state() {
         Ok(done) => done,
         Err(error) => return Ok(Err(error.into())),
@@ -88,6 +89,9 @@ fn check(store: &Store, rebuild: bool) -> anyhow::Result<Result<AuditReport, Fau
             head.chain
         );
         return Ok(Err(Fault { entry: head.size.get(), check: Check::ClaimedHead.to_string(), detail }));
+    }
+    if let Some(damage) = damaged_block {
+        return Ok(Err(damage));
     }
     // Every block of the derived tables is read, so that a damaged byte shows there too.
     let damaged = |detail: String| Fault { entry: head.size.get(), check: "state".into(), detail };
@@ -117,19 +121,26 @@ impl From<AuditError> for Fault {
 }
 
 /// Feeds every entry, and checks the statement index beside it.
-fn feed(store: &Store, head: &Head, auditor: &mut Auditor) -> Result<(), Fault> {
+/// Returns a block whose checksum failed though its entries are whole.
+fn feed(store: &Store, head: &Head, auditor: &mut Auditor) -> Result<Option<Fault>, Fault> {
     let bar = ProgressBar::new(head.size.get());
     bar.set_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} entries  {per_sec}  {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let mut next = 0;
+    // A block whose own checksum failed though all its entries are whole: reported when nothing worse is found.
+    let mut damaged_block = None;
     while next < head.size.get() {
+        let start = next;
         let mut batch = Vec::with_capacity(BATCH);
         let mut fault = None;
         while batch.len() < BATCH && next < head.size.get() {
             match read_entry(store, next) {
-                Ok(bytes) => batch.push(bytes),
+                Ok((bytes, damage)) => {
+                    batch.push(bytes);
+                    damaged_block = damaged_block.or(damage);
+                }
                 Err(found) => {
                     fault = Some(found);
                     break;
@@ -138,33 +149,39 @@ fn feed(store: &Store, head: &Head, auditor: &mut Auditor) -> Result<(), Fault> 
             next += 1;
         }
         auditor.feed(&batch)?;
-        check_index(store, &batch)?;
+        check_index(store, start, &batch)?;
         if let Some(fault) = fault {
             return Err(fault);
         }
         bar.set_position(next);
     }
     bar.finish_and_clear();
-    Ok(())
+    Ok(damaged_block)
 }
 
-/// One entry's bytes. When RocksDB's checksum of a block fails, the bytes are read without it: the hash of the entry
-/// decides, so that the entry at fault is named and not its whole block.
-fn read_entry(store: &Store, index: u64) -> Result<Vec<u8>, Fault> {
+/// One entry's bytes. When RocksDB's checksum of its block fails, they are looked for in the raw files: the chain
+/// decides, so that the entry at fault is named and not its whole block. The failure itself is handed out as well.
+fn read_entry(store: &Store, index: u64) -> Result<(Vec<u8>, Option<Fault>), Fault> {
     let at = EntryIndex::new(index);
     let fault = |check: &str, detail: String| Fault { entry: index, check: check.into(), detail };
-    let bytes = match store.entry(at) {
-        Ok(bytes) => bytes,
-        Err(first) => store.entry_unchecked(at).map_err(|_| fault("files", first.to_string()))?,
+    let damage = match store.entry(at) {
+        Ok(Some(bytes)) => return Ok((bytes, None)),
+        Ok(None) => return Err(fault("index-order", "the entry is missing".into())),
+        Err(error) => fault("files", error.to_string()),
     };
-    bytes.ok_or_else(|| fault("index-order", "the entry is missing".into()))
+    match store.entry_from_files(at) {
+        Ok(Some(bytes)) => Ok((bytes, Some(damage))),
+        Ok(None) | Err(_) => Err(damage),
+    }
 }
 
-fn check_index(store: &Store, batch: &[Vec<u8>]) -> Result<(), Fault> {
-    for bytes in batch {
-        // Entries that do not decode were reported by the auditor.
+fn check_index(store: &Store, start: u64, batch: &[Vec<u8>]) -> Result<(), Fault> {
+    for (index, bytes) in (start..).zip(batch) {
+        // Entries that do not decode, or are not in their place, are reported by the auditor.
         let Ok(entry) = Entry::decode(bytes) else { continue };
-        let index = entry.index.get();
+        if entry.index.get() != index {
+            continue;
+        }
         let fault = |detail: String| Fault { entry: index, check: "statement-index".into(), detail };
         let Ok(parsed) = ParsedStatement::parse(entry.statement) else { continue };
         let hash = parsed.signed_hash();
@@ -239,7 +256,13 @@ fn report_fault(args: &Args, fault: &Fault) -> ExitCode {
         println!("DAMAGED at entry {}: check {} failed", fault.entry, fault.check);
         println!("  {}", fault.detail);
         if fault.entry > 0 {
-            println!("The entries before entry {} are sound.", fault.entry);
+            let between = [Check::ChainLink, Check::ClaimedHead].iter().any(|c| c.to_string() == fault.check);
+            if between {
+                let (before, at) = (fault.entry - 1, fault.entry);
+                println!("Entry {at} does not continue entry {before}: one of the two was changed.");
+            } else {
+                println!("The entries before entry {} are sound.", fault.entry);
+            }
         }
     }
     ExitCode::from(1)

@@ -376,9 +376,6 @@ impl Step<'_, '_> {
                 // A taker that knows no flow does not name the giver.
                 let same_giver = first.giver == giver || giver.is_empty() || first.giver.is_empty();
                 let same_parties = first.taker == taker && same_giver;
-                if first.giver.is_empty() {
-                    first.giver = giver;
-                }
                 first.mismatched = first.flow != flow || !same_parties || first.items != items;
                 if first.mismatched {
                     let other = first.given.or(first.received).map_or(0, |f| f.entry.get());
