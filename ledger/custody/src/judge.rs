@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::FindingCode;
 use crate::context::{ContextCache, SchemeContext};
 use crate::fold::{load_context, scope_word};
-use crate::scheme::{Action, Deadline, EvidenceSource, Rule, Scope, Text};
+use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, Text, lint};
 use crate::state::{
     AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord,
     LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, StateError, Table, Txn, decode, key, parts,
@@ -265,6 +265,21 @@ impl<'a> Judge<'a> {
     pub fn context_at(&self, t: Instant) -> &Arc<SchemeContext> {
         let at = self.record.versions.iter().rposition(|v| v.enacted.recorded <= t).unwrap_or(0);
         &self.contexts[at]
+    }
+
+    /// What the linter warns of in the version in force at `t`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn warnings(&self, t: Instant) -> Result<Vec<Diagnostic>> {
+        let context = self.context_at(t);
+        let at = self.record.versions.iter().rposition(|v| v.enacted.recorded <= t).unwrap_or(0);
+        let hash = &self.record.versions[at].scheme_document;
+        let bytes = crate::fold::document(self.state, hash)?.unwrap_or_default();
+        let text =
+            String::from_utf8(bytes).map_err(|_| StateError("an enacted document is no text".into()))?;
+        let found = lint(&text, &context.scheme, &context.vocabulary);
+        Ok(found.into_iter().filter(|d| d.level == Level::Warning).collect())
     }
 
     /// The scheme's record.

@@ -181,6 +181,15 @@ pub(super) fn source(w: &Words<'_>) -> Markup {
                     } }
                 }
             }
+            h3 { (w.say("事業定義の点検による警告", "Warnings of the check of the scheme file")) }
+            @if r.warnings.is_empty() { p { (w.say("警告なし", "none")) } } @else {
+                table {
+                    thead { tr { th { (w.say("箇所", "Where")) } th { (w.say("内容", "What")) } } }
+                    tbody { @for x in &r.warnings {
+                        tr { td { (id(&x.diagnostic)) } td { (w.of(&x.what)) } }
+                    } }
+                }
+            }
             h3 { (w.say("区による書面の訂正", "Corrections by the ward")) }
             @if r.corrections.is_empty() { p { (w.say("訂正の記録なし", "no correction recorded")) } } @else {
                 table {

@@ -347,6 +347,9 @@ impl Page<'_, '_> {
                 if a.severity == Severity::High { w.say("高", "high") } else { w.say("中", "medium") };
             self.line(0, &format!("[{weight}] {}", w.of(&a.what)));
         }
+        for x in &r.warnings {
+            self.line(0, &format!("{} {}: {}", w.say("警告", "warning"), x.diagnostic, w.of(&x.what)));
+        }
         for c in &r.corrections {
             self.line(
                 0,

@@ -56,7 +56,7 @@ impl DeletionReport {
         for finding in judge.findings_without_copies(as_of)? {
             pass.found.add(finding);
         }
-        Ok(Some(pass.finish(&describe, head)))
+        pass.finish(&describe, head).map(Some)
     }
 }
 
@@ -266,13 +266,13 @@ impl<'p> Pass<'p> {
         }
     }
 
-    fn finish(self, describe: &Describer<'_>, ledger: ReportHead) -> DeletionReport {
+    fn finish(self, describe: &Describer<'_>, ledger: ReportHead) -> Result<DeletionReport> {
         let listed: Vec<DataSetReport> = self.listed.into_sorted_vec().into_iter().map(|d| d.0).collect();
         let places = self.places.into_values();
         let findings: u64 = self.found.counts.values().sum();
         let meanings: BTreeMap<FindingCode, Text> =
             self.found.counts.keys().map(|code| (*code, code.meaning())).collect();
-        DeletionReport {
+        Ok(DeletionReport {
             format: DeletionReport::FORMAT.to_owned(),
             scheme: describe.scheme(),
             period: self.period,
@@ -294,9 +294,10 @@ impl<'p> Pass<'p> {
             finding_counts: self.found.counts,
             finding_meanings: meanings,
             corrections: describe.corrections(),
+            warnings: describe.warnings()?,
             anomalies: describe.anomalies(),
             data_sets: listed,
-        }
+        })
     }
 }
 

@@ -6,11 +6,12 @@ use daicho_core::Instant;
 
 use super::{
     AnomalyReport, CorrectionReport, FlowEnd, FlowReport, LimitReport, Moment, Number, PartyInfo, RuleReport,
-    RuleStatus, SchemeInfo, TriggerReport, VerdictCounts, WardSetting,
+    RuleStatus, SchemeInfo, TriggerReport, VerdictCounts, WardSetting, WarningReport,
 };
 use crate::context::SchemeContext;
 use crate::judge::{Judge, NumberSource};
 use crate::scheme::{Action, Rule, Severity, Text};
+use crate::state::StateError;
 
 const EVERYTHING: &str = "*";
 const NO_MILESTONE: &str = "none";
@@ -235,6 +236,16 @@ impl Describer<'_> {
             v.corrections.iter().map(report).collect::<Vec<_>>()
         };
         versions.flat_map(of).collect()
+    }
+
+    pub(super) fn warnings(&self) -> Result<Vec<WarningReport>, StateError> {
+        let found = self.judge.warnings(self.as_of)?;
+        let report = |d: crate::scheme::Diagnostic| WarningReport {
+            diagnostic: d.name(),
+            line: d.line as u64,
+            what: d.message,
+        };
+        Ok(found.into_iter().map(report).collect())
     }
 
     pub(super) fn anomalies(&self) -> Vec<AnomalyReport> {

@@ -63,6 +63,17 @@ pub struct AnomalyReport {
     pub what: Text,
 }
 
+/// Something in the scheme file of which the linter warns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WarningReport {
+    /// Name of the diagnostic: `check@table.id`.
+    pub diagnostic: String,
+    /// Line of the scheme file in the ledger.
+    pub line: u64,
+    /// What.
+    pub what: Text,
+}
+
 /// A data set with its copies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataSetReport {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use daicho_core::{Date, EntryIndex, Instant};
 use serde::{Deserialize, Serialize};
 
-use super::{AnomalyReport, CorrectionReport, DataSetReport, LimitReport, WardSetting};
+use super::{AnomalyReport, CorrectionReport, DataSetReport, LimitReport, WardSetting, WarningReport};
 use crate::scheme::{Action, Effect, PartyRole, Scope, Text};
 use crate::{Evidence, Finding, FindingCode, Verdict};
 
@@ -56,6 +56,8 @@ pub struct DeletionReport {
     pub findings_unlisted: u64,
     /// Errors of the source that the ward settled.
     pub corrections: Vec<CorrectionReport>,
+    /// Of what the linter warns in the scheme file.
+    pub warnings: Vec<WarningReport>,
     /// What is wrong or left open in the source and matters.
     pub anomalies: Vec<AnomalyReport>,
     /// The data sets, those with problems first, then by time.
