@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use daicho_core::Date;
 
-use crate::scheme::{
-    Action, EvidenceSource, Flow, PartyRole, Personal, Rule, Scheme, Storage, Subcontracting, Vocabulary,
-};
+use crate::scheme::{Action, EvidenceSource, Flow, PartyRole, Personal, Rule, Scheme, Storage, Vocabulary};
 
 /// Clause word of the vocabulary by which a sheet forbids copying.
 const CLAUSE_NO_COPYING: &str = "copy-event-forbidden-unless-flow-defines-it";
@@ -128,11 +126,6 @@ impl SchemeContext {
     /// Whether the ward must have consented before `party` may get data.
     pub fn needs_approval(&self, party: &str) -> bool {
         self.party(party).is_some_and(|p| p.role == PartyRole::SubProcessor)
-    }
-
-    /// Whether `party` may pass work on at all.
-    pub fn may_subcontract(&self, party: &str) -> bool {
-        self.contract_of(party).is_none_or(|c| c.subcontracting != Subcontracting::Prohibited)
     }
 
     /// Whether a rule asks for evidence of this source, and from whom it counts.

@@ -105,22 +105,6 @@ impl Fold {
         }
         Ok(step.txn.into_changes())
     }
-
-    /// The context of a scheme's newest version.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub fn context(
-        &mut self,
-        view: &dyn View,
-        scheme: &str,
-    ) -> std::result::Result<Option<Arc<SchemeContext>>, StateError> {
-        let txn = Txn::new(view);
-        let Some(record) = txn.get::<SchemeRecord>(&key(Table::Scheme, &[scheme]))? else { return Ok(None) };
-        let Some(version) = record.versions.last() else { return Ok(None) };
-        load_context(&txn, &mut self.contexts, &version.scheme_document, &version.vocabulary_document)
-            .map(Some)
-    }
 }
 
 /// The ledger's own record.

@@ -1,6 +1,6 @@
 //! Values of the custody state. Their bytes are postcard of these structs, fields in this order.
 
-use daicho_core::{EntryIndex, Instant, KeyId, PublicKey};
+use daicho_core::{EntryIndex, Instant, PublicKey};
 use serde::{Deserialize, Serialize};
 
 /// When something happened, when that was recorded, and where.
@@ -428,11 +428,6 @@ pub struct CorrectionRecord {
     pub by: String,
     /// What is right.
     pub correction: String,
-}
-
-/// Hex of a key id, as used in keys of the state.
-pub fn key_hex(id: KeyId) -> String {
-    id.to_string()
 }
 
 #[cfg(test)]
