@@ -1,0 +1,3 @@
+//! A witness of transparency logs.
+
+fn main() {}
