@@ -1,0 +1,410 @@
+//! Keys that sign notes: verifier keys (C2SP signed-note, "vkey"), signer keys, and what each algorithm signs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ed25519_dalek::Signer as _;
+use ml_dsa::{Keypair as _, MlDsa44};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::checkpoint::Checkpoint;
+use crate::note::{KeyName, KeyNameError, NoteError, NoteSignature, check_text};
+
+/// Longest name of an ML-DSA-44 key, and longest origin that it signs, in bytes.
+pub const MAX_ML_DSA_NAME: usize = 255;
+
+/// How a key signs. The numbers are the signature types of C2SP signed-note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    /// Ed25519 (RFC 8032) over the text of the note.
+    Ed25519 = 0x01,
+    /// Ed25519 over a checkpoint and a time (C2SP tlog-cosignature).
+    CosignatureEd25519 = 0x04,
+    /// ML-DSA-44 (FIPS 204) over origin, size, root, the signer's name and a time (C2SP tlog-cosignature).
+    CosignatureMlDsa44 = 0x06,
+}
+
+impl Algorithm {
+    fn from_byte(byte: u8) -> Option<Self> {
+        [Self::Ed25519, Self::CosignatureEd25519, Self::CosignatureMlDsa44]
+            .into_iter()
+            .find(|algorithm| *algorithm as u8 == byte)
+    }
+}
+
+/// Tells keys of one name apart: the first 4 bytes of SHA-256(name ‖ newline ‖ algorithm ‖ public key). No
+/// cryptographic identity.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId([u8; 4]);
+
+impl KeyId {
+    fn of(name: &KeyName, algorithm: Algorithm, public: &[u8]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(name.as_str());
+        hash.update([b'\n', algorithm as u8]);
+        hash.update(public);
+        let digest: [u8; 32] = hash.finalize().into();
+        Self([digest[0], digest[1], digest[2], digest[3]])
+    }
+
+    /// The 4 bytes.
+    pub fn as_bytes(&self) -> &[u8; 4] {
+        &self.0
+    }
+}
+
+impl From<[u8; 4]> for KeyId {
+    fn from(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+}
+
+/// Eight lower-case hexadecimal digits.
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+/// Why a text is no key, or a key cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not the parts of a key, joined by `+`, in the one form that they are written in.
+    #[error("a key is written <name>+<id>+<base64>, a secret one after PRIVATE+KEY+")]
+    Form,
+    /// The name is none.
+    #[error(transparent)]
+    Name(#[from] KeyNameError),
+    /// An algorithm that we do not verify.
+    #[error("unknown signature type 0x{0:02x}")]
+    Algorithm(u8),
+    /// The key bytes have the wrong length.
+    #[error("{bytes} bytes is no length of a key of this type")]
+    Length {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// No point of the curve, or one of small order, under which a signature would say nothing.
+    #[error("the Ed25519 key is no usable point")]
+    Point,
+    /// The id is not that of this name and key.
+    #[error("the key id is not that of the name and the key")]
+    Id,
+    /// ML-DSA-44 keys sign their name as at most 255 bytes.
+    #[error("a name of {bytes} bytes is too long for an ML-DSA-44 key")]
+    NameTooLong {
+        /// How many there are.
+        bytes: usize,
+    },
+    /// The system gave no random bytes.
+    #[error("the system gave no random bytes")]
+    Random,
+}
+
+/// A public key with its name, ready to verify. Written `<name>+<key id>+<base64(algorithm ‖ public key)>`.
+#[derive(Clone)]
+pub struct VerifierKey {
+    name: KeyName,
+    key_id: KeyId,
+    algorithm: Algorithm,
+    public: Vec<u8>,
+    ready: Ready,
+}
+
+/// The public key, decoded once.
+#[derive(Clone)]
+enum Ready {
+    Ed25519(ed25519_dalek::VerifyingKey),
+    MlDsa44(Box<ml_dsa::VerifyingKey<MlDsa44>>),
+}
+
+impl VerifierKey {
+    /// A key from its public bytes: 32 for Ed25519, 1312 for ML-DSA-44.
+    ///
+    /// # Errors
+    /// [`KeyError`] when there are not as many, when they are no usable point, or when the name is too long.
+    pub fn new(name: KeyName, algorithm: Algorithm, public: &[u8]) -> Result<Self, KeyError> {
+        let length = KeyError::Length { bytes: public.len() };
+        let ready = match algorithm {
+            Algorithm::Ed25519 | Algorithm::CosignatureEd25519 => {
+                let bytes = public.try_into().map_err(|_| length)?;
+                let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::Point)?;
+                if key.is_weak() {
+                    return Err(KeyError::Point);
+                }
+                Ready::Ed25519(key)
+            }
+            Algorithm::CosignatureMlDsa44 => {
+                if name.as_str().len() > MAX_ML_DSA_NAME {
+                    return Err(KeyError::NameTooLong { bytes: name.as_str().len() });
+                }
+                let bytes = public.try_into().map_err(|_| length)?;
+                Ready::MlDsa44(Box::new(ml_dsa::VerifyingKey::decode(bytes)))
+            }
+        };
+        let key_id = KeyId::of(&name, algorithm, public);
+        Ok(Self { name, key_id, algorithm, public: public.to_vec(), ready })
+    }
+
+    /// Name of the key: for a log its origin.
+    pub fn name(&self) -> &KeyName {
+        &self.name
+    }
+
+    /// Id of the key.
+    pub fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    /// How it signs.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The public key alone: 32 or 1312 bytes.
+    pub fn public_key(&self) -> &[u8] {
+        &self.public
+    }
+
+    /// Whether the signature says that it is by this key.
+    pub fn is_named_by(&self, signature: &NoteSignature) -> bool {
+        *signature.name() == self.name && signature.key_id() == self.key_id
+    }
+
+    /// Verifies a signature over the text of a note. For a cosignature it says when it was made, in seconds since
+    /// 1970; 0 stands for no time, which a log may sign and a witness may not.
+    ///
+    /// Ed25519 is strict: canonical `S` and `R`, no point of small order, no cofactor.
+    ///
+    /// # Errors
+    /// [`NoteError`] unless the signature is by this key over this text, and for cosignatures the text a checkpoint.
+    pub fn verify(&self, text: &str, signature: &NoteSignature) -> Result<Option<u64>, NoteError> {
+        if !self.is_named_by(signature) {
+            return Err(NoteError::OtherKey);
+        }
+        let bad = || NoteError::BadSignature(self.name.clone());
+        let (timestamp, value) = if self.algorithm == Algorithm::Ed25519 {
+            (None, signature.value())
+        } else {
+            let (seconds, value) = signature.value().split_first_chunk::<8>().ok_or_else(bad)?;
+            (Some(u64::from_be_bytes(*seconds)), value)
+        };
+        let message = self.message(text, timestamp.unwrap_or_default())?;
+        let holds = match &self.ready {
+            Ready::Ed25519(key) => ed25519_dalek::Signature::from_slice(value)
+                .is_ok_and(|signature| key.verify_strict(&message, &signature).is_ok()),
+            Ready::MlDsa44(key) => ml_dsa::Signature::<MlDsa44>::try_from(value)
+                .is_ok_and(|signature| key.verify_with_context(&message, &[], &signature)),
+        };
+        if holds { Ok(timestamp) } else { Err(bad()) }
+    }
+
+    /// The bytes that are signed for a note with this text.
+    fn message(&self, text: &str, timestamp: u64) -> Result<Vec<u8>, NoteError> {
+        if self.algorithm == Algorithm::Ed25519 {
+            return Ok(text.as_bytes().to_vec());
+        }
+        if timestamp > i64::MAX as u64 {
+            return Err(NoteError::Timestamp { seconds: timestamp });
+        }
+        let checkpoint = Checkpoint::parse(text)?;
+        if self.algorithm == Algorithm::CosignatureEd25519 {
+            return Ok(format!("cosignature/v1\ntime {timestamp}\n{text}").into_bytes());
+        }
+        let origin = checkpoint.origin();
+        let mut message = b"subtree/v1\n\0".to_vec();
+        push_short(&mut message, self.name.as_str()).expect("the length is checked when the key is made");
+        message.extend_from_slice(&timestamp.to_be_bytes());
+        push_short(&mut message, origin).ok_or(NoteError::OriginTooLong { bytes: origin.len() })?;
+        // A checkpoint is the subtree from 0 to its size.
+        message.extend_from_slice(&0u64.to_be_bytes());
+        message.extend_from_slice(&checkpoint.size().to_be_bytes());
+        message.extend_from_slice(checkpoint.root().as_bytes());
+        Ok(message)
+    }
+}
+
+/// Appends a text after its length in one byte. `None` above 255 bytes.
+fn push_short(message: &mut Vec<u8>, text: &str) -> Option<()> {
+    message.push(u8::try_from(text.len()).ok()?);
+    message.extend_from_slice(text.as_bytes());
+    Some(())
+}
+
+impl fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = [&[self.algorithm as u8][..], &self.public].concat();
+        write!(f, "{}+{}+{}", self.name, self.key_id, BASE64.encode(bytes))
+    }
+}
+
+impl fmt::Debug for VerifierKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VerifierKey({self})")
+    }
+}
+
+/// Keys are the same when they are written the same.
+impl PartialEq for VerifierKey {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.algorithm, &self.public) == (&other.name, other.algorithm, &other.public)
+    }
+}
+
+impl Eq for VerifierKey {}
+
+impl FromStr for VerifierKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let parts = Parts::parse(text)?;
+        let key = Self::new(parts.name, parts.algorithm, &parts.key)?;
+        if key.key_id == parts.key_id { Ok(key) } else { Err(KeyError::Id) }
+    }
+}
+
+/// The parts of a written key, public or secret.
+struct Parts {
+    name: KeyName,
+    key_id: KeyId,
+    algorithm: Algorithm,
+    key: Zeroizing<Vec<u8>>,
+}
+
+impl Parts {
+    /// Reads `<name>+<key id>+<base64(algorithm ‖ key)>`.
+    fn parse(text: &str) -> Result<Self, KeyError> {
+        let (name, rest) = text.split_once('+').ok_or(KeyError::Form)?;
+        // The base64 may hold a plus, the id may not.
+        let (id, encoded) = rest.split_once('+').ok_or(KeyError::Form)?;
+        let mut key_id = [0; 4];
+        hex::decode_to_slice(id, &mut key_id).map_err(|_| KeyError::Form)?;
+        if id.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(KeyError::Form);
+        }
+        let bytes = Zeroizing::new(BASE64.decode(encoded).map_err(|_| KeyError::Form)?);
+        let (algorithm, key) = bytes.split_first().ok_or(KeyError::Form)?;
+        let algorithm = Algorithm::from_byte(*algorithm).ok_or(KeyError::Algorithm(*algorithm))?;
+        Ok(Self { name: name.parse()?, key_id: KeyId(key_id), algorithm, key: Zeroizing::new(key.to_vec()) })
+    }
+}
+
+/// A secret key with its name. It never prints, and its memory is cleared when it is dropped.
+pub struct NoteSigner {
+    verifier: VerifierKey,
+    secret: Secret,
+}
+
+enum Secret {
+    Ed25519(Box<ed25519_dalek::SigningKey>),
+    MlDsa44(Box<ml_dsa::SigningKey<MlDsa44>>),
+}
+
+impl NoteSigner {
+    /// Length of the secret seed of every algorithm, in bytes.
+    pub const SEED_LEN: usize = 32;
+
+    /// A new key, from the system's randomness.
+    ///
+    /// # Errors
+    /// [`KeyError::Random`] without randomness; [`KeyError::NameTooLong`] for ML-DSA-44.
+    pub fn generate(name: KeyName, algorithm: Algorithm) -> Result<Self, KeyError> {
+        let mut seed = Zeroizing::new([0; Self::SEED_LEN]);
+        getrandom::fill(&mut seed[..]).map_err(|_| KeyError::Random)?;
+        Self::from_seed(name, algorithm, &seed)
+    }
+
+    /// The key of this seed: the secret key of RFC 8032, or ξ of FIPS 204.
+    ///
+    /// # Errors
+    /// [`KeyError::NameTooLong`] for ML-DSA-44.
+    pub fn from_seed(
+        name: KeyName,
+        algorithm: Algorithm,
+        seed: &[u8; Self::SEED_LEN],
+    ) -> Result<Self, KeyError> {
+        let (secret, public) = match algorithm {
+            Algorithm::Ed25519 | Algorithm::CosignatureEd25519 => {
+                let key = ed25519_dalek::SigningKey::from_bytes(seed);
+                let public = key.verifying_key().to_bytes().to_vec();
+                (Secret::Ed25519(Box::new(key)), public)
+            }
+            Algorithm::CosignatureMlDsa44 => {
+                let key = ml_dsa::SigningKey::<MlDsa44>::from_seed(seed.into());
+                let public = key.verifying_key().encode().to_vec();
+                (Secret::MlDsa44(Box::new(key)), public)
+            }
+        };
+        Ok(Self { verifier: VerifierKey::new(name, algorithm, &public)?, secret })
+    }
+
+    /// The public half.
+    pub fn verifier(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    /// The secret as text: `PRIVATE+KEY+<name>+<key id>+<base64(algorithm ‖ seed)>`, as Go's sumdb/note writes it. Read
+    /// it back with [`str::parse`].
+    pub fn to_secret_text(&self) -> Zeroizing<String> {
+        let mut bytes = Zeroizing::new([0; 1 + Self::SEED_LEN]);
+        bytes[0] = self.verifier.algorithm as u8;
+        match &self.secret {
+            Secret::Ed25519(key) => bytes[1..].copy_from_slice(key.as_bytes()),
+            Secret::MlDsa44(key) => bytes[1..].copy_from_slice(key.as_seed()),
+        }
+        let encoded = Zeroizing::new(BASE64.encode(&bytes[..]));
+        let VerifierKey { name, key_id, .. } = &self.verifier;
+        Zeroizing::new(format!("PRIVATE+KEY+{name}+{key_id}+{}", *encoded))
+    }
+
+    /// Signs the text of a note. `timestamp` is in seconds since 1970; Ed25519 without time ignores it. The same input
+    /// gives the same bytes.
+    ///
+    /// # Errors
+    /// [`NoteError`] when the text is none of a note, for cosignatures none of a checkpoint, or when the time is above
+    /// 2^63 - 1.
+    pub fn sign(&self, text: &str, timestamp: u64) -> Result<NoteSignature, NoteError> {
+        check_text(text)?;
+        let message = self.verifier.message(text, timestamp)?;
+        let mut value = Vec::new();
+        if self.verifier.algorithm != Algorithm::Ed25519 {
+            value.extend_from_slice(&timestamp.to_be_bytes());
+        }
+        match &self.secret {
+            Secret::Ed25519(key) => value.extend_from_slice(&key.sign(&message).to_bytes()),
+            Secret::MlDsa44(key) => {
+                // The deterministic variant, with an empty context.
+                let signature: ml_dsa::Signature<MlDsa44> = key.sign(&message);
+                value.extend_from_slice(&signature.encode());
+            }
+        }
+        Ok(NoteSignature::new(self.verifier.name.clone(), self.verifier.key_id, value))
+    }
+}
+
+impl fmt::Debug for NoteSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NoteSigner({}+{})", self.verifier.name, self.verifier.key_id)
+    }
+}
+
+impl FromStr for NoteSigner {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let parts = Parts::parse(text.strip_prefix("PRIVATE+KEY+").ok_or(KeyError::Form)?)?;
+        let length = KeyError::Length { bytes: parts.key.len() };
+        let seed = parts.key[..].try_into().map_err(|_| length)?;
+        let signer = Self::from_seed(parts.name, parts.algorithm, seed)?;
+        if signer.verifier.key_id == parts.key_id { Ok(signer) } else { Err(KeyError::Id) }
+    }
+}
