@@ -112,7 +112,13 @@ impl State {
 
 fn receipt(entry_index: u64, entry: &[u8], repeated: bool) -> proto::Receipt {
     let chain_hash = ChainHash::of_entry(entry).as_bytes().to_vec();
-    proto::Receipt { entry_index, record_time_ms: NOW_MS + entry_index as i64, chain_hash, repeated }
+    proto::Receipt {
+        entry_index,
+        record_time_ms: NOW_MS + entry_index as i64,
+        chain_hash,
+        repeated,
+        ..Default::default()
+    }
 }
 
 /// A refusal as the server puts it on the wire.
