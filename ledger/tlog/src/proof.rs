@@ -124,7 +124,7 @@ impl TlogProof {
         &self.hashes
     }
 
-    /// The checkpoint. Whether it is to be trusted is for a policy to say.
+    /// The checkpoint. Whether it is to be trusted is for a [`Policy`](crate::Policy) to say.
     pub fn checkpoint(&self) -> &SignedCheckpoint {
         &self.checkpoint
     }
