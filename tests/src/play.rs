@@ -31,7 +31,7 @@ pub struct Play {
 
 impl Play {
     /// Name of a ledger in this process.
-    pub const ORIGIN: &str = "test.example/ledger+simulated";
+    pub const ORIGIN: &str = "test.example/ledger/simulated";
 
     /// Enacts the scheme and authorises the contractor's key.
     ///

@@ -17,7 +17,7 @@ use crate::EngineError;
 /// What entry 0 says.
 #[derive(Debug)]
 pub struct Founding<'k> {
-    /// Name of the ledger. Ends in `+simulated` exactly when the clock is simulated.
+    /// Name of the ledger. Ends in `/simulated` exactly when the clock is simulated.
     pub origin: Origin,
     /// Party that runs the ledger.
     pub operator: (String, String),

@@ -20,7 +20,7 @@ Examples:
       --ward-key ward.pem --operator-key operator.pem
 
 Give the checkpoint keys' lines to auditors and witnesses: they verify everything else.
-The name must be unique: every statement is signed for it. A simulated ledger carries `+simulated` in its name
+The name must be unique: every statement is signed for it. A simulated ledger carries `/simulated` in its name
 for ever; its clock is moved by whoever uses it, so it proves nothing about real time.")]
 pub(crate) struct Args {
     /// Data folder. Must not hold a ledger.

@@ -27,7 +27,7 @@ const FILES: [&str; 5] = [
     include_str!("../../../../deploy/schemes/special_cash_benefit.toml"),
     include_str!("../../../../deploy/schemes/nhi_premium_payment.toml"),
 ];
-const ORIGIN: &str = "test.example/play+simulated";
+const ORIGIN: &str = "test.example/play/simulated";
 const TINY: u64 = 300;
 const SMALL: u64 = 1_500;
 

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-pub const ORIGIN: &str = "fake.example/ledger+simulated";
+pub const ORIGIN: &str = "fake.example/ledger/simulated";
 pub const NOW_MS: i64 = 1_617_235_200_000; // 2021-04-01T09:00:00+09:00
 
 /// What happens to one unary append.

@@ -11,7 +11,7 @@ use daicho_custody::state::MemoryState;
 use daicho_custody::{ContextCache, DeletionReport, Fold, ReportHead};
 use sha2::{Digest as _, Sha256};
 
-pub(crate) const ORIGIN: &str = "daicho.example/test+simulated";
+pub(crate) const ORIGIN: &str = "daicho.example/test/simulated";
 const VOCABULARY: &str = include_str!("../../../../deploy/schemes/common.toml");
 
 /// A ledger with one scheme in force.
