@@ -48,7 +48,7 @@ pub struct Authority {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { queue_kib: 64 * 1024, check_threads: 0, max_group: 2_048, seal_every_ms: 3_600_000 }
+        Self { queue_kib: 64 * 1024, check_threads: 0, max_group: 2_048, seal_every_ms: 0 }
     }
 }
 
