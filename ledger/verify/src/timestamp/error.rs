@@ -158,6 +158,9 @@ pub enum TimestampError {
     /// No way up to a trusted root.
     #[error("no trusted root issued the signer's certificate")]
     UnknownIssuer,
+    /// A certificate of the chain is signed in a way, or has a kind of key, that is not accepted.
+    #[error("a certificate of the chain is signed with an algorithm that is not accepted")]
+    ChainAlgorithm,
     /// Another reason why the chain does not hold.
     #[error("the chain of certificates does not hold: {0}")]
     Chain(#[source] webpki::Error),
