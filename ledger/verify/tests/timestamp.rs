@@ -225,6 +225,34 @@ fn tokens_verify_with_every_accepted_kind_of_key() {
     }
 }
 
+/// `tests/vectors/timestamp.json`, made once with OpenSSL. It is checked where there is no OpenSSL, and in years to come.
+#[test]
+fn golden_tokens_verify_for_ever() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/timestamp.json");
+    let text = std::fs::read_to_string(path).expect("the vectors are part of the project");
+    let vectors: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let word = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
+    let bytes = |value: &serde_json::Value| hex::decode(word(value)).expect("hexadecimal");
+    let list = vectors["tokens"].as_array().expect("a list");
+    assert_eq!(list.len(), 2);
+    for vector in list {
+        let (note, root) = (word(&vector["note"]), bytes(&vector["root"]));
+        let policy = word(&vector["policy"]).parse::<TsaPolicy>().expect("a policy");
+        let nonce = u64::from_str_radix(&word(&vector["nonce"]), 16).expect("a nonce");
+        let request = TimestampRequest::new(note.as_bytes(), Some(policy), nonce);
+        assert_eq!(hex::encode(request.to_der()), word(&vector["request"]), "as OpenSSL writes it");
+        let (_, time) = request.accept(&bytes(&vector["response"]), &trust_in(&root)).expect("a good token");
+        let expected = VerifiedTime {
+            gen_time: Instant::parse(&word(&vector["gen_time"])).expect("a time"),
+            accuracy_ms: Some(1501),
+            policy: policy.to_string(),
+            serial: word(&vector["serial"]),
+            tsa: "CN=Timestamps,O=Test".to_owned(),
+        };
+        assert_eq!(time, expected);
+    }
+}
+
 #[test]
 fn openssl_alone_comes_to_the_same_answer() {
     let Some(tsa) = Tsa::make("openssl", &Plan { intermediate: true, ..Plan::default() }) else { return };
@@ -233,6 +261,9 @@ fn openssl_alone_comes_to_the_same_answer() {
     // The command of docs/formats/timestamp.md.
     let command = "ts -verify -data checkpoint.txt -in token.tst -token_in -CAfile root.pem";
     tsa.openssl(command, &[]).expect("OpenSSL verifies");
+    let then = tsa.check(tsa.token().as_der()).expect("a good token").gen_time.unix_ms() / 1000;
+    tsa.openssl(&format!("{command} -attime {then}"), &[]).expect("at the time of the token");
+    tsa.openssl(&format!("{command} -attime 4200000000"), &[]).expect_err("after 2099");
     std::fs::write(tsa.file("checkpoint.txt"), b"other").expect("written");
     tsa.openssl(command, &[]).expect_err("other data");
 }
@@ -568,6 +599,19 @@ fn a_token_has_one_signature_of_the_authority() {
 }
 
 #[test]
+fn attributes_out_of_order_are_refused() {
+    let Some(tsa) = Tsa::make("order", &Plan::default()) else { return };
+    let token = tsa.token();
+    let attributes = Draft::of(&tsa, &token).attributes;
+    let [first, second] = [&attributes[0], &attributes[1]].map(|attribute| attribute.to_der().expect("DER"));
+    let place = find(token.as_der(), &[&first[..], &second].concat());
+    let mut changed = token.as_der().to_owned();
+    changed[place].copy_from_slice(&[second, first].concat());
+    let error = tsa.check(&changed).expect_err("not in DER");
+    assert!(matches!(error, TimestampError::Malformed { part: "SignerInfo", .. }), "{error}");
+}
+
+#[test]
 fn many_certificates_are_refused_before_they_cost_time() {
     let Some(tsa) = Tsa::make("many", &Plan::default()) else { return };
     let mut draft = tsa.draft();
@@ -645,8 +689,7 @@ fn no_flipped_bit_changes_what_a_token_proves() {
         let proven = token.verify(NOTE, &trust).expect("a good token");
         let bytes = token.as_der();
 
-        let draft = tsa.draft();
-        let draft = Draft::of(draft.authority, &token);
+        let draft = Draft::of(&tsa, &token);
         let attributes = draft.signer.signed_attrs.as_ref().expect("attributes").to_der().expect("DER");
         let sealed = [
             find(bytes, &draft.content),

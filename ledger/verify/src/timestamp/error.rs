@@ -3,8 +3,7 @@ use x509_cert::der;
 
 use super::MAX_TIMESTAMP_LEN;
 
-/// Why a timestamp was not had or is not believed. Nothing here passes by asking again but
-/// [`TimestampError::Refused`], and that only if the authority's text says so.
+/// Why a timestamp was not had or is not believed. Final for the bytes at hand; who asks an authority may ask again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TimestampError {
