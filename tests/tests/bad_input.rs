@@ -212,6 +212,27 @@ async fn validating_tells_and_records_nothing() {
     );
 }
 
+#[tokio::test]
+async fn validating_a_recorded_statement_tells_its_entry() {
+    let stage = Stage::new().await;
+    let validate = |statement: SignedStatement| {
+        let request = daicho_client::proto::ValidateStatementRequest { statement: Some(statement) };
+        let mut ledger = stage.client.ledger();
+        async move { ledger.validate_statement(request).await.expect("answers").into_inner() }
+    };
+    let statement = stage.sign(1, vec![collected(stage.now, "a")]);
+    assert_eq!(validate(statement.clone()).await.recorded_at_entry, None);
+    let entry = stage.append(statement.clone()).await.expect("recorded");
+    let answer = validate(statement).await;
+    assert_eq!((answer.refusal, answer.recorded_at_entry), (None, Some(entry)));
+    assert_eq!((answer.changed_records, answer.findings), (0, Vec::new()));
+
+    // The same number with other bytes is refused, as recording it would be.
+    let answer = validate(stage.sign(1, vec![collected(stage.now, "b")])).await;
+    assert_eq!(answer.refusal.map(|r| r.reason).as_deref(), Some("SEQUENCE_USED"));
+    assert_eq!(answer.recorded_at_entry, None);
+}
+
 /// The field that a call was turned down for.
 fn bad_field<T>(result: Result<T, tonic::Status>) -> String {
     let status = result.map(drop).expect_err("a bad field");

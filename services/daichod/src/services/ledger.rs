@@ -126,6 +126,7 @@ impl LedgerService for Ledger {
             Ok(validation) => v1::ValidateStatementResponse {
                 refusal: None,
                 changed_records: validation.changed as u32,
+                recorded_at_entry: validation.recorded_at.map(EntryIndex::get),
                 findings: validation
                     .findings
                     .into_iter()
