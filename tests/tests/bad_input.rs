@@ -169,6 +169,15 @@ async fn a_revoked_key_is_refused_and_what_it_signed_before_stands() {
     stage.play.ward.emit(vec![event("", now, Fact::KeyRevoked(revoked))]).await.expect("recorded");
     stage.refused("a revoked key", stage.sign(2, vec![deleted(now, &["a"])]), RefusalCode::KeyRevoked).await;
     assert_eq!(stage.client.copies(SCHEME, 0).await.expect("listed").len(), 1);
+    // In the list of its scheme and in that of all, once.
+    for (scheme, named) in [(SCHEME, SCHEME), ("", "")] {
+        let findings = stage.client.findings(scheme, 0).await.expect("listed");
+        let about_keys: Vec<_> = findings.into_iter().filter(|f| f.code == "KEY_DISTRUSTED").collect();
+        let [finding] = about_keys.as_slice() else { panic!("{about_keys:?}") };
+        assert_eq!(finding.object, format!("key/{}", stage.play.contractor.public().id()));
+        assert_eq!((finding.scheme.as_str(), finding.entries.len()), (named, 1));
+        assert!(finding.detail.ends_with("last number 1"), "{}", finding.detail);
+    }
 
     let again = KeyAuthorized {
         party: format!("{SCHEME}/hyojito"),

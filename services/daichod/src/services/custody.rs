@@ -7,7 +7,7 @@ use daicho_custody::state::{
     CopyRecord, DataSetRecord, KeyRecord, PartyRecord, Row, Scan, SchemeRecord, SequenceRecord, StateError,
     Table, View as _, decode, key, parts,
 };
-use daicho_custody::{ContextCache, Judge, Judgement, Verdict};
+use daicho_custody::{ContextCache, Finding, FindingCode, Judge, Judgement, Verdict};
 use daicho_engine::Engine;
 use daicho_proto::v1;
 use daicho_proto::v1::custody_service_server::CustodyService;
@@ -389,17 +389,16 @@ impl CustodyService for Custody {
         let t = self.as_of(request.as_of_ms)?;
         self.read(move |state, cache| {
             let mut findings = Vec::new();
+            let whole_ledger = request.scheme.is_empty();
+            if whole_ledger {
+                let keys = daicho_custody::distrusted_keys(state, t, |_| true)?;
+                findings.extend(keys.into_iter().map(|f| wire_finding("", f)));
+            }
             for scheme in scheme_ids(state, &request.scheme)? {
-                for f in judge(state, cache, &scheme)?.findings(t)? {
-                    findings.push(v1::Finding {
-                        scheme: scheme.clone(),
-                        code: f.code.word().to_owned(),
-                        object: f.object,
-                        detail: f.detail,
-                        entries: f.entries.iter().map(|e| e.get()).collect(),
-                        occurrences: f.occurrences,
-                    });
-                }
+                let mut own = judge(state, cache, &scheme)?.findings(t)?;
+                // A key may serve several schemes; in the list of all it stands once.
+                own.retain(|f| !whole_ledger || f.code != FindingCode::KeyDistrusted);
+                findings.extend(own.into_iter().map(|f| wire_finding(&scheme, f)));
             }
             let (findings, next_page_token) = page.slice(findings)?;
             Ok(v1::ListFindingsResponse { findings, next_page_token })
@@ -451,6 +450,17 @@ fn wire_data_set(id: String, record: &DataSetRecord, copies: usize) -> v1::DataS
         session: record.session.clone(),
         opened_entry: record.opened.entry.get(),
         copies: copies as u32,
+    }
+}
+
+fn wire_finding(scheme: &str, finding: Finding) -> v1::Finding {
+    v1::Finding {
+        scheme: scheme.to_owned(),
+        code: finding.code.word().to_owned(),
+        object: finding.object,
+        detail: finding.detail,
+        entries: finding.entries.iter().map(|e| e.get()).collect(),
+        occurrences: finding.occurrences,
     }
 }
 
