@@ -16,8 +16,8 @@ use crate::fold::{load_context, scope_word};
 use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, Text, lint};
 use crate::state::{
     AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, KeyRecord,
-    LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, SequenceRecord, StateError, Table, Txn,
-    decode, key, parts,
+    LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, SequenceRecord, StateError,
+    Table, Txn, decode, key, parts,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -263,9 +263,14 @@ impl<'a> Judge<'a> {
     }
 
     /// The newest version in force at `t`. The first one when none was.
-    pub fn context_at(&self, t: Instant) -> &Arc<SchemeContext> {
+    pub fn version_at(&self, t: Instant) -> (&SchemeVersion, &Arc<SchemeContext>) {
         let at = self.record.versions.iter().rposition(|v| v.enacted.recorded <= t).unwrap_or(0);
-        &self.contexts[at]
+        (&self.record.versions[at], &self.contexts[at])
+    }
+
+    /// What the scheme says in the version in force at `t`.
+    pub fn context_at(&self, t: Instant) -> &Arc<SchemeContext> {
+        self.version_at(t).1
     }
 
     /// What the linter warns of in the version in force at `t`.
@@ -273,10 +278,8 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// When the state cannot be read.
     pub fn warnings(&self, t: Instant) -> Result<Vec<Diagnostic>> {
-        let context = self.context_at(t);
-        let at = self.record.versions.iter().rposition(|v| v.enacted.recorded <= t).unwrap_or(0);
-        let hash = &self.record.versions[at].scheme_document;
-        let bytes = crate::fold::document(self.state, hash)?.unwrap_or_default();
+        let (version, context) = self.version_at(t);
+        let bytes = crate::fold::document(self.state, &version.scheme_document)?.unwrap_or_default();
         let text =
             String::from_utf8(bytes).map_err(|_| StateError("an enacted document is no text".into()))?;
         let found = lint(&text, &context.scheme, &context.vocabulary);

@@ -415,13 +415,14 @@ fn copies_of(state: &dyn Scan, scheme: &str, data_set: &str) -> Result<Vec<Strin
 }
 
 fn summary(judge: &Judge<'_>, t: Instant) -> v1::SchemeSummary {
-    let scheme = &judge.context_at(t).scheme;
+    let (in_force, context) = judge.version_at(t);
+    let scheme = &context.scheme;
     v1::SchemeSummary {
         id: scheme.id.clone(),
         version: scheme.version,
         title_ja: scheme.title.ja.clone(),
         title_en: scheme.title.en.clone(),
-        enacted_entry: judge.record().versions.last().map_or(0, |v| v.enacted.entry.get()),
+        enacted_entry: in_force.enacted.entry.get(),
     }
 }
 
