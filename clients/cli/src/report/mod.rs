@@ -2,7 +2,6 @@
 //!
 //! The ledger computes; nothing here judges. See `docs/formats/report.md` for the report's JSON.
 
-mod columns;
 mod details;
 mod flow_svg;
 mod html;
