@@ -159,21 +159,6 @@ mod tests {
         draw(SAMPLE, format, &context).expect("the sample draws")
     }
 
-    /// Draws reports from `DAICHO_REPORT_JSON`, for looking at them: `cargo test -p daicho-cli -- --ignored look`.
-    #[test]
-    #[ignore = "writes files for the eye; needs DAICHO_REPORT_JSON"]
-    fn look() {
-        let path = std::env::var("DAICHO_REPORT_JSON").expect("a JSON file");
-        let bytes = std::fs::read(&path).expect("readable");
-        for (lang, word) in [(Lang::Ja, "ja"), (Lang::En, "en")] {
-            let context = Context { server: String::new(), lang, output: Output::Text };
-            for (format, end) in [(Format::Html, "html"), (Format::Text, "txt")] {
-                let drawn = draw(&bytes, format, &context).expect("it draws");
-                std::fs::write(path.replace(".json", &format!(".{word}.{end}")), drawn).expect("writable");
-            }
-        }
-    }
-
     #[test]
     fn json_is_the_report_as_computed() {
         let drawn = sample(Format::Json, Lang::Ja);
