@@ -181,6 +181,29 @@ mod tests {
     }
 
     #[test]
+    fn the_page_lists_every_problem_and_three_hundred_data_sets_without_one() {
+        let mut report: DeletionReport = serde_json::from_slice(SAMPLE).expect("a report");
+        let problems = report.data_sets.iter().filter(|d| d.problem.is_some()).count();
+        let clean = report.data_sets.iter().find(|d| d.problem.is_none()).expect("one in time").clone();
+        for n in 0..1_200 {
+            let id = format!("clean-{n:04}");
+            report.data_sets.push(daicho_custody::report::DataSetReport { id, ..clean.clone() });
+        }
+        let own = report.data_sets.len() - problems - 1_200;
+        let bytes = serde_json::to_vec(&report).expect("JSON");
+        let context = Context { server: String::new(), lang: Lang::En, output: Output::Text };
+        let page = draw(&bytes, Format::Html, &context).expect("it draws");
+        let listed = page.matches("<tbody class=\"group\"><tr class=\"set\"><th colspan=\"8\">").count();
+        assert_eq!(listed, problems + 300);
+        for set in report.data_sets.iter().filter(|d| d.problem.is_some()) {
+            assert!(page.contains(&format!("<code>{}</code>", set.id)), "{} is hidden", set.id);
+        }
+        let more = format!("{} more are listed one by one in the JSON", words::count((own + 900) as u64));
+        assert!(page.contains(&more));
+        assert!(!sample(Format::Html, Lang::En).contains("more are listed one by one in the JSON"));
+    }
+
+    #[test]
     fn the_page_stands_alone() {
         let page = sample(Format::Html, Lang::Ja);
         for outside in ["http:", "https:", "<script", "<link", "@import", "url(", "<img"] {
