@@ -61,7 +61,7 @@ pub fn rewrite(data: &Path, forged: &Path, at: u64, operator: &SigningKey) -> an
             spare += 1;
         } else if let [proto::Event { fact: Some(Fact::Sealed(seal)), .. }] = &mut events[..] {
             seal.chain_hash = forger.head.chain.as_bytes().to_vec();
-            let number = parsed.id().sequence;
+            let number = parsed.signers()[0].sequence;
             entry.statement = sign_statement(forger.origin.as_str(), &[(operator, number)], events);
         }
         entry.previous = forger.head.chain;
