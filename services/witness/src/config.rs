@@ -279,3 +279,41 @@ fn read_token(file: &Path) -> Result<reqwest::header::HeaderValue, String> {
     value.set_sensitive(true);
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/witness.toml")
+    }
+
+    #[derive(Serialize)]
+    struct Flags {
+        listen: &'static str,
+    }
+
+    #[test]
+    fn the_sample_is_accepted_and_flags_win_over_it() {
+        let config = Config::load(Some(&sample()), Flags { listen: "127.0.0.1:9" }).expect("valid");
+        assert_eq!(config.listen.port(), 9);
+        assert_eq!(config.state, PathBuf::from("witness-state"));
+        assert_eq!(config.statement().expect("plain"), Statement::Consistent);
+        assert_eq!(config.logs().expect("valid")[0].vkeys.len(), 1);
+    }
+
+    #[test]
+    fn everything_that_the_sample_leaves_out_is_accepted_too() {
+        let text = std::fs::read_to_string(sample()).expect("there");
+        let settings = ["metrics-listen", "audit ", "token-file", "ledger "];
+        let all = settings.iter().fold(text, |text, key| text.replacen(&format!("# {key}"), key, 1));
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("witness.toml");
+        std::fs::write(&file, all).expect("written");
+        let config = Config::load(Some(&file), Flags { listen: "127.0.0.1:9" }).expect("valid");
+        assert_eq!(config.statement().expect("all audited"), Statement::Auditing);
+        assert!(config.metrics_listen.is_some() && config.log[0].ledger.is_some());
+        let error = config.logs().expect_err("the token is not there").to_string();
+        assert!(error.contains("token-file"), "{error}");
+    }
+}

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use axum::serve::ListenerExt as _;
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use crate::config::{Config, ConfigError, LogFormat};
@@ -90,6 +91,7 @@ async fn serve(config: &Config, port_file: Option<&std::path::Path>) -> anyhow::
     }
     // Fails only when another one is installed, which does as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let stop = stop_signal()?;
     let witness = Witness::open(config)?;
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
@@ -108,7 +110,7 @@ async fn serve(config: &Config, port_file: Option<&std::path::Path>) -> anyhow::
         let _ = connection.set_nodelay(true);
     });
     let server = axum::serve(listener, http::routes(witness)).with_graceful_shutdown(async move {
-        stop_signal().await;
+        stop.await;
         stopping.notify_one();
     });
     tokio::select! {
@@ -120,19 +122,16 @@ async fn serve(config: &Config, port_file: Option<&std::path::Path>) -> anyhow::
     Ok(())
 }
 
-async fn stop_signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// Ends when the process is told to stop. Counts from the call on, so a signal that comes early is not lost.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-    }
+    })
 }
 
 fn start_log(format: LogFormat) -> anyhow::Result<()> {

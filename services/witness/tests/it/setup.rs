@@ -158,23 +158,32 @@ impl Setup {
 
     /// Starts it where it should not start. Its words are in `stderr`.
     pub(crate) fn fail(&self) -> Output {
-        let mut child =
-            self.command().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
-        let started = Instant::now();
-        while child.try_wait().expect("a child").is_none() {
-            if started.elapsed() > Duration::from_secs(30) || self.path("port").exists() {
-                child.kill().expect("it runs");
-                child.wait().expect("it ended");
-                panic!("it came up");
-            }
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        child.wait_with_output().expect("it ended")
+        ends(&mut self.command(), &self.path("port"))
+    }
+
+    /// As [`Setup::fail`], with a variable in the environment.
+    pub(crate) fn fail_with(&self, variable: &str, value: &str) -> Output {
+        ends(self.command().env(variable, value), &self.path("port"))
     }
 
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.path("log")).unwrap_or_default()
     }
+}
+
+/// Runs it to its end, which must come before it listens.
+fn ends(command: &mut Command, port_file: &Path) -> Output {
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+    let started = Instant::now();
+    while child.try_wait().expect("a child").is_none() {
+        if started.elapsed() > Duration::from_secs(30) || port_file.exists() {
+            child.kill().expect("it runs");
+            child.wait().expect("it ended");
+            panic!("it came up");
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.wait_with_output().expect("it ended")
 }
 
 /// The table of a log.

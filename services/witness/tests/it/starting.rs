@@ -119,6 +119,8 @@ fn a_configuration_that_cannot_be_meant_is_refused_by_name() {
         refused(&Setup::with(algorithms, &plain).fail(), 2, word);
     }
     let setup = Setup::new(&[&log]);
+    refused(&setup.fail_with("DAICHO_WITNESS_AUDIT_WAIT_SECONDS", "0"), 2, "audit-wait-seconds");
+    refused(&setup.fail_with("DAICHO_WITNESS_NAM", "x"), 2, "nam");
     let config = std::fs::read_to_string(setup.path("witness.toml")).expect("written");
     std::fs::write(setup.path("witness.toml"), config.replace(WITNESS, "witness.example/w2"))
         .expect("written");
