@@ -265,7 +265,7 @@ impl Worker {
         let is_ours = |want: &Want| (want.size, want.root) == (size, root);
         if !self.waiting.iter().any(is_ours) {
             // Nothing says that these entries are the log's. Only a new start can tell.
-            self.rewind()?;
+            self.rewind();
             return Err(ReplayError::OtherRoot { size });
         }
         if let Some(fault) = &tape.fault {
@@ -325,17 +325,17 @@ impl Worker {
                 Ok(())
             }
             Err(_) => {
-                self.rewind()?;
+                self.rewind();
                 Err(ReplayError::Unavailable("the replay broke off".into()))
             }
         }
     }
 
-    fn rewind(&mut self) -> Result<(), ReplayError> {
+    /// Forgets everything that was replayed; the next step begins anew.
+    fn rewind(&mut self) {
         self.tape = None;
         self.done = 0;
         self.show();
-        Ok(())
     }
 
     fn show(&self) {
