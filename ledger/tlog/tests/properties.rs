@@ -26,6 +26,13 @@ static SIGNERS: LazyLock<Vec<NoteSigner>> = LazyLock::new(|| {
     names.into_iter().zip(algorithms).map(make).collect()
 });
 
+/// Keys of witnesses, of both kinds.
+static WITNESSES: LazyLock<Vec<VerifierKey>> = LazyLock::new(|| {
+    let name: KeyName = "w".parse().expect("a key name");
+    let make = |n: u8| NoteSigner::from_seed(name.clone(), ALGORITHMS[1 + usize::from(n % 2)], &[n; 32]);
+    (0..5).map(|n| make(n).expect("a key").verifier().clone()).collect()
+});
+
 /// Everything that is read from bytes, one after the other. What is accepted must be written as it was read.
 fn read_all(bytes: &[u8]) {
     fn same<T: Display>(bytes: &[u8], read: Option<T>) {
@@ -114,9 +121,7 @@ fn policy() -> impl Strategy<Value = Vec<u8>> {
             let mut text = String::new();
             let mut free = Vec::new();
             for n in 0..witnesses {
-                let algorithm = ALGORITHMS[1 + n % 2];
-                let key = NoteSigner::from_seed("w".parse().expect("a name"), algorithm, &[n as u8; 32]);
-                text += &format!("witness w{n} {}\n", key.expect("a key").verifier());
+                text += &format!("witness w{n} {}\n", WITNESSES[n]);
                 free.push(format!("w{n}"));
             }
             for (n, (cut, all)) in groups.iter().enumerate() {
@@ -203,7 +208,7 @@ fn apply(bytes: &mut Vec<u8>, change: Change) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn what_is_written_is_read_back(signed in signed(), proof in proof(), request in request()) {
@@ -251,9 +256,12 @@ fn no_changed_byte_of_a_signed_note_passes_for_another_text() {
         let note = Note::new(text.clone(), vec![sign(signer)]).expect("a note");
         let bytes = note.to_string().into_bytes();
         let mut refused = [0; 2];
-        // Every bit of the text; of the long ML-DSA-44 signature every eleventh byte is enough.
-        let places = (0..bytes.len()).filter(|at| *at < text.len() + 80 || at % 11 == 0);
-        for (at, bit) in places.flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        // One bit in each byte, of a long signature in some; for plain Ed25519 every bit.
+        let some = key.algorithm() != Algorithm::Ed25519;
+        let places = (0..bytes.len()).filter(|at| *at < text.len() + 60 || at % 7 == 0);
+        let bits =
+            places.flat_map(|at| (0..8).filter(move |bit| !some || *bit == at % 8).map(move |bit| (at, bit)));
+        for (at, bit) in bits {
             let mut changed = bytes.clone();
             changed[at] ^= 1 << bit;
             match Note::parse(&changed) {
@@ -266,6 +274,6 @@ fn no_changed_byte_of_a_signed_note_passes_for_another_text() {
                 },
             }
         }
-        assert!(refused[0] > 100 && refused[1] > 100, "{refused:?}");
+        assert!(refused[0] > 30 && refused[1] > 30, "{refused:?}");
     }
 }
