@@ -62,6 +62,8 @@ impl Daichod {
             .args(["--listen", "127.0.0.1:0"])
             .arg("--port-file")
             .arg(&port_file)
+            .arg("--operator-key")
+            .arg(folder.join("operator.pem"))
             .args(flags)
             .stdout(Stdio::null())
             .stderr(log)

@@ -11,7 +11,9 @@ use daicho_client::proto::{
 };
 use daicho_client::{Client, DocumentHash, Emitter, Enactment, Instant, SigningKey, document_chunks, event};
 use daicho_core::{Origin, sign_statement};
-use daicho_engine::{Engine, EngineConfig, Founding, found};
+use daicho_engine::{Authority, Engine, EngineConfig, FileGuard, Founding, found};
+use daicho_store::Store;
+use daicho_tlog::{Algorithm, Checkpoint, NoteSigner};
 
 /// The scheme that is played.
 pub const SCHEME: &str = "queue_notice_service";
@@ -29,7 +31,7 @@ pub struct Play {
 
 impl Play {
     /// Name of a ledger in this process.
-    pub const ORIGIN: &str = "test.example/ledger+simulated";
+    pub const ORIGIN: &str = "test.example/ledger/simulated";
 
     /// Enacts the scheme and authorises the contractor's key.
     ///
@@ -78,10 +80,35 @@ impl Play {
             operator_key: &SigningKey::from_seed(&[40; 32]),
             ward: ("ward".into(), "新宿区".into()),
             ward_key: Self::ward_key().public(),
+            checkpoint_keys: vec![Self::checkpoint_key()?.verifier().to_string()],
             at: Self::start(),
         };
         found(data, &founding)?;
+        let store = Store::open_read_only(data)?;
+        let head = store.head()?;
+        let first = Checkpoint::new(Self::ORIGIN, head.size.get(), head.root)?;
+        FileGuard::open(&data.with_extension("guard"))?.renew(&first)?;
         Ok(())
+    }
+
+    /// Key that signs the checkpoints of a ledger in this process.
+    ///
+    /// # Errors
+    /// Never; the name is fit.
+    pub fn checkpoint_key() -> anyhow::Result<NoteSigner> {
+        Ok(NoteSigner::from_seed(Self::ORIGIN.parse()?, Algorithm::Ed25519, &[43; 32])?)
+    }
+
+    /// What a ledger in this process signs with: the guard is the file beside its folder.
+    ///
+    /// # Errors
+    /// When the guard cannot be opened.
+    pub fn authority(data: &Path) -> anyhow::Result<Authority> {
+        Ok(Authority {
+            operator: Some(SigningKey::from_seed(&[40; 32])),
+            checkpoint_keys: vec![Self::checkpoint_key()?],
+            guard: Box::new(FileGuard::open(&data.with_extension("guard"))?),
+        })
     }
 
     /// The first statements of the ward, numbered from 1: scheme, contractor with its key, limits.
@@ -116,7 +143,7 @@ impl Play {
     /// When anything of it is refused.
     pub async fn start_here(data: &Path, config: EngineConfig) -> anyhow::Result<Arc<Engine>> {
         Self::found_here(data)?;
-        let engine = Engine::start(data, config)?;
+        let engine = Engine::start(data, config, Self::authority(data)?)?;
         for statement in Self::opening()? {
             let receipt = engine.append(statement).await?;
             ensure!(!receipt.repeated, "the opening of a new ledger is new");

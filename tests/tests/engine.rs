@@ -10,6 +10,7 @@ use daicho_core::{Entry, EntryIndex, Instant, Refusal, RefusalCode, SigningKey, 
 use daicho_custody::state::{SequenceRecord, Table, View as _, decode, key};
 use daicho_engine::{Engine, EngineConfig, EngineError, Receipt};
 use daicho_tests::{Play, SCHEME, collected, deleted};
+use daicho_tlog::{SignedCheckpoint, TreeHash, merkle};
 use daicho_verify::Auditor;
 use futures::executor::block_on;
 use futures::future::join_all;
@@ -41,6 +42,21 @@ impl Stage {
         })
     }
 
+    /// The receipt without its proof, which holds: the entry is in the tree of a checkpoint that the ledger's key signed.
+    fn proven(&self, mut receipt: Receipt) -> Receipt {
+        let proof = receipt.proof.take().expect("a proof comes with the receipt");
+        let signed = SignedCheckpoint::parse(proof.checkpoint.as_bytes()).expect("a signed note");
+        signed.verify([Play::checkpoint_key().expect("a key").verifier()]).expect("signed by the ledger");
+        let entry = self.engine.store().entry(receipt.entry).expect("readable").expect("recorded");
+        assert_eq!(Entry::decode(&entry).expect("an entry").previous, receipt.previous);
+        let checkpoint = signed.checkpoint();
+        assert_eq!(checkpoint.size(), proof.size);
+        let leaf = TreeHash::of_leaf(&entry);
+        merkle::verify_inclusion(&leaf, receipt.entry.get(), proof.size, &proof.hashes, checkpoint.root())
+            .expect("proven");
+        receipt
+    }
+
     fn entries(&self) -> Vec<Vec<u8>> {
         let snapshot = self.engine.store().snapshot();
         snapshot.entries(EntryIndex::new(0)).map(|row| row.expect("readable")).collect()
@@ -60,7 +76,9 @@ impl Stage {
         let Self { folder, engine, ward_next } = self;
         engine.stop();
         drop(engine);
-        let engine = Engine::start(&folder.path().join("data"), EngineConfig::default()).expect("starts");
+        let data = folder.path().join("data");
+        let authority = Play::authority(&data).expect("keys and guard");
+        let engine = Engine::start(&data, EngineConfig::default(), authority).expect("starts");
         Self { folder, engine, ward_next }
     }
 
@@ -103,7 +121,8 @@ fn code(result: &Result<Receipt, Refusal>) -> Option<RefusalCode> {
 #[test]
 fn a_full_queue_refuses_and_loses_nothing() {
     const MANY: usize = 40;
-    let stage = Stage::new(EngineConfig { queue_kib: 64, check_threads: 2, max_group: 4 });
+    let stage =
+        Stage::new(EngineConfig { queue_kib: 64, check_threads: 2, max_group: 4, ..EngineConfig::default() });
     let statements: Vec<_> = (stage.ward_next..).take(MANY).map(large).collect();
 
     // Three of 21 KiB fill the room: until they are committed, every other one is refused.
@@ -180,19 +199,20 @@ fn the_same_statement_gets_the_first_receipt_in_its_group_in_later_groups_and_af
     let before = stage.size();
     let group = stage.append_group(vec![collect(1, "a"), collect(1, "a"), collect(2, "b"), collect(1, "a")]);
     let group: Vec<Receipt> = group.into_iter().map(|result| result.expect("recorded")).collect();
-    let first = group[0];
+    let group: Vec<Receipt> = group.into_iter().map(|receipt| stage.proven(receipt)).collect();
+    let first = group[0].clone();
     assert!(!first.repeated && !group[2].repeated);
     assert_eq!(group[2].entry.get(), first.entry.get() + 1, "what is repeated takes no place");
     let again = Receipt { repeated: true, ..first };
-    assert_eq!((group[1], group[3]), (again, again));
+    assert_eq!((&group[1], &group[3]), (&again, &again));
 
     // The clock moves; the answer does not.
     let clock = stage.engine.simulated_clock().expect("a simulated ledger");
     assert!(clock.advance(Play::start().plus_ms(3_600_000)));
-    assert_eq!(stage.append(collect(1, "a")), Ok(again));
+    assert_eq!(stage.append(collect(1, "a")).map(|r| stage.proven(r)), Ok(again.clone()));
     assert_eq!(stage.size(), before + 2);
     let stage = stage.restarted();
-    assert_eq!(stage.append(collect(1, "a")), Ok(again));
+    assert_eq!(stage.append(collect(1, "a")).map(|r| stage.proven(r)), Ok(again));
     assert_eq!(stage.size(), before + 2);
     stage.audit();
 }
@@ -214,13 +234,14 @@ fn of_two_statements_with_one_number_one_is_recorded() {
         sign_statement(Play::ORIGIN, &signers, vec![collected(Play::start(), id)])
     };
     let n = stage.ward_next;
-    let first = stage.append(joint(n, 2, "d")).expect("recorded");
+    let first = stage.proven(stage.append(joint(n, 2, "d")).expect("recorded"));
+    let again = Receipt { repeated: true, ..first };
     assert_eq!(code(&stage.append(joint(n, 3, "e"))), Some(RefusalCode::SequenceUsed));
     assert_eq!(code(&stage.append(large(n))), Some(RefusalCode::SequenceUsed));
-    assert_eq!(stage.append(joint(n, 2, "d")), Ok(Receipt { repeated: true, ..first }));
+    assert_eq!(stage.append(joint(n, 2, "d")).map(|r| stage.proven(r)), Ok(again.clone()));
     let stage = stage.restarted();
     assert_eq!(code(&stage.append(collect(1, "b"))), Some(RefusalCode::SequenceUsed));
-    assert_eq!(stage.append(joint(n, 2, "d")), Ok(Receipt { repeated: true, ..first }));
+    assert_eq!(stage.append(joint(n, 2, "d")).map(|r| stage.proven(r)), Ok(again));
     stage.audit();
 }
 
@@ -329,7 +350,7 @@ fn recorded_time_stands_with_the_clock_and_never_goes_back() {
 
 /// Lets `change` write to the files of a stopped ledger past the store.
 fn alter(data: &Path, change: impl FnOnce(&rocksdb::DB)) {
-    let families = ["entries", "statements", "state", "meta"];
+    let families = ["entries", "statements", "state", "tiles", "checkpoints", "meta"];
     let db = rocksdb::DB::open_cf(&rocksdb::Options::default(), data, families).expect("opens");
     change(&db);
     for family in families {
@@ -357,13 +378,14 @@ fn stopped() -> (tempfile::TempDir, [u8; 8]) {
 }
 
 fn start(folder: &tempfile::TempDir) -> Result<Arc<Engine>, EngineError> {
-    Engine::start(&folder.path().join("data"), EngineConfig::default())
+    let data = folder.path().join("data");
+    Engine::start(&data, EngineConfig::default(), Play::authority(&data).expect("keys and guard"))
 }
 
 #[track_caller]
 fn assert_stopped_by_head(folder: &tempfile::TempDir, what: &str) {
     match start(folder) {
-        Err(EngineError::Head(_)) => {}
+        Err(EngineError::Head(_) | EngineError::Tree(_)) => {}
         Err(other) => panic!("{what}: {other}"),
         Ok(_) => panic!("{what}: the engine starts"),
     }
@@ -391,13 +413,13 @@ fn a_damaged_last_entry_stops_the_start_until_it_is_mended() {
     start(&folder).expect("the entry is as it was").stop();
 }
 
-/// `size (8), chain (32), time (8), custody (32)`.
+/// `size (8), chain (32), time (8), root (32), custody (32)`.
 fn start_with_each_byte_of_the_head_flipped(bytes: impl Iterator<Item = usize>) {
     let (folder, _) = stopped();
     let data = folder.path().join("data");
     let mut sound = Vec::new();
     alter(&data, |db| sound = get(db, "meta", b"head"));
-    assert_eq!(sound.len(), 80);
+    assert_eq!(sound.len(), 112);
     for at in bytes {
         let mut damaged = sound.clone();
         damaged[at] ^= 1;
@@ -411,6 +433,11 @@ fn start_with_each_byte_of_the_head_flipped(bytes: impl Iterator<Item = usize>) 
 #[test]
 fn a_head_with_another_size_or_chain_hash_stops_the_start() {
     start_with_each_byte_of_the_head_flipped(0..40);
+}
+
+#[test]
+fn a_head_with_another_root_stops_the_start() {
+    start_with_each_byte_of_the_head_flipped(48..80);
 }
 
 /// The writer takes the later of clock and head, so a head whose time was set back lets recorded time go back, and
@@ -427,7 +454,7 @@ fn a_head_that_is_cut_or_missing_stops_the_start() {
     let mut sound = Vec::new();
     alter(&data, |db| {
         sound = get(db, "meta", b"head");
-        put(db, "meta", b"head", &sound[..79]);
+        put(db, "meta", b"head", &sound[..111]);
     });
     assert!(matches!(start(&folder), Err(EngineError::Store(_))));
     alter(&data, |db| db.delete_cf(db.cf_handle("meta").expect("opened"), b"head").expect("deleted"));

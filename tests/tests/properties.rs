@@ -531,7 +531,9 @@ proptest! {
         one.engine.stop();
         let said = one.said;
         drop(one.engine);
-        let again = Engine::start(&folder.path().join("one"), EngineConfig::default()).expect("starts");
+        let data = folder.path().join("one");
+        let authority = Play::authority(&data).expect("keys and guard");
+        let again = Engine::start(&data, EngineConfig::default(), authority).expect("starts");
         prop_assert_eq!(*again.head().borrow(), head);
         prop_assert!(entries(&again) == bytes, "the restart changed the entries");
         let snapshot = again.store().snapshot();

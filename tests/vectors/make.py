@@ -258,7 +258,10 @@ def state():
         rows.append({"entry": index, "changes": {k.hex(): v.hex() for k, v in sorted(changes.items())}, "custody": custody.hex()})
     removed = digest(bytes(32), {state_key("c", "s", "a"): b"\x01\x02", state_key("c", "s", "b"): None})
     last = ledger()["entries"][1]
-    head = (2).to_bytes(8, "big") + bytes.fromhex(last["chain_hash"]) + last["recorded_ms"].to_bytes(8, "big") + custody
+    # RFC 6962 §2.1: leaves, and the node over both.
+    leaves = [hashlib.sha256(b"\0" + bytes.fromhex(e["entry"])).digest() for e in ledger()["entries"][:2]]
+    root = hashlib.sha256(b"\1" + leaves[0] + leaves[1]).digest()
+    head = (2).to_bytes(8, "big") + bytes.fromhex(last["chain_hash"]) + last["recorded_ms"].to_bytes(8, "big") + root + custody
     row = (1).to_bytes(8, "big") + bytes.fromhex(last["statement_hash"])
     return HEADER | {
         "keys": keys(), "records": records(), "folded": rows,

@@ -19,6 +19,8 @@ pub(crate) fn event_name_suffix(name: &str, lang: Lang) -> String {
         "contract_settled" => "契約の確定",
         "subcontract_approved" => "再委託の承諾",
         "recipient_approved" => "提供先の承認",
+        "checkpoint_keys_named" => "検査点の鍵の指定",
+        "sealed" => "封緘",
         "collected" => "収集",
         "handover_given" => "引渡し",
         "handover_received" => "受領",
@@ -117,6 +119,14 @@ fn governance(fact: &Fact, lang: Lang) -> Option<String> {
             let who = with_member(&f.party, &f.member);
             lang.either(format!("提供先 {who} を承認"), format!("recipient {who} approved"))
         }
+        Fact::CheckpointKeysNamed(f) => lang.either(
+            format!("検査点に署名する鍵を指定（{}個）", f.keys.len()),
+            format!("{} keys named to sign checkpoints", f.keys.len()),
+        ),
+        Fact::Sealed(f) => lang.either(
+            format!("記録 {} までを封緘", f.after_entry),
+            format!("sealed up to entry {}", f.after_entry),
+        ),
         Fact::Corrected(f) => {
             let event = f.event.saturating_add(1);
             lang.either(

@@ -103,6 +103,17 @@ impl fmt::Debug for ChainHash {
     }
 }
 
+/// The place that an entry takes: what it is told by the ledger, and not by its statement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Position.
+    pub index: EntryIndex,
+    /// Time of recording. Never before that of the entry ahead.
+    pub recorded: Instant,
+    /// Chain hash of the entry ahead, or of the origin for entry 0.
+    pub previous: ChainHash,
+}
+
 /// An entry.
 ///
 /// ```text
@@ -130,6 +141,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Its place.
+    pub fn place(&self) -> Place {
+        Place { index: self.index, recorded: self.recorded, previous: self.previous }
+    }
+
     /// The entry's bytes.
     pub fn encode(&self) -> Vec<u8> {
         let signatures = &self.statement.signatures;

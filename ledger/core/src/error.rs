@@ -34,6 +34,8 @@ pub enum RefusalCode {
     SchemeRejected,
     /// A certificate covers a deletion whose verification failed. Erase again first.
     VerificationFailed,
+    /// A seal that does not state the entry right before it and the chain hash there. Seal anew.
+    WrongSeal,
     /// The server's queue is full. Nothing was written; send the same request again.
     QueueFull,
     /// The server is stopping, or its disk failed. Nothing more is written until it starts again.
@@ -42,7 +44,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every reason.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Malformed,
         Self::TooLarge,
         Self::WrongOrigin,
@@ -56,6 +58,7 @@ impl RefusalCode {
         Self::FutureTime,
         Self::SchemeRejected,
         Self::VerificationFailed,
+        Self::WrongSeal,
         Self::QueueFull,
         Self::WriterClosed,
     ];
@@ -76,6 +79,7 @@ impl RefusalCode {
             Self::FutureTime => "FUTURE_TIME",
             Self::SchemeRejected => "SCHEME_REJECTED",
             Self::VerificationFailed => "VERIFICATION_FAILED",
+            Self::WrongSeal => "WRONG_SEAL",
             Self::QueueFull => "QUEUE_FULL",
             Self::WriterClosed => "WRITER_CLOSED",
         }

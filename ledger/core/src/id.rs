@@ -42,10 +42,11 @@ pub fn check_text(field: impl fmt::Display, text: &str, max: usize) -> Result<()
 pub struct Origin(String);
 
 impl Origin {
-    /// What the name of a simulated ledger ends with, so that no one takes it for a real one.
-    pub const SIMULATED_SUFFIX: &'static str = "+simulated";
+    /// What the name of a simulated ledger ends with, and no other name does, so that no one takes it for a real one.
+    pub const SIMULATED_SUFFIX: &'static str = "/simulated";
 
-    /// An origin: 1 to 120 printable ASCII characters without spaces. `+` is kept for the simulated suffix.
+    /// An origin: 1 to 120 printable ASCII characters without spaces and `+`, so that it can name the key of a signed
+    /// note (C2SP signed-note).
     pub fn new(text: &str) -> Option<Self> {
         let base = text.strip_suffix(Self::SIMULATED_SUFFIX).unwrap_or(text);
         let fits = (1..=MAX_ID_LEN).contains(&text.len())
@@ -85,9 +86,9 @@ mod tests {
 
     #[test]
     fn a_simulated_ledger_shows_in_its_name() {
-        assert!(Origin::new("demo.example/ledger+simulated").is_some_and(|o| o.is_simulated()));
+        assert!(Origin::new("demo.example/ledger/simulated").is_some_and(|o| o.is_simulated()));
         assert!(Origin::new("demo.example/ledger").is_some_and(|o| !o.is_simulated()));
-        for bad in ["", "a b", "a+b", "+simulated", "台帳"] {
+        for bad in ["", "a b", "a+b", "/simulated", "台帳"] {
             assert!(Origin::new(bad).is_none(), "{bad}");
         }
     }

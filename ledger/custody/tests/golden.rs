@@ -193,7 +193,7 @@ fn the_first_entries_change_exactly_the_records_of_the_vectors() {
         let entry = Entry::decode(&bytes(&row["entry"])).expect("an entry");
         let parsed = ParsedStatement::parse(entry.statement.clone()).expect("well formed");
         let checked = parsed.check(word(&ledger["origin"]), find).expect("signatures verify");
-        let changes = fold.apply(&state, &checked, entry.recorded, entry.index).expect("accepted");
+        let changes = fold.apply(&state, &checked, entry.place()).expect("accepted");
         let found: BTreeMap<String, String> = changes
             .records
             .iter()

@@ -6,17 +6,22 @@ use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
 use daicho_core::{
-    ChainHash, CheckedStatement, Entry, EntryIndex, Instant, KeyId, Origin, ParsedStatement, Refusal,
-    RefusalCode, VerifyingKey, proto,
+    ChainHash, CheckedStatement, Entry, EntryIndex, Instant, KeyId, Origin, ParsedStatement, Place, Refusal,
+    RefusalCode, SigningKey, VerifyingKey, proto,
 };
-use daicho_custody::state::{KeyRecord, Scan as _, Table, Txn, decode, key};
+use daicho_custody::state::{
+    CheckpointKeysRecord, KeyRecord, Scan as _, SequenceRecord, Table, Txn, decode, key as state_key,
+};
 use daicho_custody::{FindingCode, Fold, FoldError};
 use daicho_store::{Head, Store};
+use daicho_tlog::merkle::{Frontier, Nodes as _};
+use daicho_tlog::{NoteSigner, TreeHash, VerifierKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::metrics as names;
-use crate::writer::{Job, Writer};
-use crate::{Clock, EngineError, SimulatedClock, SystemClock};
+use crate::publisher::{Published, Publisher, check_guard};
+use crate::writer::{Job, Operator, Seal, Writer};
+use crate::{Clock, EngineError, ForkGuard, SimulatedClock, SystemClock};
 
 /// How the engine is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,16 +32,39 @@ pub struct EngineConfig {
     pub check_threads: usize,
     /// Most statements that share one synced write.
     pub max_group: usize,
+    /// Time from one seal to the next, in milliseconds of the ledger's clock. 0: only on request.
+    pub seal_every_ms: u64,
+}
+
+/// What a running ledger signs with, and what keeps it from signing two histories.
+pub struct Authority {
+    /// The operator's key, for seals and for naming checkpoint keys. `None`: neither is possible.
+    pub operator: Option<SigningKey>,
+    /// Keys that sign every checkpoint, under the ledger's origin name. At least one.
+    pub checkpoint_keys: Vec<NoteSigner>,
+    /// Holds the last signed checkpoint.
+    pub guard: Box<dyn ForkGuard>,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { queue_kib: 64 * 1024, check_threads: 0, max_group: 2_048 }
+        Self { queue_kib: 64 * 1024, check_threads: 0, max_group: 2_048, seal_every_ms: 0 }
     }
 }
 
+/// That an entry is in a signed tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InclusionProof {
+    /// Number of leaves of the tree.
+    pub size: u64,
+    /// The leaf's sibling first (RFC 6962 §2.1.1).
+    pub hashes: Vec<TreeHash>,
+    /// The signed note over the tree.
+    pub checkpoint: Arc<str>,
+}
+
 /// Where a statement is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
     /// Its entry.
     pub entry: EntryIndex,
@@ -44,8 +72,12 @@ pub struct Receipt {
     pub recorded: Instant,
     /// Chain hash up to and with the entry.
     pub chain: ChainHash,
+    /// Chain hash before it.
+    pub previous: ChainHash,
     /// Whether it had been recorded before.
     pub repeated: bool,
+    /// Proof in the checkpoint of its commit group. `None`: recorded and not published yet.
+    pub proof: Option<InclusionProof>,
 }
 
 /// What recording a statement would do.
@@ -80,17 +112,21 @@ pub struct Engine {
     checks: crossbeam_channel::Sender<CheckTask>,
     jobs: RwLock<Option<crossbeam_channel::Sender<Job>>>,
     head: watch::Receiver<Head>,
-    writer: std::sync::Mutex<Option<JoinHandle<()>>>,
+    published: watch::Receiver<Option<Published>>,
+    seals: bool,
+    threads: std::sync::Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Engine {
     /// Opens a ledger and starts its threads.
     ///
     /// # Errors
-    /// When the folder holds no ledger, the disk fails, or head and last entry do not fit together.
-    pub fn start(path: &Path, config: EngineConfig) -> Result<Arc<Self>, EngineError> {
+    /// When the folder holds no ledger, the disk fails, head, last entry and Merkle tree do not fit together, the
+    /// checkpoint keys cannot be used, or the fork guard says that signing could make a fork.
+    pub fn start(path: &Path, config: EngineConfig, authority: Authority) -> Result<Arc<Self>, EngineError> {
         let store = Arc::new(Store::open(path)?);
         let head = checked_head(&store)?;
+        let frontier = checked_tree(&store, &head)?;
         let ledger = daicho_custody::fold::ledger_record(&Txn::new(&*store))?;
         let origin = Origin::new(&ledger.origin).ok_or_else(|| EngineError::Head("origin".into()))?;
         let simulated = ledger.simulated.then(|| Arc::new(SimulatedClock::new(head.recorded)));
@@ -99,18 +135,44 @@ impl Engine {
             None => Arc::new(SystemClock),
         };
         let keys = load_keys(&store)?;
+        let Authority { operator, checkpoint_keys, mut guard } = authority;
+        let guarded = guard.read()?;
+        check_guard(guarded.as_ref(), &store, &origin, head.size.get())?;
+        let operator = operator
+            .map(|key| load_operator(key, &store, &ledger.operator, &head, config.seal_every_ms))
+            .transpose()?;
+        let new_keys = keys_to_name(&store, &origin, &checkpoint_keys, operator.is_some())?;
         let (head_sender, head_receiver) = watch::channel(head);
+        let (published_sender, published) = watch::channel(None);
         let (job_sender, job_receiver) = crossbeam_channel::unbounded();
+        let (group_sender, group_receiver) = crossbeam_channel::unbounded();
+        let publisher = Publisher {
+            store: Arc::clone(&store),
+            origin: origin.clone(),
+            keys: checkpoint_keys,
+            guard,
+            guarded,
+            waiting: None,
+            published: published_sender,
+        };
+        let publisher = std::thread::Builder::new()
+            .name("daicho-publisher".into())
+            .spawn(move || publisher.run(&group_receiver))?;
+        let seals = operator.is_some();
         let writer = Writer {
             store: Arc::clone(&store),
             clock: Arc::clone(&clock),
             keys: Arc::clone(&keys),
             head: head_sender,
             max_group: config.max_group.max(1),
+            origin: origin.clone(),
+            operator,
+            frontier,
+            publisher: group_sender,
         };
         let writer = std::thread::Builder::new()
             .name("daicho-writer".into())
-            .spawn(move || writer.run(head, &job_receiver))?;
+            .spawn(move || writer.run(head, new_keys, &job_receiver))?;
         let checks = start_checkers(&config, &origin, &keys)?;
         let room = Arc::new(Semaphore::new(config.queue_kib.max(64) as usize));
         Ok(Arc::new(Self {
@@ -124,7 +186,9 @@ impl Engine {
             checks,
             jobs: RwLock::new(Some(job_sender)),
             head: head_receiver,
-            writer: std::sync::Mutex::new(Some(writer)),
+            published,
+            seals,
+            threads: std::sync::Mutex::new(vec![writer, publisher]),
         }))
     }
 
@@ -171,11 +235,46 @@ impl Engine {
     ) -> Result<oneshot::Receiver<Vec<Result<Receipt, Refusal>>>, Refusal> {
         metrics::gauge!(names::QUEUE)
             .set((self.config.queue_kib as usize).saturating_sub(self.room.available_permits()) as f64);
+        self.send(checked.statements, Some(checked.permits), Seal::No)
+    }
+
+    fn send(
+        &self,
+        statements: Vec<Result<CheckedStatement, Refusal>>,
+        permits: Option<OwnedSemaphorePermit>,
+        seal: Seal,
+    ) -> Result<oneshot::Receiver<Vec<Result<Receipt, Refusal>>>, Refusal> {
         let (answer, receipts) = oneshot::channel();
-        let job = Job { statements: checked.statements, permits: checked.permits, answer };
         let jobs = self.jobs.read().map_err(|_| closed())?;
+        let job = Job { statements, permits, answer, seal };
         jobs.as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())?;
         Ok(receipts)
+    }
+
+    /// Records a seal now.
+    ///
+    /// # Errors
+    /// [`RefusalCode::NotAuthorized`] when the server has no operator key; [`RefusalCode::WriterClosed`].
+    pub async fn seal(&self) -> Result<Receipt, Refusal> {
+        if !self.seals {
+            let text = "the server runs without the operator's key, which signs seals";
+            return Err(Refusal::new(RefusalCode::NotAuthorized, text));
+        }
+        let answer = self.send(Vec::new(), None, Seal::Now)?;
+        answer.await.map_err(|_| closed())?.pop().ok_or_else(closed)?
+    }
+
+    /// Records a seal if the interval is over and entries came since the last one. Call it now and then.
+    pub fn seal_when_due(&self) {
+        if self.seals && self.config.seal_every_ms != 0 {
+            // The writer has stopped: nothing is left to seal.
+            let _ = self.send(Vec::new(), None, Seal::WhenDue);
+        }
+    }
+
+    /// The newest checkpoint; changes with every commit. `None` for a moment after the start.
+    pub fn published(&self) -> watch::Receiver<Option<Published>> {
+        self.published.clone()
     }
 
     /// What recording a statement now would do.
@@ -188,7 +287,8 @@ impl Engine {
         let head = *self.head.borrow();
         let recorded = self.clock.now().max(head.recorded);
         let snapshot = self.store.snapshot();
-        match Fold::default().apply(&snapshot, &checked, recorded, head.size.next_index()) {
+        let place = Place { index: head.size.next_index(), recorded, previous: head.chain };
+        match Fold::default().apply(&snapshot, &checked, place) {
             Ok(changes) => Ok(Validation { changed: changes.records.len(), findings: changes.findings }),
             Err(FoldError::Refused(refusal)) => Err(refusal),
             Err(FoldError::State(_)) => Err(closed()),
@@ -200,11 +300,11 @@ impl Engine {
         if let Ok(mut jobs) = self.jobs.write() {
             jobs.take();
         }
-        let writer = self.writer.lock().ok().and_then(|mut writer| writer.take());
-        if let Some(writer) = writer
-            && writer.join().is_err()
-        {
-            tracing::error!("the writer ended in a panic");
+        let threads = self.threads.lock().map(|mut threads| std::mem::take(&mut *threads));
+        for thread in threads.unwrap_or_default() {
+            if thread.join().is_err() {
+                tracing::error!("the writer or the publisher ended in a panic");
+            }
         }
         if let Err(error) = self.store.flush() {
             tracing::warn!(%error, "flush failed; the log is intact and is read at the next start");
@@ -269,9 +369,74 @@ fn checked_head(store: &Store) -> Result<Head, EngineError> {
     Ok(head)
 }
 
+/// Reads the right edge of the tree and checks that it has the head's root and the last entry as its last leaf.
+fn checked_tree(store: &Store, head: &Head) -> Result<Frontier, EngineError> {
+    let tree = |error: &dyn std::fmt::Display| EngineError::Tree(error.to_string());
+    let size = head.size.get();
+    let nodes = store.nodes(head.size);
+    let frontier = Frontier::read(&nodes, size).map_err(|error| tree(&error))?;
+    if frontier.root() != head.root {
+        return Err(tree(&"its root is another"));
+    }
+    let last = store.entry(EntryIndex::new(size - 1))?.unwrap_or_default();
+    let leaf = nodes.node(0, size - 1).map_err(|error| tree(&error))?;
+    if leaf != TreeHash::of_leaf(&last) {
+        return Err(tree(&"its last leaf is not the last entry"));
+    }
+    Ok(frontier)
+}
+
+fn load_operator(
+    key: SigningKey,
+    store: &Store,
+    party: &str,
+    head: &Head,
+    seal_every_ms: u64,
+) -> Result<Operator, EngineError> {
+    let txn = Txn::new(store);
+    let id = key.public().id().to_string();
+    let record = txn.get::<KeyRecord>(&state_key(Table::Key, &[&id]))?;
+    if record.is_none_or(|record| record.party != party || record.revoked.is_some()) {
+        return Err(EngineError::CheckpointKeys(format!(
+            "key {id} is not, or no longer, a key of the operator `{party}`"
+        )));
+    }
+    let used: SequenceRecord = txn.get(&state_key(Table::Sequence, &[&id]))?.unwrap_or_default();
+    Ok(Operator { key, next: used.last() + 1, seal_every_ms, sealed: (head.recorded, head.size.get()) })
+}
+
+/// The verifier keys to name in the ledger, when they are not those that it names now.
+fn keys_to_name(
+    store: &Store,
+    origin: &Origin,
+    signers: &[NoteSigner],
+    may_name: bool,
+) -> Result<Option<Vec<String>>, EngineError> {
+    let fault = |text: String| Err(EngineError::CheckpointKeys(text));
+    if signers.is_empty() {
+        return fault("none is given; every checkpoint needs a signature".into());
+    }
+    let keys: Vec<&VerifierKey> = signers.iter().map(NoteSigner::verifier).collect();
+    if let Some(other) = keys.iter().find(|key| key.name().as_str() != origin.as_str()) {
+        return fault(format!("a key is for `{}`, the ledger is `{origin}`", other.name()));
+    }
+    let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    let record: Option<CheckpointKeysRecord> = Txn::new(store).get(&state_key(Table::CheckpointKeys, &[]))?;
+    let named = record.and_then(|mut record| record.sets.pop()).map(|(_, keys)| keys).unwrap_or_default();
+    if named == keys {
+        return Ok(None);
+    }
+    if !may_name {
+        return fault(
+            "they are not those that the ledger names; naming new ones takes the operator's key".into(),
+        );
+    }
+    Ok(Some(keys))
+}
+
 fn load_keys(store: &Store) -> Result<KeyRing, EngineError> {
     let mut keys = HashMap::new();
-    for row in store.snapshot().scan(&key(Table::Key, &[]), None) {
+    for row in store.snapshot().scan(&state_key(Table::Key, &[]), None) {
         let record: KeyRecord = decode(&row?.1)?;
         if let Some(ready) = record.public.to_verifying_key() {
             keys.insert(record.public.id(), Arc::new(ready));

@@ -20,6 +20,18 @@ pub enum EngineError {
     /// The last entry and the head do not fit together.
     #[error("the head does not match the last entry ({0}); run `daichod fsck`")]
     Head(String),
+    /// Signing could make a fork.
+    #[error(transparent)]
+    Fork(#[from] crate::ForkRisk),
+    /// The fork guard.
+    #[error(transparent)]
+    Guard(#[from] crate::GuardError),
+    /// The keys that sign checkpoints are not those that the ledger names.
+    #[error("checkpoint keys: {0}")]
+    CheckpointKeys(String),
+    /// The Merkle tree on disk is not that of the entries.
+    #[error("the Merkle tree does not match the head ({0}); run `daichod fsck`")]
+    Tree(String),
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(#[from] std::io::Error),

@@ -9,13 +9,15 @@ use daicho_core::{
 };
 use daicho_custody::{FOLD_VERSION, Fold, FoldError, state::MemoryState};
 use daicho_store::{Commit, Head, StatementRow, Store};
+use daicho_tlog::TreeHash;
+use daicho_tlog::merkle::{Frontier, Growth};
 
 use crate::EngineError;
 
 /// What entry 0 says.
 #[derive(Debug)]
 pub struct Founding<'k> {
-    /// Name of the ledger. Ends in `+simulated` exactly when the clock is simulated.
+    /// Name of the ledger. Ends in `/simulated` exactly when the clock is simulated.
     pub origin: Origin,
     /// Party that runs the ledger.
     pub operator: (String, String),
@@ -25,6 +27,8 @@ pub struct Founding<'k> {
     pub ward: (String, String),
     /// Its first key.
     pub ward_key: PublicKey,
+    /// C2SP verifier keys, under the origin name, of the keys that sign checkpoints.
+    pub checkpoint_keys: Vec<String>,
     /// Time of entry 0.
     pub at: Instant,
 }
@@ -41,7 +45,7 @@ pub fn found(path: &Path, founding: &Founding<'_>) -> Result<ChainHash, EngineEr
     let public = founding.operator_key.public();
     let key = public.to_verifying_key();
     let checked = parsed.check(founding.origin.as_str(), |id| key.as_ref().filter(|_| *id == public.id()))?;
-    let changes = match Fold::default().apply(&MemoryState::new(), &checked, entry.recorded, entry.index) {
+    let changes = match Fold::default().apply(&MemoryState::new(), &checked, entry.place()) {
         Ok(changes) => changes,
         Err(FoldError::Refused(refusal)) => return Err(refusal.into()),
         Err(FoldError::State(error)) => return Err(error.into()),
@@ -51,10 +55,13 @@ pub fn found(path: &Path, founding: &Founding<'_>) -> Result<ChainHash, EngineEr
     let row = StatementRow { entry: entry.index, hash: checked.signed_hash() };
     let mut commit = Commit::default();
     store.add(&mut commit, entry.index, &bytes, &[(checked.id(), row)], &changes);
+    let growth = Growth::new(&Frontier::default(), [TreeHash::of_leaf(&bytes)]);
+    store.add_tiles(&mut commit, &growth)?;
     let head = Head {
         size: LedgerSize::new(1),
         chain: ChainHash::of_entry(&bytes),
         recorded: entry.recorded,
+        root: growth.root(),
         custody: changes.digest(&[0; 32]),
     };
     store.commit(commit, &head)?;
@@ -74,15 +81,16 @@ fn entry_zero(founding: &Founding<'_>) -> Entry {
         ward_label: founding.ward.1.clone(),
         ward_key: Some(founding.ward_key.to_proto()),
     };
-    let event = proto::Event {
+    let named = proto::CheckpointKeysNamed { keys: founding.checkpoint_keys.clone() };
+    let events = [Fact::LedgerOpened(opened), Fact::CheckpointKeysNamed(named)].map(|fact| proto::Event {
         occur_time_ms: founding.at.unix_ms(),
-        fact: Some(Fact::LedgerOpened(opened)),
+        fact: Some(fact),
         ..Default::default()
-    };
+    });
     Entry {
         index: EntryIndex::new(0),
         recorded: founding.at,
         previous: ChainHash::of_origin(&founding.origin),
-        statement: sign_statement(founding.origin.as_str(), &[(founding.operator_key, 1)], vec![event]),
+        statement: sign_statement(founding.origin.as_str(), &[(founding.operator_key, 1)], events.into()),
     }
 }

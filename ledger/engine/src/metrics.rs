@@ -10,6 +10,9 @@ pub(crate) const FINDINGS: &str = "daicho_findings_raised_total";
 pub(crate) const GROUP: &str = "daicho_commit_group_statements";
 pub(crate) const COMMIT: &str = "daicho_commit_seconds";
 pub(crate) const SIZE: &str = "daicho_ledger_entries";
+pub(crate) const PUBLISHED: &str = "daicho_published_entries";
+pub(crate) const UNPUBLISHED: &str = "daicho_groups_unpublished_total";
+pub(crate) const PUBLISH: &str = "daicho_publish_seconds";
 pub(crate) const QUEUE: &str = "daicho_append_queue_kib";
 
 /// Describes the metrics to the recorder in use.
@@ -21,6 +24,21 @@ pub fn describe() {
     describe_counter!(FINDINGS, Unit::Count, "findings raised when recording, by code");
     describe_histogram!(GROUP, Unit::Count, "statements that shared one synced write");
     describe_histogram!(COMMIT, Unit::Seconds, "time of one synced write");
-    describe_gauge!(SIZE, Unit::Count, "entries in the ledger");
+    describe_gauge!(SIZE, Unit::Count, "entries recorded: in the ledger and synced to disk");
+    describe_gauge!(
+        PUBLISHED,
+        Unit::Count,
+        "entries published: covered by a signed checkpoint that the guard holds"
+    );
+    describe_counter!(
+        UNPUBLISHED,
+        Unit::Count,
+        "commit groups answered without a proof because the guard was away"
+    );
+    describe_histogram!(
+        PUBLISH,
+        Unit::Seconds,
+        "time to sign the checkpoints of waiting groups and swap the guard"
+    );
     describe_gauge!(QUEUE, Unit::Kibibytes, "statement bytes received and not yet recorded");
 }

@@ -6,23 +6,49 @@ use std::time::Instant as Stopwatch;
 
 use daicho_core::proto::event::Fact;
 use daicho_core::{
-    ChainHash, CheckedStatement, Entry, LedgerSize, PublicKey, Refusal, RefusalCode, StatementId, proto,
+    ChainHash, CheckedStatement, Entry, LedgerSize, Origin, ParsedStatement, Place, PublicKey, Refusal,
+    RefusalCode, SigningKey, StatementId, proto, sign_statement,
 };
 use daicho_custody::{Fold, FoldError};
 use daicho_store::{Commit, Head, StatementRow, Store, StoreError};
+use daicho_tlog::TreeHash;
+use daicho_tlog::merkle::{Frontier, Growth};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::engine::KeyRing;
 use crate::metrics as names;
 use crate::overlay::Overlay;
+use crate::publisher::Recorded;
 use crate::{Clock, Receipt};
 
 /// Statements of one caller, in order.
 pub(crate) struct Job {
     pub(crate) statements: Vec<Result<CheckedStatement, Refusal>>,
     /// Room in the queue, given back when the job is answered.
-    pub(crate) permits: OwnedSemaphorePermit,
+    pub(crate) permits: Option<OwnedSemaphorePermit>,
     pub(crate) answer: oneshot::Sender<Vec<Result<Receipt, Refusal>>>,
+    /// Whether the operator's seal comes after them; its receipt is the last one.
+    pub(crate) seal: Seal,
+}
+
+/// Whether a seal is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seal {
+    No,
+    /// If the interval is over and entries came since the last one.
+    WhenDue,
+    Now,
+}
+
+/// What the operator itself signs and says.
+pub(crate) struct Operator {
+    pub(crate) key: SigningKey,
+    /// Next free number of the key.
+    pub(crate) next: u64,
+    /// Time from one seal to the next, in milliseconds. 0: only on request.
+    pub(crate) seal_every_ms: u64,
+    /// Time and size after the last seal, or at the start of this run.
+    pub(crate) sealed: (daicho_core::Instant, u64),
 }
 
 pub(crate) struct Writer {
@@ -31,10 +57,15 @@ pub(crate) struct Writer {
     pub(crate) keys: KeyRing,
     pub(crate) head: watch::Sender<Head>,
     pub(crate) max_group: usize,
+    pub(crate) origin: Origin,
+    pub(crate) operator: Option<Operator>,
+    /// Right edge of the Merkle tree.
+    pub(crate) frontier: Frontier,
+    pub(crate) publisher: crossbeam_channel::Sender<Recorded>,
 }
 
-/// Answers that wait for the sync.
-type Answered = (Job, Vec<Result<Receipt, Refusal>>);
+/// Answers that wait for the checkpoint.
+pub(crate) type Answered = (Job, Vec<Result<Receipt, Refusal>>);
 
 /// A commit group on its way to disk.
 struct Group<'w, 's> {
@@ -43,6 +74,8 @@ struct Group<'w, 's> {
     fold: &'w mut Fold,
     commit: Commit,
     head: Head,
+    /// Hashes of the new entries as leaves of the tree.
+    leaves: Vec<TreeHash>,
     /// Statements of this group, not yet in the store's index.
     placed: HashMap<StatementId, (StatementRow, Receipt)>,
     new_keys: Vec<PublicKey>,
@@ -54,11 +87,34 @@ struct Fatal(String);
 
 impl Writer {
     /// Runs until every sender is gone. After a failure it answers all with `WRITER_CLOSED` and writes nothing.
-    pub(crate) fn run(self, head: Head, jobs: &crossbeam_channel::Receiver<Job>) {
+    ///
+    /// `keys`: names these checkpoint keys first.
+    pub(crate) fn run(
+        mut self,
+        head: Head,
+        keys: Option<Vec<String>>,
+        jobs: &crossbeam_channel::Receiver<Job>,
+    ) {
         let store = Arc::clone(&self.store);
         let mut overlay = Overlay::new(&store);
         let mut fold = Fold::default();
         let mut head = head;
+        if let Some(keys) = keys {
+            match self.name_keys(keys, head, &mut overlay, &mut fold) {
+                Ok(next) => head = next,
+                Err(Fatal(reason)) => {
+                    tracing::error!(reason, "the writer is closed; restart the server and run fsck");
+                    for job in jobs {
+                        refuse_all(job);
+                    }
+                    return;
+                }
+            }
+        } else {
+            // Nothing new, and yet a checkpoint: the one before may not have been published.
+            let growth = Growth::new(&self.frontier, []);
+            let _ = self.publisher.send(Recorded { growth, answers: Vec::new() });
+        }
         while let Ok(first) = jobs.recv() {
             let group = collect(first, jobs, self.max_group);
             match self.write(group, head, &mut overlay, &mut fold) {
@@ -74,8 +130,28 @@ impl Writer {
         }
     }
 
+    /// Records which keys sign checkpoints from here on.
+    fn name_keys(
+        &mut self,
+        keys: Vec<String>,
+        head: Head,
+        overlay: &mut Overlay<'_>,
+        fold: &mut Fold,
+    ) -> Result<Head, Fatal> {
+        let Some(operator) = &mut self.operator else { return Ok(head) };
+        let event = proto::Event {
+            occur_time_ms: self.clock.now().max(head.recorded).unix_ms(),
+            fact: Some(Fact::CheckpointKeysNamed(proto::CheckpointKeysNamed { keys })),
+            ..Default::default()
+        };
+        let statement = operator.sign(&self.origin, event);
+        let (answer, _) = oneshot::channel();
+        let job = Job { statements: vec![statement], permits: None, answer, seal: Seal::No };
+        self.write(vec![job], head, overlay, fold)
+    }
+
     fn write(
-        &self,
+        &mut self,
         jobs: Vec<Job>,
         head: Head,
         overlay: &mut Overlay<'_>,
@@ -87,6 +163,7 @@ impl Writer {
             fold,
             commit: Commit::default(),
             head,
+            leaves: Vec::new(),
             placed: HashMap::new(),
             new_keys: Vec::new(),
             events: 0,
@@ -114,11 +191,32 @@ impl Writer {
             }
             answers.push((job, results));
         }
+        let wanted = answers.iter().map(|(job, _)| job.seal).max_by_key(|seal| *seal as u8);
+        if let (Some(operator), None) = (&mut self.operator, &fatal)
+            && operator.is_due(wanted.unwrap_or(Seal::No), &group.head, self.clock.now())
+        {
+            let result = match operator.seal(&mut group, &self.origin, self.clock.now()) {
+                Err(Placed::Fatal(reason)) => {
+                    fatal = Some(reason);
+                    Err(closed())
+                }
+                Err(Placed::Refused(refusal)) => Err(refusal),
+                Ok(receipt) => Ok(receipt),
+            };
+            for (_, results) in answers.iter_mut().filter(|(job, _)| job.seal == Seal::Now) {
+                results.push(result.clone());
+            }
+        }
         if let Some(reason) = fatal {
             return Err(give_up(answers, reason));
         }
-        let Group { commit, head: next, new_keys, events, .. } = group;
+        let Group { mut commit, head: mut next, leaves, new_keys, events, .. } = group;
+        let growth = Growth::new(&self.frontier, leaves);
+        next.root = growth.root();
         if !commit.is_empty() {
+            if let Err(error) = self.store.add_tiles(&mut commit, &growth) {
+                return Err(give_up(answers, error.to_string()));
+            }
             let size = commit.len();
             let watch = Stopwatch::now();
             // If we die before this returns, no caller has an answer and none can tell whether its statement is in.
@@ -132,13 +230,22 @@ impl Writer {
             metrics::counter!(names::RECORDED).increment(size as u64);
             metrics::counter!(names::EVENTS).increment(events);
             metrics::gauge!(names::SIZE).set(next.size.get() as f64);
+            self.frontier = growth.frontier();
             overlay.committed();
             self.admit(new_keys);
             self.head.send_replace(next);
             tracing::debug!(entries = size, ledger_size = next.size.get(), "group recorded");
         }
-        for (job, results) in answers {
+        let (proven, refused): (Vec<_>, Vec<_>) =
+            answers.into_iter().partition(|(_, results)| results.iter().any(Result::is_ok));
+        for (job, results) in refused {
             answer(job, results);
+        }
+        if next.size != head.size || !proven.is_empty() {
+            let group = Recorded { growth, answers: proven };
+            if let Err(crossbeam_channel::SendError(group)) = self.publisher.send(group) {
+                return Err(give_up(group.answers, "the publisher has stopped".into()));
+            }
         }
         Ok(next)
     }
@@ -169,12 +276,53 @@ impl From<StoreError> for Placed {
     }
 }
 
+impl Operator {
+    fn is_due(&self, wanted: Seal, head: &Head, now: daicho_core::Instant) -> bool {
+        let (at, size) = self.sealed;
+        let interval_over =
+            self.seal_every_ms != 0 && head.size.get() > size && now >= at.plus_ms(self.seal_every_ms as i64);
+        wanted == Seal::Now || interval_over
+    }
+
+    /// Adds a seal to the group.
+    fn seal(
+        &mut self,
+        group: &mut Group<'_, '_>,
+        origin: &Origin,
+        now: daicho_core::Instant,
+    ) -> Result<Receipt, Placed> {
+        let head = group.head;
+        let sealed =
+            proto::Sealed { after_entry: head.size.get() - 1, chain_hash: head.chain.as_bytes().to_vec() };
+        let event = proto::Event {
+            occur_time_ms: now.max(head.recorded).unix_ms(),
+            fact: Some(Fact::Sealed(sealed)),
+            ..Default::default()
+        };
+        let statement = self.sign(origin, event).map_err(Placed::Refused)?;
+        let receipt = group.place(&statement, now)?;
+        self.sealed = (now.max(head.recorded), group.head.size.get());
+        Ok(receipt)
+    }
+
+    /// Signs an event with the next number.
+    fn sign(&mut self, origin: &Origin, event: proto::Event) -> Result<CheckedStatement, Refusal> {
+        let signed = sign_statement(origin.as_str(), &[(&self.key, self.next)], vec![event]);
+        self.next += 1;
+        let public = self.key.public();
+        let key = public.to_verifying_key();
+        ParsedStatement::parse(signed)?
+            .check(origin.as_str(), |id| key.as_ref().filter(|_| *id == public.id()))
+    }
+}
+
 impl Group<'_, '_> {
     /// Gives a statement its index and time and folds it, or finds that it was recorded before.
     fn place(&mut self, statement: &CheckedStatement, now: daicho_core::Instant) -> Result<Receipt, Placed> {
         let index = self.head.size.next_index();
         let recorded = now.max(self.head.recorded);
-        let changes = match self.fold.apply(&*self.overlay, statement, recorded, index) {
+        let place = Place { index, recorded, previous: self.head.chain };
+        let changes = match self.fold.apply(&*self.overlay, statement, place) {
             Ok(changes) => changes,
             Err(FoldError::State(error)) => return Err(Placed::Fatal(error.to_string())),
             Err(FoldError::Refused(refusal)) if refusal.code == RefusalCode::SequenceUsed => {
@@ -196,14 +344,18 @@ impl Group<'_, '_> {
         }
         self.note_keys(statement);
         self.events += statement.body().events.len() as u64;
-        let receipt = Receipt { entry: index, recorded, chain, repeated: false };
+        let receipt =
+            Receipt { entry: index, recorded, chain, previous: entry.previous, repeated: false, proof: None };
         for (id, row) in rows {
-            self.placed.insert(id, (row, receipt));
+            self.placed.insert(id, (row, receipt.clone()));
         }
+        self.leaves.push(TreeHash::of_leaf(&bytes));
         self.head = Head {
             size: LedgerSize::new(index.get() + 1),
             chain,
             recorded,
+            // Known when the group is whole.
+            root: self.head.root,
             custody: changes.digest(&self.head.custody),
         };
         Ok(receipt)
@@ -216,7 +368,7 @@ impl Group<'_, '_> {
         if let Some((row, receipt)) = self.placed.get(&id) {
             let same = row.hash == hash;
             return if same {
-                Ok(Receipt { repeated: true, ..*receipt })
+                Ok(Receipt { repeated: true, ..receipt.clone() })
             } else {
                 Err(Placed::Refused(refusal))
             };
@@ -229,7 +381,8 @@ impl Group<'_, '_> {
         let entry = Entry::decode(&bytes).map_err(|_| damaged())?;
         metrics::counter!(names::REPEATED).increment(1);
         let chain = ChainHash::of_entry(&bytes);
-        Ok(Receipt { entry: row.entry, recorded: entry.recorded, chain, repeated: true })
+        let (recorded, previous) = (entry.recorded, entry.previous);
+        Ok(Receipt { entry: row.entry, recorded, chain, previous, repeated: true, proof: None })
     }
 
     fn note_keys(&mut self, statement: &CheckedStatement) {
@@ -253,11 +406,11 @@ fn collect(first: Job, jobs: &crossbeam_channel::Receiver<Job>, max: usize) -> V
     group
 }
 
-fn closed() -> Refusal {
+pub(crate) fn closed() -> Refusal {
     Refusal::new(RefusalCode::WriterClosed, "the ledger writer is closed after a storage failure")
 }
 
-fn answer(job: Job, results: Vec<Result<Receipt, Refusal>>) {
+pub(crate) fn answer(job: Job, results: Vec<Result<Receipt, Refusal>>) {
     for refusal in results.iter().filter_map(|r| r.as_ref().err()) {
         metrics::counter!(names::REFUSED, "reason" => refusal.code.reason()).increment(1);
     }
@@ -267,8 +420,8 @@ fn answer(job: Job, results: Vec<Result<Receipt, Refusal>>) {
 }
 
 fn refuse_all(job: Job) {
-    let results = job.statements.iter().map(|_| Err(closed())).collect();
-    answer(job, results);
+    let wanted = job.statements.len() + usize::from(job.seal == Seal::Now);
+    answer(job, (0..wanted).map(|_| Err(closed())).collect());
 }
 
 /// Nothing of the group may be acknowledged.

@@ -8,6 +8,6 @@ mod reader;
 mod store;
 
 pub use error::StoreError;
-pub use format::{Head, StatementRow};
+pub use format::{CheckpointRow, Head, StatementRow};
 pub use reader::Snapshot;
 pub use store::{Commit, Store};

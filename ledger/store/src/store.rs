@@ -4,16 +4,22 @@ use std::path::Path;
 
 use daicho_core::{ChainHash, Entry, EntryIndex, Instant, LedgerSize, Origin, StatementId};
 use daicho_custody::state::Changes;
+use daicho_tlog::TreeHash;
+use daicho_tlog::merkle::Growth;
+use daicho_tlog::tile::{self, Tile, TileNodes};
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
     Options, WriteBatch, WriteOptions,
 };
 
 use crate::format::{
-    CF_ENTRIES, CF_META, CF_STATE, CF_STATEMENTS, FORMAT, FORMAT_KEY, HEAD, Head, StatementRow, statement_key,
+    CF_CHECKPOINTS, CF_ENTRIES, CF_META, CF_STATE, CF_STATEMENTS, CF_TILES, CheckpointRow, FAMILIES, FORMAT,
+    FORMAT_KEY, HEAD, Head, StatementRow, statement_key, tile_key,
 };
 use crate::{Snapshot, StoreError};
 
+/// Length of a full tile.
+const TILE_BYTES: usize = 32 * tile::WIDTH as usize;
 /// Memory for blocks read back, in bytes.
 const CACHE_BYTES: usize = 128 << 20;
 
@@ -43,6 +49,7 @@ impl Store {
             size: LedgerSize::new(0),
             chain: ChainHash::of_origin(origin),
             recorded: Instant::EPOCH,
+            root: TreeHash::of_empty(),
             custody: [0; 32],
         };
         let mut batch = WriteBatch::default();
@@ -170,6 +177,144 @@ impl Store {
         Ok(None)
     }
 
+    /// Adds the nodes that a commit group adds to the Merkle tree.
+    ///
+    /// Each level of tiles gets one row, or one for each tile it reaches into. A tile that is full now is written
+    /// again as one row in place of its pieces.
+    ///
+    /// # Errors
+    /// When earlier pieces of a tile cannot be read.
+    pub fn add_tiles(&self, commit: &mut Commit, growth: &Growth) -> Result<(), StoreError> {
+        let tiles = self.cf(CF_TILES);
+        for level in (0..).take_while(|level| growth.new_size() >> (tile::HEIGHT * level) != 0) {
+            let (first, mut nodes) = growth.new_nodes(tile::HEIGHT * level);
+            let mut at = first;
+            while !nodes.is_empty() {
+                let start = at - at % tile::WIDTH;
+                let room = (start + tile::WIDTH - at) as usize;
+                let (piece, rest) = nodes.split_at(room.min(nodes.len()));
+                let bytes: Vec<u8> = piece.iter().flat_map(|hash| *hash.as_bytes()).collect();
+                if piece.len() == room && at != start {
+                    let mut whole = Vec::with_capacity(TILE_BYTES);
+                    for row in self.tile_pieces(level, start) {
+                        let (key, hashes) = row?;
+                        whole.extend_from_slice(&hashes);
+                        commit.batch.delete_cf(tiles, key);
+                    }
+                    whole.extend_from_slice(&bytes);
+                    if whole.len() != TILE_BYTES {
+                        return Err(StoreError::Damaged(format!("tile {level} of hash {start}")));
+                    }
+                    commit.batch.put_cf(tiles, tile_key(level, start), whole);
+                } else {
+                    commit.batch.put_cf(tiles, tile_key(level, at), bytes);
+                }
+                at += piece.len() as u64;
+                nodes = rest;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of one tile, in order.
+    fn tile_pieces(
+        &self,
+        level: u8,
+        start: u64,
+    ) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), StoreError>> + '_ {
+        let from = tile_key(level, start);
+        let end = tile_key(level, start + tile::WIDTH);
+        let mode = rocksdb::IteratorMode::From(&from, rocksdb::Direction::Forward);
+        let rows = self.db.iterator_cf(self.cf(CF_TILES), mode).map(|row| row.map_err(StoreError::from));
+        rows.take_while(move |row| row.as_ref().map_or(true, |(key, _)| **key < end[..]))
+    }
+
+    /// The bytes of a tile of hashes, as C2SP tlog-tiles serves them. `None` when the tree is not that large.
+    ///
+    /// # Errors
+    /// When the disk fails or a row is damaged.
+    pub fn tile(&self, wanted: Tile) -> Result<Option<Vec<u8>>, StoreError> {
+        let tile::Kind::Hashes(level) = wanted.kind else { return Ok(None) };
+        // No level above this has a node that fits 64 bits, and no such index is looked for.
+        let Some(start) = wanted.index.checked_mul(tile::WIDTH).filter(|_| level < 8) else {
+            return Ok(None);
+        };
+        if start.checked_add(tile::WIDTH).is_none() {
+            return Ok(None);
+        }
+        let mut bytes = Vec::with_capacity(TILE_BYTES);
+        let len = usize::from(wanted.width) * 32;
+        for row in self.tile_pieces(level, start) {
+            if bytes.len() >= len {
+                break;
+            }
+            let (key, hashes) = row?;
+            if key[..] != tile_key(level, start + bytes.len() as u64 / 32)[..] || hashes.len() % 32 != 0 {
+                return Err(StoreError::Damaged(format!("tile {wanted}")));
+            }
+            bytes.extend_from_slice(&hashes);
+        }
+        bytes.truncate(len);
+        Ok((bytes.len() == len).then_some(bytes))
+    }
+
+    /// The nodes of the tree of `size` leaves. Nothing of them is checked.
+    pub fn nodes(&self, size: LedgerSize) -> TileNodes<impl Fn(Tile) -> Result<Vec<u8>, StoreError> + '_> {
+        TileNodes::new(size.get(), |wanted| {
+            self.tile(wanted)?.ok_or_else(|| StoreError::Damaged(format!("{wanted} is missing")))
+        })
+    }
+
+    /// Keeps a checkpoint, or what was added to one. Synced.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn keep_checkpoint(&self, size: LedgerSize, row: &CheckpointRow) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.cf(CF_CHECKPOINTS), size.get().to_be_bytes(), row.encode());
+        self.write_synced(batch)
+    }
+
+    /// The checkpoint kept for a size.
+    ///
+    /// # Errors
+    /// When the disk fails or the row is damaged.
+    pub fn checkpoint(&self, size: LedgerSize) -> Result<Option<CheckpointRow>, StoreError> {
+        let bytes = self.db.get_cf(self.cf(CF_CHECKPOINTS), size.get().to_be_bytes())?;
+        bytes.map(|bytes| CheckpointRow::decode(&bytes)).transpose()
+    }
+
+    /// Kept checkpoints of at most `from`, the largest first.
+    pub fn checkpoints_down(
+        &self,
+        from: LedgerSize,
+    ) -> impl Iterator<Item = Result<(LedgerSize, CheckpointRow), StoreError>> + '_ {
+        self.checkpoints(from, rocksdb::Direction::Reverse)
+    }
+
+    /// Kept checkpoints of at least `from`, the smallest first.
+    pub fn checkpoints_up(
+        &self,
+        from: LedgerSize,
+    ) -> impl Iterator<Item = Result<(LedgerSize, CheckpointRow), StoreError>> + '_ {
+        self.checkpoints(from, rocksdb::Direction::Forward)
+    }
+
+    fn checkpoints(
+        &self,
+        from: LedgerSize,
+        direction: rocksdb::Direction,
+    ) -> impl Iterator<Item = Result<(LedgerSize, CheckpointRow), StoreError>> + '_ {
+        let start = from.get().to_be_bytes();
+        let mode = rocksdb::IteratorMode::From(&start, direction);
+        self.db.iterator_cf(self.cf(CF_CHECKPOINTS), mode).map(|row| {
+            let (key, value) = row?;
+            let size = (*key).try_into().map(u64::from_be_bytes);
+            let size = size.map_err(|_| StoreError::Damaged("checkpoint key".into()))?;
+            Ok((LedgerSize::new(size), CheckpointRow::decode(&value)?))
+        })
+    }
+
     /// Where a statement is. `None` when it is not recorded.
     ///
     /// # Errors
@@ -195,12 +340,25 @@ impl Store {
         Ok((count(CF_STATEMENTS)?, count(CF_STATE)?))
     }
 
+    /// Number of rows of the tiles, read one by one.
+    ///
+    /// # Errors
+    /// When the disk fails or a block is damaged.
+    pub fn count_tile_rows(&self) -> Result<u64, StoreError> {
+        let mut n = 0;
+        for row in self.db.iterator_cf(self.cf(CF_TILES), rocksdb::IteratorMode::Start) {
+            row?;
+            n += 1;
+        }
+        Ok(n)
+    }
+
     /// Writes everything that is still in memory to table files. For a quiet shutdown; nothing depends on it.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn flush(&self) -> Result<(), StoreError> {
-        for name in [CF_ENTRIES, CF_STATEMENTS, CF_STATE, CF_META] {
+        for name in FAMILIES {
             self.db.flush_cf(self.cf(name))?;
         }
         Ok(())
@@ -246,8 +404,7 @@ fn open(path: &Path, mode: Mode) -> Result<DB, StoreError> {
     options.set_keep_log_file_num(4);
     options.set_max_total_wal_size(256 << 20);
     let cache = Cache::new_lru_cache(CACHE_BYTES);
-    let families = [CF_ENTRIES, CF_STATEMENTS, CF_STATE, CF_META]
-        .map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
+    let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
     if mode == Mode::Read {
         return Ok(DB::open_cf_descriptors_read_only(&options, path, families, false)?);
     }
@@ -258,8 +415,8 @@ fn family_options(name: &str, cache: &Cache) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
     let mut options = Options::default();
-    if name == CF_ENTRIES {
-        // Uncompressed, so that a damaged byte on disk is a damaged byte of one entry.
+    if name == CF_ENTRIES || name == CF_TILES {
+        // Hashes do not compress. Entries are kept uncompressed, so that a damaged byte on disk is a damaged byte of one entry.
         options.set_compression_type(DBCompressionType::None);
     } else {
         // No bloom filter: RocksDB passes over a damaged one without a word, and every flipped bit must be found.

@@ -16,6 +16,8 @@ use daicho_core::{
 };
 use daicho_custody::state::MemoryState;
 use daicho_custody::{FindingCode, Fold, FoldError};
+use daicho_tlog::TreeHash;
+use daicho_tlog::merkle::Frontier;
 use rayon::prelude::*;
 
 use crate::state::{ReplayState, Scratch};
@@ -42,6 +44,10 @@ pub enum Check {
     KeyRules,
     /// The rules of custody refuse what the ledger holds.
     Fold,
+    /// A seal does not state the entry before it and the chain hash there.
+    Seal,
+    /// The Merkle tree over the entries has another root than a checkpoint says.
+    Checkpoint,
     /// The chain ends at another hash than was claimed.
     ClaimedHead,
     /// The state differs from the one that was claimed.
@@ -62,6 +68,8 @@ impl fmt::Display for Check {
             Self::Signature => "signature",
             Self::KeyRules => "key-rules",
             Self::Fold => "fold",
+            Self::Seal => "seal",
+            Self::Checkpoint => "checkpoint",
             Self::ClaimedHead => "claimed-head",
             Self::ClaimedState => "claimed-state",
             Self::NothingChecked => "nothing-checked",
@@ -92,6 +100,10 @@ pub struct Counts {
     pub signatures: u64,
     /// Events that were folded.
     pub events: u64,
+    /// Seals that state the entry before them and the chain hash there.
+    pub seals: u64,
+    /// Roots of checkpoints that the tree over the entries has.
+    pub checkpoints: u64,
 }
 
 /// A ledger that passed.
@@ -103,6 +115,10 @@ pub struct AuditReport {
     pub size: LedgerSize,
     /// Chain hash of the last entry.
     pub head: ChainHash,
+    /// Root of the Merkle tree over the entries (RFC 6962).
+    pub root: TreeHash,
+    /// C2SP verifier keys that sign checkpoints: each set from the entry that names it.
+    pub checkpoint_keys: Vec<(EntryIndex, Vec<String>)>,
     /// Time of the last entry.
     pub recorded: Instant,
     /// Hash over all changes of custody state.
@@ -122,6 +138,11 @@ pub struct Auditor {
     head: Option<ChainHash>,
     recorded: Instant,
     custody: [u8; 32],
+    /// Right edge of the Merkle tree over the entries that were folded.
+    tree: Frontier,
+    /// Roots that the tree must have on the way, by size.
+    claims: BTreeMap<u64, TreeHash>,
+    checkpoint_keys: Vec<(EntryIndex, Vec<String>)>,
     /// Keys that the ledger mentions. Whether they may sign is for the fold to say.
     keys: HashMap<KeyId, Arc<VerifyingKey>>,
     counts: Counts,
@@ -136,12 +157,14 @@ struct Opened {
     /// The entry without its statement, which is in `parsed`.
     entry: Entry,
     hash: ChainHash,
+    leaf: TreeHash,
     parsed: ParsedStatement,
 }
 
 struct Verified {
     entry: Entry,
     hash: ChainHash,
+    leaf: TreeHash,
     statement: CheckedStatement,
 }
 
@@ -178,12 +201,20 @@ impl Auditor {
             head: None,
             recorded: Instant::EPOCH,
             custody: [0; 32],
+            tree: Frontier::default(),
+            claims: BTreeMap::new(),
+            checkpoint_keys: Vec::new(),
             keys: HashMap::new(),
             counts: Counts::default(),
             findings: BTreeMap::new(),
             waiting: Vec::new(),
             next: 0,
         }
+    }
+
+    /// Demands this root of the tree of `size` entries: what a checkpoint says. Call it before that entry is fed.
+    pub fn expect_root(&mut self, size: LedgerSize, root: TreeHash) {
+        self.claims.insert(size.get(), root);
     }
 
     /// Takes the next entries. Errors may also be about entries of the call before.
@@ -250,12 +281,33 @@ impl Auditor {
             origin,
             size: self.size,
             head,
+            root: self.tree.root(),
+            checkpoint_keys: self.checkpoint_keys,
             recorded: self.recorded,
             custody: self.custody,
             counts: self.counts,
             findings: self.findings,
         };
         Ok((report, self.state.into_full()))
+    }
+
+    /// Folds what was fed and waits, so that everything fed so far is checked. Slower than to go on feeding.
+    ///
+    /// # Errors
+    /// As [`Auditor::feed`].
+    pub fn settle(&mut self) -> Result<(), AuditError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        self.fold_batch(waiting)
+    }
+
+    /// Number of entries that are checked, and root of the tree over them.
+    pub fn tree(&self) -> (LedgerSize, TreeHash) {
+        (self.size, self.tree.root())
+    }
+
+    /// Origin name, once entry 0 was fed.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// What was checked so far.
@@ -316,7 +368,7 @@ impl Auditor {
         })?;
         let changes = self
             .fold
-            .apply(&self.state, &verified.statement, verified.entry.recorded, index)
+            .apply(&self.state, &verified.statement, verified.entry.place())
             .map_err(|error| failed(fold_check(&error), error.to_string()))?;
         self.custody = changes.digest(&self.custody);
         for (code, _, _) in &changes.findings {
@@ -330,6 +382,25 @@ impl Auditor {
         self.size = LedgerSize::new(index.get() + 1);
         self.head = Some(verified.hash);
         self.recorded = verified.entry.recorded;
+        for event in &verified.statement.body().events {
+            match &event.fact {
+                Some(Fact::Sealed(_)) => self.counts.seals += 1,
+                Some(Fact::CheckpointKeysNamed(e)) => self.checkpoint_keys.push((index, e.keys.clone())),
+                _ => {}
+            }
+        }
+        self.tree.append(verified.leaf);
+        if let Some(claimed) = self.claims.remove(&self.tree.size()) {
+            let root = self.tree.root();
+            if root != claimed {
+                let detail = format!(
+                    "a checkpoint says that {} entries have the root {claimed}; they have {root}",
+                    self.tree.size()
+                );
+                return Err(failed(Check::Checkpoint, detail));
+            }
+            self.counts.checkpoints += 1;
+        }
         Ok(())
     }
 }
@@ -338,6 +409,7 @@ fn fold_check(error: &FoldError) -> Check {
     match error {
         FoldError::Refused(refusal) => match refusal.code {
             RefusalCode::UnknownKey | RefusalCode::KeyRevoked | RefusalCode::SequenceUsed => Check::KeyRules,
+            RefusalCode::WrongSeal => Check::Seal,
             _ => Check::Fold,
         },
         FoldError::State(_) => Check::Fold,
@@ -355,7 +427,7 @@ fn open(index: u64, bytes: &[u8]) -> Result<Box<Opened>, Box<AuditError>> {
     }
     let parsed = ParsedStatement::parse(std::mem::take(&mut entry.statement))
         .map_err(|e| failed(Check::StatementFormat, e.to_string()))?;
-    Ok(Box::new(Opened { hash: ChainHash::of_entry(bytes), entry, parsed }))
+    Ok(Box::new(Opened { hash: ChainHash::of_entry(bytes), leaf: TreeHash::of_leaf(bytes), entry, parsed }))
 }
 
 /// Checks the signatures of a batch on all cores. Returns the entries before the first bad one, and that one's error.
@@ -373,9 +445,9 @@ fn verify_batch(
         .map(|(i, opened)| {
             // The place in the ledger: the index in the bytes is checked later, by the chain.
             let index = EntryIndex::new(start + i as u64);
-            let Opened { entry, hash, parsed } = *opened;
+            let Opened { entry, hash, leaf, parsed } = *opened;
             match parsed.check(origin, |id| keys.get(id).map(Arc::as_ref)) {
-                Ok(statement) => Ok(Box::new(Verified { entry, hash, statement })),
+                Ok(statement) => Ok(Box::new(Verified { entry, hash, leaf, statement })),
                 Err(refusal) => Err(Box::new(AuditError {
                     entry: index,
                     check: signature_check(&refusal),

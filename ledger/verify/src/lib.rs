@@ -11,6 +11,7 @@
 
 mod audit;
 mod state;
+pub mod timestamp;
 
 pub use audit::{AuditError, AuditReport, Auditor, Check, Counts};
 pub use state::Scratch;

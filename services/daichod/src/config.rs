@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use daicho_engine::EngineConfig;
+use daicho_engine::{Authority, EngineConfig, FileGuard};
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,27 @@ pub(crate) struct Config {
     /// Most statements that share one synced write. More is faster under load and slower for the first of them.
     /// Default: 2048. Minimum: 1.
     pub(crate) max_group: usize,
+    /// Key of the operator, which signs seals and names new checkpoint keys. Default: none; then nothing is sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) operator_key: Option<PathBuf>,
+    /// Keys that sign checkpoints, all of them each. Default: the data folder's name with `.checkpoint-key`.
+    #[serde(default)]
+    pub(crate) checkpoint_keys: Vec<PathBuf>,
+    /// Fork guard, on a disk that is not restored with the data. Default: the data folder's name with `.guard`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) guard: Option<PathBuf>,
+    /// Seconds of the ledger's clock from one seal to the next. 0: only on request. Default: 3600.
+    pub(crate) seal_every: u64,
+    /// Seconds from one kept checkpoint to the next. Default: 10. Minimum: 1.
+    pub(crate) publish_every: u64,
+}
+
+/// The data folder's name with an ending, beside it.
+pub(crate) fn beside(data: &Path, ending: &str) -> PathBuf {
+    let mut name = data.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// Form of the log on standard error.
@@ -69,6 +90,11 @@ impl Default for Config {
             queue_kib: engine.queue_kib,
             check_threads: engine.check_threads,
             max_group: engine.max_group,
+            operator_key: None,
+            checkpoint_keys: Vec::new(),
+            guard: None,
+            seal_every: 3_600,
+            publish_every: 10,
         }
     }
 }
@@ -104,10 +130,30 @@ impl Config {
         if self.max_group == 0 {
             return Err(ConfigError("max-group: at least 1".into()));
         }
+        if self.publish_every == 0 || self.publish_every > 86_400 {
+            return Err(ConfigError("publish-every: 1 to 86400 seconds".into()));
+        }
+        if self.seal_every > 366 * 86_400 {
+            return Err(ConfigError("seal-every: at most a year".into()));
+        }
         if self.check_threads > 1024 {
             return Err(ConfigError("check-threads: at most 1024".into()));
         }
         Ok(self)
+    }
+
+    /// What the ledger signs with.
+    ///
+    /// # Errors
+    /// When a key file or the guard cannot be read.
+    pub(crate) fn authority(&self) -> anyhow::Result<Authority> {
+        let operator = self.operator_key.as_deref().map(crate::keys::read_signing_key).transpose()?;
+        let default = [beside(&self.data, "checkpoint-key")];
+        let keys = if self.checkpoint_keys.is_empty() { &default[..] } else { &self.checkpoint_keys[..] };
+        let checkpoint_keys =
+            keys.iter().map(|path| crate::keys::read_note_signer(path)).collect::<anyhow::Result<_>>()?;
+        let guard = self.guard.clone().unwrap_or_else(|| beside(&self.data, "guard"));
+        Ok(Authority { operator, checkpoint_keys, guard: Box::new(FileGuard::open(&guard)?) })
     }
 
     pub(crate) fn engine(&self) -> EngineConfig {
@@ -115,6 +161,7 @@ impl Config {
             queue_kib: self.queue_kib,
             check_threads: self.check_threads,
             max_group: self.max_group,
+            seal_every_ms: self.seal_every * 1_000,
         }
     }
 }

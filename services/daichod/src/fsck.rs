@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use daicho_core::{Entry, EntryIndex, ParsedStatement};
+use daicho_core::{Entry, EntryIndex, LedgerSize, ParsedStatement};
 use daicho_custody::state::{MemoryState, Scan as _};
 use daicho_store::{Head, Store, StoreError};
+use daicho_tlog::tile::{self, Tile};
+use daicho_tlog::{SignedCheckpoint, TreeHash, VerifierKey, merkle};
 use daicho_verify::{AuditError, AuditReport, Auditor, Check};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -78,6 +80,7 @@ fn check(store: &Store, rebuild: bool) -> anyhow::Result<Result<AuditReport, Fau
     };
     if report.size != head.size
         || report.head != head.chain
+        || report.root != head.root
         || report.custody != head.custody
         || report.recorded != head.recorded
     {
@@ -103,6 +106,9 @@ fn check(store: &Store, rebuild: bool) -> anyhow::Result<Result<AuditReport, Fau
         let detail =
             format!("{rows} rows of the statement index for {} signatures", report.counts.signatures);
         return Ok(Err(Fault { entry: head.size.get(), check: "statement-index".into(), detail }));
+    }
+    if let Err(fault) = check_tree(store, &report) {
+        return Ok(Err(fault));
     }
     if rebuild {
         match compare_state(store, &state) {
@@ -195,6 +201,58 @@ fn check_index(store: &Store, start: u64, batch: &[Vec<u8>]) -> Result<(), Fault
     Ok(())
 }
 
+/// Checks every tile of hashes against the entries or the tiles below it, and every kept checkpoint against the tree.
+fn check_tree(store: &Store, report: &AuditReport) -> Result<(), Fault> {
+    let size = report.size;
+    let last = size.get().saturating_sub(1);
+    let fault = |entry: u64, check: &str, detail: String| Fault { entry, check: check.into(), detail };
+    let tree = |entry: u64, detail: String| fault(entry, "tiles", detail);
+    let read = |wanted: Tile, entry: u64| -> Result<Vec<TreeHash>, Fault> {
+        let bytes = store.tile(wanted).map_err(|error| tree(entry, error.to_string()))?;
+        let bytes = bytes.ok_or_else(|| tree(entry, format!("{wanted} is missing")))?;
+        Ok(bytes.chunks(32).filter_map(TreeHash::from_slice).collect())
+    };
+    for wanted in Tile::all_of(size.get()) {
+        let tile::Kind::Hashes(level) = wanted.kind else { continue };
+        let below = |n: usize| wanted.index * tile::WIDTH + n as u64;
+        for (n, hash) in read(wanted, below(0).min(last))?.into_iter().enumerate() {
+            let expected = if level == 0 {
+                let entry = below(n);
+                let (bytes, _) = read_entry(store, entry)?;
+                TreeHash::of_leaf(&bytes)
+            } else {
+                let full =
+                    Tile { kind: tile::Kind::Hashes(level - 1), index: below(n), width: tile::WIDTH as u16 };
+                tile::perfect(&read(full, last)?)
+            };
+            if hash != expected {
+                let entry = if level == 0 { below(n) } else { last };
+                return Err(tree(entry, format!("hash {n} of {wanted} is not that of what it stands for")));
+            }
+        }
+    }
+    store.count_tile_rows().map_err(|error| tree(last, error.to_string()))?;
+    for row in store.checkpoints_up(LedgerSize::new(0)) {
+        let (at, row) = row.map_err(|error| fault(last, "checkpoint", error.to_string()))?;
+        let fault = |detail: String| fault(at.get().saturating_sub(1), "checkpoint", detail);
+        let signed =
+            SignedCheckpoint::parse(row.note.as_bytes()).map_err(|error| fault(error.to_string()))?;
+        let checkpoint = signed.checkpoint();
+        if at > size || checkpoint.size() != at.get() || checkpoint.origin() != report.origin.as_str() {
+            return Err(fault(format!("{checkpoint} is none of this ledger with {} entries", size.get())));
+        }
+        let root = merkle::root(&store.nodes(at), at.get()).map_err(|error| fault(error.to_string()))?;
+        if *checkpoint.root() != root {
+            return Err(fault(format!("it says root {}, the entries have {root}", checkpoint.root())));
+        }
+        // Any key that the ledger ever named: a checkpoint may have been signed just before a new set was recorded.
+        let keys: Vec<VerifierKey> =
+            report.checkpoint_keys.iter().flat_map(|(_, keys)| keys).filter_map(|k| k.parse().ok()).collect();
+        signed.verify(&keys).map_err(|error| fault(error.to_string()))?;
+    }
+    Ok(())
+}
+
 /// Compares the stored custody state with a rebuilt one, both in key order.
 fn compare_state(store: &Store, rebuilt: &MemoryState) -> anyhow::Result<Option<Fault>> {
     let snapshot = store.snapshot();
@@ -229,7 +287,7 @@ fn print_report(args: &Args, report: &AuditReport) {
     if args.json {
         let json = serde_json::json!({
             "ok": true, "origin": report.origin.to_string(), "entries": counts.entries, "links": counts.links,
-            "signatures": counts.signatures, "events": counts.events, "head": report.head.to_string(),
+            "signatures": counts.signatures, "events": counts.events, "head": report.head.to_string(), "seals": counts.seals, "root": report.root.to_string(),
             "state_compared": args.rebuild,
         });
         println!("{json}");
@@ -240,6 +298,8 @@ fn print_report(args: &Args, report: &AuditReport) {
     println!("  links       {:>10}  each to the entry before it", counts.links);
     println!("  signatures  {:>10}  verified under the keys of their time", counts.signatures);
     println!("  events      {:>10}  folded again", counts.events);
+    println!("  seals       {:>10}  each for the entry before it", counts.seals);
+    println!("  tree        every tile and kept checkpoint; root {}", report.root);
     println!("  head        {}  {}", report.head, report.recorded);
     if args.rebuild {
         println!("  state       rebuilt from the entries and equal in every record");

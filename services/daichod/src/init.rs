@@ -1,12 +1,15 @@
 //! `daichod init`: founds a ledger.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
-use daicho_core::{Instant, Origin, SigningKey};
-use daicho_engine::{Clock as _, Founding, SystemClock, found};
+use daicho_core::{Instant, Origin};
+use daicho_engine::{Clock as _, FileGuard, Founding, SystemClock, found};
+use daicho_tlog::Algorithm;
+
+use crate::config::beside;
+use crate::guard::state_of;
+use crate::keys::{note_signer, signing_key};
 
 /// Founds a ledger in a new folder. Missing key files are made (PKCS #8 PEM, readable by you alone).
 #[derive(clap::Args)]
@@ -16,7 +19,8 @@ Examples:
   daichod init --data ./demo --origin demo.example/ledger --simulated --start 2018-08-01 \\
       --ward-key ward.pem --operator-key operator.pem
 
-The name must be unique: every statement is signed for it. A simulated ledger carries `+simulated` in its name
+Give the checkpoint keys' lines to auditors and witnesses: they verify everything else.
+The name must be unique: every statement is signed for it. A simulated ledger carries `/simulated` in its name
 for ever; its clock is moved by whoever uses it, so it proves nothing about real time.")]
 pub(crate) struct Args {
     /// Data folder. Must not hold a ledger.
@@ -43,6 +47,16 @@ pub(crate) struct Args {
     /// Its name in Japanese.
     #[arg(long, default_value = "新宿区")]
     ward_label: String,
+    /// Private key that signs checkpoints; made when missing. Default: the data folder's name with `.checkpoint-key`.
+    #[arg(long)]
+    checkpoint_key: Option<PathBuf>,
+    /// A second one, for ML-DSA-44 (FIPS 204), that signs beside the first; made when missing.
+    #[arg(long)]
+    checkpoint_key_ml_dsa: Option<PathBuf>,
+    /// Fork guard: a file on a disk that is not restored together with the data folder. Default: the data folder's name
+    /// with `.guard`.
+    #[arg(long)]
+    guard: Option<PathBuf>,
     /// Run on a simulated clock (模擬), for demonstrations and tests only.
     #[arg(long)]
     simulated: bool,
@@ -66,44 +80,34 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             crate::config::ConfigError::new("--start: a time such as 2018-08-01 or 2018-08-01T09:00")
         })?,
     };
-    let operator_key = key(&args.operator_key)?;
-    let ward_key = key(&args.ward_key)?;
+    let operator_key = signing_key(&args.operator_key)?;
+    let ward_key = signing_key(&args.ward_key)?;
+    let checkpoint_key = args.checkpoint_key.clone().unwrap_or_else(|| beside(&args.data, "checkpoint-key"));
+    let mut signers = vec![note_signer(&checkpoint_key, &origin, Algorithm::Ed25519)?];
+    if let Some(path) = &args.checkpoint_key_ml_dsa {
+        signers.push(note_signer(path, &origin, Algorithm::CosignatureMlDsa44)?);
+    }
+    let checkpoint_keys: Vec<String> = signers.iter().map(|signer| signer.verifier().to_string()).collect();
     let founding = Founding {
         origin,
         operator: (args.operator.clone(), args.operator_label.clone()),
         operator_key: &operator_key,
         ward: (args.ward.clone(), args.ward_label.clone()),
         ward_key: ward_key.public(),
+        checkpoint_keys: checkpoint_keys.clone(),
         at,
     };
     let chain = found(&args.data, &founding)?;
+    let guard = args.guard.clone().unwrap_or_else(|| beside(&args.data, "guard"));
+    FileGuard::open(&guard)?.renew(&state_of(&args.data)?)?;
     println!("ledger       {}", founding.origin);
     println!("data         {}", args.data.display());
     println!("operator     {} key {}", args.operator, operator_key.public().id());
     println!("ward         {} key {}", args.ward, ward_key.public().id());
+    for key in &checkpoint_keys {
+        println!("checkpoints  {key}");
+    }
+    println!("fork guard   {}", guard.display());
     println!("entry 0      {at}  chain hash {chain}");
     Ok(ExitCode::SUCCESS)
-}
-
-fn key(path: &Path) -> anyhow::Result<SigningKey> {
-    if path.exists() {
-        let pem = fs::read_to_string(path).with_context(|| format!("reading key {}", path.display()))?;
-        return match SigningKey::from_pem(&pem) {
-            Some(key) => Ok(key),
-            None => bail!("{} is no Ed25519 private key in PKCS #8 PEM", path.display()),
-        };
-    }
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
-    let key = SigningKey::from_seed(&seed);
-    write_private(path, &key.to_pem()).with_context(|| format!("writing key {}", path.display()))?;
-    Ok(key)
-}
-
-fn write_private(path: &Path, pem: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(pem.as_bytes())?;
-    file.sync_all()
 }

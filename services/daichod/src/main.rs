@@ -1,8 +1,11 @@
 //! `daichod`: the server of Daichō.
 
+mod anchor;
 mod config;
 mod fsck;
+mod guard;
 mod init;
+mod keys;
 mod serve;
 mod services;
 
@@ -27,7 +30,7 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   daichod init --data ./ledger --origin ledger.city.example/2026 --ward-key ward.pem --operator-key operator.pem
-  daichod serve --data ./ledger
+  daichod serve --data ./ledger --operator-key operator.pem
   daichod serve --config /etc/daichod.toml --listen 0.0.0.0:7340
   daichod fsck --data ./ledger --rebuild
 
@@ -41,6 +44,8 @@ enum Command {
     Serve(serve::Args),
     /// Check every hash, link, signature and custody rule of the files. The server must not run.
     Fsck(fsck::Args),
+    /// Show or renew the fork guard, which keeps a restored backup from signing a second history.
+    Guard(guard::Args),
 }
 
 /// Where the ledger's data folder is when nothing else is said.
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Fsck(args) => fsck::run(&args),
+        Command::Guard(args) => guard::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use daicho_engine::Engine;
 use daicho_proto::v1::custody_service_server::CustodyServiceServer;
 use daicho_proto::v1::ledger_service_server::LedgerServiceServer;
+use daicho_proto::v1::proof_service_server::ProofServiceServer;
 use daicho_proto::v1::report_service_server::ReportServiceServer;
 use daicho_proto::v1::simulation_service_server::SimulationServiceServer;
 use serde::Serialize;
@@ -16,8 +17,9 @@ use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tracing::info;
 
+use crate::anchor::Anchors;
 use crate::config::{Config, ConfigError, LogFormat};
-use crate::services::{Custody, Ledger, Report, Simulation};
+use crate::services::{Custody, Ledger, Proof, Report, Simulation};
 
 /// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
 const MAX_MESSAGE: usize = 256 * 1024;
@@ -30,7 +32,7 @@ const GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 #[serde(rename_all = "kebab-case")]
 #[command(after_help = "\
 Examples:
-  daichod serve --data ./ledger
+  daichod serve --data ./ledger --operator-key operator.pem
   daichod serve --config daichod.toml --metrics-listen 127.0.0.1:7341
 
 Configuration file (TOML), with the defaults:
@@ -41,6 +43,14 @@ Configuration file (TOML), with the defaults:
   queue-kib = 65536       # statement bytes that may wait; more is refused with QUEUE_FULL
   check-threads = 0       # 0: one for each core
   max-group = 2048        # statements that share one synced write
+  # operator-key = \"operator.pem\"                    # signs seals; without it nothing is sealed
+  # checkpoint-keys = [\"daicho-data.checkpoint-key\"]  # all of them sign each checkpoint
+  # guard = \"daicho-data.guard\"                       # on a disk that is not restored with the data
+  seal-every = 3600       # seconds of the ledger's clock; 0: only on request
+  publish-every = 10      # seconds from one kept checkpoint to the next
+
+To rotate the checkpoint key, make the new one (`daichod init` shows how keys look), put both into checkpoint-keys and
+restart; the ledger names them in an entry. Drop the old one when the others have taken the new one in.
 
 The log level is set by RUST_LOG, e.g. RUST_LOG=daicho_engine=debug.")]
 pub(crate) struct Args {
@@ -68,6 +78,26 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_group: Option<usize>,
+    /// Key of the operator, which signs seals.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operator_key: Option<PathBuf>,
+    /// A key that signs checkpoints; may be given more than once.
+    #[arg(long = "checkpoint-key")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    checkpoint_keys: Vec<PathBuf>,
+    /// Fork guard file.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guard: Option<PathBuf>,
+    /// Seconds of the ledger's clock from one seal to the next.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal_every: Option<u64>,
+    /// Seconds from one kept checkpoint to the next.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    publish_every: Option<u64>,
     /// Writes the address in use to this file once the server listens.
     #[arg(long)]
     #[serde(skip)]
@@ -91,8 +121,11 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         daicho_engine::describe_metrics();
         info!(%address, "metrics");
     }
-    let engine = Engine::start(&config.data, config.engine())
+    let engine = Engine::start(&config.data, config.engine(), config.authority()?)
         .with_context(|| format!("opening the ledger in {}", config.data.display()))?;
+    let anchors = Anchors::new(Arc::clone(&engine));
+    let publishing =
+        tokio::spawn(Arc::clone(&anchors).run(std::time::Duration::from_secs(config.publish_every)));
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(|error| ConfigError::new(format!("listen {}: {error}", config.listen)))?;
@@ -119,6 +152,7 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         .add_service(health)
         .add_service(reflection)
         .add_service(ledger)
+        .add_service(ProofServiceServer::new(Proof::new(Arc::clone(&engine), Arc::clone(&anchors))))
         .add_service(CustodyServiceServer::new(Custody::new(Arc::clone(&engine))))
         .add_service(ReportServiceServer::new(Report::new(Arc::clone(&engine))))
         .add_optional_service(simulation)
@@ -138,6 +172,7 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         // Calls in flight get some time to end; idle connections do not hold up the stop.
         () = async { told.notified().await; tokio::time::sleep(GRACE).await } => {}
     }
+    publishing.abort();
     info!("stopping; statements that were taken are recorded first");
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     info!("stopped");

@@ -42,7 +42,7 @@ const VOCABULARY: &str = "common.toml";
     daicho simulate --scheme queue_notice_service --scale 1 --faults none --ward-key ward.pem\n  \
     daicho simulate --scheme all --faults late-deletion,kept-on-relay --ward-key ward.pem --summary run.json\n  \
     daicho simulate --plan-only\n\n\
-    Plays only on ledgers whose name ends in +simulated and whose clock is simulated; it moves that clock.\n\
+    Plays only on ledgers whose name ends in /simulated and whose clock is simulated; it moves that clock.\n\
     The keys of all parties but the ward are computed from the seed and are worth nothing elsewhere.\n\
     Exit code 1 when the ledger's findings are not exactly those of the papers' holes and of the faults.")]
 pub(crate) struct Args {

@@ -42,11 +42,11 @@ impl<'r> Runner<'r> {
         if !simulated || info.clock != proto::Clock::Simulated as i32 {
             bail!(context.pick(
                 format!(
-                    "{} は模擬の台帳ではありません。模擬はその名が +simulated で終わる台帳でだけ動きます",
+                    "{} は模擬の台帳ではありません。模擬はその名が /simulated で終わる台帳でだけ動きます",
                     info.origin
                 ),
                 format!(
-                    "{} is no simulated ledger; this plays only on ledgers whose name ends in +simulated",
+                    "{} is no simulated ledger; this plays only on ledgers whose name ends in /simulated",
                     info.origin
                 ),
             ));

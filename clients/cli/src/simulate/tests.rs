@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use daicho_core::proto::{self, event::Fact};
-use daicho_core::{EntryIndex, Instant, KeyId, ParsedStatement, SigningKey, VerifyingKey, sign_statement};
+use daicho_core::{
+    ChainHash, EntryIndex, Instant, KeyId, Origin, ParsedStatement, Place, SigningKey, VerifyingKey,
+    sign_statement,
+};
 use daicho_custody::fold::{FOLD_VERSION, Fold};
 use daicho_custody::scheme::Scheme;
 use daicho_custody::state::MemoryState;
@@ -24,7 +27,7 @@ const FILES: [&str; 5] = [
     include_str!("../../../../deploy/schemes/special_cash_benefit.toml"),
     include_str!("../../../../deploy/schemes/nhi_premium_payment.toml"),
 ];
-const ORIGIN: &str = "test.example/play+simulated";
+const ORIGIN: &str = "test.example/play/simulated";
 const TINY: u64 = 300;
 const SMALL: u64 = 1_500;
 
@@ -81,7 +84,9 @@ impl Ledger {
         let known = |id: &KeyId| self.known.get(id);
         let checked = ParsedStatement::parse(signed).and_then(|parsed| parsed.check(ORIGIN, known));
         let checked = checked.unwrap_or_else(|refusal| panic!("{refusal}: {said}"));
-        let changes = self.fold.apply(&self.state, &checked, at, EntryIndex::new(self.size));
+        let previous = ChainHash::of_origin(&Origin::new(ORIGIN).expect("a name"));
+        let place = Place { index: EntryIndex::new(self.size), recorded: at, previous };
+        let changes = self.fold.apply(&self.state, &checked, place);
         self.state.apply(changes.unwrap_or_else(|error| panic!("{error}: {said}")));
         self.size += 1;
     }

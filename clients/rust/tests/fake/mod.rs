@@ -17,7 +17,7 @@ use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-pub const ORIGIN: &str = "fake.example/ledger+simulated";
+pub const ORIGIN: &str = "fake.example/ledger/simulated";
 pub const NOW_MS: i64 = 1_617_235_200_000; // 2021-04-01T09:00:00+09:00
 
 /// What happens to one unary append.
@@ -112,7 +112,13 @@ impl State {
 
 fn receipt(entry_index: u64, entry: &[u8], repeated: bool) -> proto::Receipt {
     let chain_hash = ChainHash::of_entry(entry).as_bytes().to_vec();
-    proto::Receipt { entry_index, record_time_ms: NOW_MS + entry_index as i64, chain_hash, repeated }
+    proto::Receipt {
+        entry_index,
+        record_time_ms: NOW_MS + entry_index as i64,
+        chain_hash,
+        repeated,
+        ..Default::default()
+    }
 }
 
 /// A refusal as the server puts it on the wire.

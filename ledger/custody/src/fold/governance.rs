@@ -1,20 +1,22 @@
 //! Facts about the ledger itself: parties, keys, documents, schemes, numbers, approvals.
 
 use daicho_core::{Date, Instant, PublicKey, Refusal, RefusalCode, check_id, check_text, proto};
+use daicho_tlog::VerifierKey;
 use sha2::{Digest as _, Sha256};
 
 use super::{FOLD_VERSION, FoldError, Result, Step, refuse};
 use crate::scheme::{Deadline, Level, Scheme, Vocabulary, lint};
 use crate::state::{
-    ApprovalRecord, ContractRecord, CorrectionRecord, DocumentRecord, Fact, KeyRecord, LedgerRecord,
-    LimitSetting, PartyRecord, RuleRecord, RuleSetting, SchemeRecord, SchemeVersion, Settlement, StateError,
-    Table, Txn, key,
+    ApprovalRecord, CheckpointKeysRecord, ContractRecord, CorrectionRecord, DocumentRecord, Fact, KeyRecord,
+    LedgerRecord, LimitSetting, PartyRecord, RuleRecord, RuleSetting, SchemeRecord, SchemeVersion,
+    Settlement, StateError, Table, Txn, key,
 };
 
 /// Longest piece of a document, in bytes.
 const MAX_PIECE_LEN: usize = 32 * 1024;
 /// Most pieces of one document: one bit each in its record.
 const MAX_PIECES: u32 = 64;
+const MAX_CHECKPOINT_KEYS: usize = 8;
 const MAX_GROUND_LEN: usize = 500;
 const MAX_LABEL_LEN: usize = 200;
 
@@ -208,6 +210,36 @@ impl Step<'_, '_> {
         })?;
         record.revoked = Some((self.fact, from));
         self.txn.put(place, &record);
+        Ok(())
+    }
+
+    pub(super) fn checkpoint_keys_named(&mut self, e: &proto::CheckpointKeysNamed) -> Result<()> {
+        self.require_operator()?;
+        if e.keys.is_empty() || e.keys.len() > MAX_CHECKPOINT_KEYS {
+            let text = format!("1 to {MAX_CHECKPOINT_KEYS} verifier keys are wanted");
+            return Err(refuse(RefusalCode::Malformed, "keys", &text));
+        }
+        for (n, text) in e.keys.iter().enumerate() {
+            let fits = text.parse::<VerifierKey>().is_ok_and(|key| key.name().as_str() == self.ledger.origin);
+            if !fits || e.keys[..n].contains(text) {
+                let why = "a verifier key under the ledger's origin name is wanted, each once";
+                return Err(refuse(RefusalCode::Malformed, &format!("keys[{n}]"), why));
+            }
+        }
+        let place = key(Table::CheckpointKeys, &[]);
+        let mut record: CheckpointKeysRecord = self.txn.get(&place)?.unwrap_or_default();
+        record.sets.push((self.fact, e.keys.clone()));
+        self.txn.put(place, &record);
+        Ok(())
+    }
+
+    pub(super) fn sealed(&mut self, e: &proto::Sealed) -> Result<()> {
+        self.require_operator()?;
+        let before = self.fact.entry.get().checked_sub(1);
+        if before != Some(e.after_entry) || e.chain_hash != self.previous.as_bytes() {
+            let text = format!("the seal must state entry {} and the chain hash there", before.unwrap_or(0));
+            return Err(refuse(RefusalCode::WrongSeal, "sealed", &text));
+        }
         Ok(())
     }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use daicho_core::proto::event::Fact as Body;
 use daicho_core::{
-    CheckedStatement, EntryIndex, Instant, MAX_FUTURE_SKEW_MS, Refusal, RefusalCode, check_id, proto,
+    ChainHash, CheckedStatement, Instant, MAX_FUTURE_SKEW_MS, Place, Refusal, RefusalCode, check_id, proto,
 };
 
 use crate::FindingCode;
@@ -63,17 +63,12 @@ struct Memo {
 }
 
 impl Fold {
-    /// What `statement` changes when it becomes entry `index` at time `recorded`.
+    /// What `statement` changes when it becomes the entry at `place`.
     ///
     /// # Errors
     /// [`FoldError::Refused`] leaves the state as it is; [`FoldError::State`] means that it cannot be read.
-    pub fn apply(
-        &mut self,
-        view: &dyn View,
-        statement: &CheckedStatement,
-        recorded: Instant,
-        index: EntryIndex,
-    ) -> Result<Changes> {
+    pub fn apply(&mut self, view: &dyn View, statement: &CheckedStatement, place: Place) -> Result<Changes> {
+        let Place { index, recorded, .. } = place;
         let mut txn = Txn::new(view);
         let events = &statement.body().events;
         let mut first = 0;
@@ -96,6 +91,7 @@ impl Fold {
             ledger,
             signers,
             fact: Fact { occurred: recorded, recorded, entry: index },
+            previous: place.previous,
             n: 0,
             scheme: None,
             actor: String::new(),
@@ -214,7 +210,9 @@ struct Step<'a, 'c> {
     signers: Vec<String>,
     /// Times and entry of the event at hand.
     fact: Fact,
-    /// Place of the event in its statement.
+    /// Chain hash before the entry at hand.
+    previous: ChainHash,
+    /// Number of the event in its statement.
     n: u32,
     /// Scheme of the event at hand, kept from event to event.
     scheme: Option<InForce>,
@@ -274,6 +272,8 @@ impl Step<'_, '_> {
             Body::DocumentChunk(e) => self.document_chunk(e)?,
             Body::SchemeEnacted(e) => self.scheme_enacted(e)?,
             Body::Corrected(e) => self.corrected(e)?,
+            Body::CheckpointKeysNamed(e) => self.checkpoint_keys_named(e)?,
+            Body::Sealed(e) => self.sealed(e)?,
             Body::DeadlineSet(e) => {
                 self.enter_scheme(&event.scheme)?;
                 self.deadline_set(e)?;
@@ -409,6 +409,14 @@ impl Step<'_, '_> {
         Err(refuse(RefusalCode::NotAuthorized, "", &text))
     }
 
+    fn require_operator(&self) -> Result<()> {
+        if self.signers[0] == self.ledger.operator {
+            return Ok(());
+        }
+        let text = format!("only the operator (`{}`) may say this", self.ledger.operator);
+        Err(refuse(RefusalCode::NotAuthorized, "", &text))
+    }
+
     fn check_reported_in_time(&mut self) {
         let limit = self.scheme.as_ref().and_then(|s| s.report_within);
         if let Some(limit) = limit.filter(|limit| self.fact.recorded > limit.due(self.fact.occurred)) {
@@ -453,6 +461,8 @@ pub fn fact_name(body: &Body) -> &'static str {
         Body::ContractSettled(_) => "contract_settled",
         Body::SubcontractApproved(_) => "subcontract_approved",
         Body::RecipientApproved(_) => "recipient_approved",
+        Body::CheckpointKeysNamed(_) => "checkpoint_keys_named",
+        Body::Sealed(_) => "sealed",
         Body::Collected(_) => "collected",
         Body::HandoverGiven(_) => "handover_given",
         Body::HandoverReceived(_) => "handover_received",

@@ -15,6 +15,8 @@ pub enum Table {
     Party = b'P',
     /// `key id in hex` → [`KeyRecord`](super::KeyRecord).
     Key = b'K',
+    /// `()` → [`CheckpointKeysRecord`](super::CheckpointKeysRecord).
+    CheckpointKeys = b'N',
     /// `key id in hex` → [`SequenceRecord`](super::SequenceRecord).
     Sequence = b'Q',
     /// `document hash in hex, piece` → bytes of the piece.

@@ -29,6 +29,13 @@ pub struct LedgerRecord {
     pub ward: String,
 }
 
+/// Keys that sign checkpoints.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointKeysRecord {
+    /// Each set of C2SP verifier keys, from the entry that names it until the next set. The last one is in use.
+    pub sets: Vec<(Fact, Vec<String>)>,
+}
+
 /// A party.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartyRecord {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use daicho_core::proto::{self, event::Fact};
-use daicho_core::{ChainHash, EntryIndex, Instant, Origin, ParsedStatement, SigningKey, sign_statement};
+use daicho_core::{
+    ChainHash, EntryIndex, Instant, Origin, ParsedStatement, Place, SigningKey, sign_statement,
+};
 use daicho_custody::scheme::{Level, Scheme, Vocabulary, lint};
 use daicho_custody::state::MemoryState;
 use daicho_custody::{ContextCache, DeletionReport, Fold, ReportHead};
 use sha2::{Digest as _, Sha256};
 
-pub(crate) const ORIGIN: &str = "daicho.example/test+simulated";
+pub(crate) const ORIGIN: &str = "daicho.example/test/simulated";
 const VOCABULARY: &str = include_str!("../../../../deploy/schemes/common.toml");
 
 /// A ledger with one scheme in force.
@@ -160,7 +162,9 @@ impl Ledger {
         };
         let checked = parsed.check(ORIGIN, find).expect("signed well");
         let index = EntryIndex::new(self.size);
-        let changes = self.fold.apply(&self.state, &checked, self.now, index).expect("accepted");
+        let previous = ChainHash::of_origin(&Origin::new(ORIGIN).expect("a name"));
+        let place = Place { index, recorded: self.now, previous };
+        let changes = self.fold.apply(&self.state, &checked, place).expect("accepted");
         self.state.apply(changes);
         self.size += 1;
     }

@@ -74,7 +74,7 @@ impl LedgerService for Ledger {
         let statement =
             request.into_inner().statement.ok_or_else(|| status::bad_field("statement", "required"))?;
         let receipt = self.engine.append(statement).await.map_err(|r| status::refused(&r))?;
-        Ok(Response::new(v1::AppendStatementResponse { receipt: Some(wire(&receipt)) }))
+        Ok(Response::new(v1::AppendStatementResponse { receipt: Some(wire(receipt)) }))
     }
 
     async fn append_statements(
@@ -257,17 +257,24 @@ fn writer_closed() -> Refusal {
 
 fn outcome(result: Result<Receipt, Refusal>) -> v1::AppendStatementsResponse {
     let outcome = match result {
-        Ok(receipt) => Outcome::Receipt(wire(&receipt)),
+        Ok(receipt) => Outcome::Receipt(wire(receipt)),
         Err(refusal) => Outcome::Refusal(status::refusal(refusal)),
     };
     v1::AppendStatementsResponse { outcome: Some(outcome) }
 }
 
-fn wire(receipt: &Receipt) -> v1::Receipt {
+pub(super) fn wire(receipt: Receipt) -> v1::Receipt {
+    let proof = receipt.proof.map(|proof| v1::InclusionProof {
+        tree_size: proof.size,
+        hashes: proof.hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
+        checkpoint: proof.checkpoint.to_string(),
+    });
     v1::Receipt {
         entry_index: receipt.entry.get(),
         record_time_ms: receipt.recorded.unix_ms(),
         chain_hash: receipt.chain.as_bytes().to_vec(),
         repeated: receipt.repeated,
+        previous_chain_hash: receipt.previous.as_bytes().to_vec(),
+        proof,
     }
 }

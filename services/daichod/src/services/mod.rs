@@ -2,11 +2,13 @@
 
 mod custody;
 mod ledger;
+mod proof;
 mod report;
 mod simulation;
 mod status;
 
 pub(crate) use custody::Custody;
 pub(crate) use ledger::Ledger;
+pub(crate) use proof::Proof;
 pub(crate) use report::Report;
 pub(crate) use simulation::Simulation;

@@ -1,0 +1,61 @@
+//! Private key files, made where they are missing and readable by their owner alone.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use daicho_core::{Origin, SigningKey};
+use daicho_tlog::{Algorithm, KeyName, NoteSigner};
+
+/// The statement key in this file (PKCS #8 PEM).
+pub(crate) fn read_signing_key(path: &Path) -> anyhow::Result<SigningKey> {
+    let pem = fs::read_to_string(path).with_context(|| format!("reading key {}", path.display()))?;
+    match SigningKey::from_pem(&pem) {
+        Some(key) => Ok(key),
+        None => bail!("{} is no Ed25519 private key in PKCS #8 PEM", path.display()),
+    }
+}
+
+/// The statement key in this file; made when there is none.
+pub(crate) fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
+    if path.exists() {
+        return read_signing_key(path);
+    }
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    let key = SigningKey::from_seed(&seed);
+    write_private(path, &key.to_pem()).with_context(|| format!("writing key {}", path.display()))?;
+    Ok(key)
+}
+
+/// The checkpoint key in this file: `PRIVATE+KEY+name+id+key`, one line.
+pub(crate) fn read_note_signer(path: &Path) -> anyhow::Result<NoteSigner> {
+    let text = zeroize::Zeroizing::new(
+        fs::read_to_string(path).with_context(|| format!("reading checkpoint key {}", path.display()))?,
+    );
+    text.trim_end().parse().with_context(|| format!("{} is no checkpoint key", path.display()))
+}
+
+/// The checkpoint key in this file; made under the ledger's name when there is none.
+pub(crate) fn note_signer(path: &Path, origin: &Origin, algorithm: Algorithm) -> anyhow::Result<NoteSigner> {
+    if path.exists() {
+        let signer = read_note_signer(path)?;
+        if signer.verifier().name().as_str() != origin.as_str() {
+            bail!("{} is a key for `{}`, not for `{origin}`", path.display(), signer.verifier().name());
+        }
+        return Ok(signer);
+    }
+    let name: KeyName = origin.as_str().parse()?;
+    let signer = NoteSigner::generate(name, algorithm)?;
+    let text = zeroize::Zeroizing::new(format!("{}\n", signer.to_secret_text().as_str()));
+    write_private(path, &text).with_context(|| format!("writing checkpoint key {}", path.display()))?;
+    Ok(signer)
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
