@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daicho_core::{Entry, EntryIndex, ParsedStatement};
+use daicho_core::EntryIndex;
 use daicho_tlog::TreeHash;
 use daicho_tlog::merkle::Frontier;
 use daicho_tlog::tile::{self, Kind, Tile};
@@ -253,8 +253,8 @@ impl Worker {
             .map_err(ReplayError::Unavailable)?;
         let known = (self.done % tile::WIDTH) as usize;
         let entries: Vec<Vec<u8>> = bundles.into_iter().flatten().skip(known).collect();
-        let ledger = self.source.ledger.clone();
-        self.with_tape(move |tape| tape.append(&entries, &ledger)).await
+        let origin = self.origin.clone();
+        self.with_tape(move |tape| tape.append(&entries, &origin)).await
     }
 
     /// Decides about the checkpoints of this size, to which the replay has come.
@@ -351,35 +351,28 @@ impl Tape {
         Ok(Self { frontier: Frontier::default(), auditor, fault: None })
     }
 
-    fn append(&mut self, entries: &[Vec<u8>], ledger: &str) {
-        if let Some(first) = entries.first().filter(|_| self.frontier.size() == 0) {
-            self.fault = names_another_ledger(first, ledger);
-        }
+    fn append(&mut self, entries: &[Vec<u8>], origin: &str) {
         if self.fault.is_none() {
-            self.fault = self.auditor.feed(entries).err();
+            self.fault = self.auditor.feed(entries).err().or_else(|| self.names_another_ledger(origin));
         }
         for entry in entries {
             self.frontier.append(TreeHash::of_leaf(entry));
         }
     }
 
+    /// Whether these are the entries of some other ledger.
+    fn names_another_ledger(&self, origin: &str) -> Option<AuditError> {
+        let named = self.auditor.origin().filter(|named| named.as_str() != origin)?;
+        let detail = format!("the entries are those of {named}, not of {origin}");
+        Some(AuditError { entry: EntryIndex::new(0), check: Check::Origin, detail })
+    }
+
     /// The auditor folds entries one batch behind; this makes it fold the last.
     fn finish_batch(&mut self) {
         if self.fault.is_none() {
-            self.fault = self.auditor.feed::<Vec<u8>>(&[]).err();
+            self.fault = self.auditor.settle().err();
         }
     }
-}
-
-/// Whether entry 0 is the beginning of some other ledger. What is no entry at all is for the auditor to say.
-fn names_another_ledger(entry: &[u8], ledger: &str) -> Option<AuditError> {
-    let parsed = ParsedStatement::parse(Entry::decode(entry).ok()?.statement).ok()?;
-    let named = &parsed.body().ledger_origin;
-    (named != ledger).then(|| AuditError {
-        entry: EntryIndex::new(0),
-        check: Check::Origin,
-        detail: format!("the entries are those of {named:?}, not of {ledger:?}"),
-    })
 }
 
 fn client(source: &AuditSource) -> reqwest::Result<reqwest::Client> {

@@ -47,9 +47,6 @@ pub(crate) struct LogConfig {
     /// Prefix of its tiles, when every entry is to be replayed before a checkpoint is cosigned.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) audit: Option<String>,
-    /// Name of the ledger in its entry 0, when it is not the origin.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) ledger: Option<String>,
     /// File with the bearer token for entry bundles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) token_file: Option<PathBuf>,
@@ -92,8 +89,6 @@ pub(crate) struct KnownLog {
 pub(crate) struct AuditSource {
     /// Prefix of the tiles, without a slash at its end.
     pub(crate) prefix: String,
-    /// Name of the ledger in entry 0.
-    pub(crate) ledger: String,
     /// Value of the `Authorization` header; never shown.
     pub(crate) authorization: Option<reqwest::header::HeaderValue>,
 }
@@ -242,7 +237,6 @@ impl LogConfig {
         let audit = match &self.audit {
             Some(prefix) => Some(self.source(prefix)?),
             None if self.token_file.is_some() => return Err("token-file: only with audit".into()),
-            None if self.ledger.is_some() => return Err("ledger: only with audit".into()),
             None => None,
         };
         Ok(KnownLog { origin: self.origin.clone(), vkeys, audit })
@@ -259,11 +253,7 @@ impl LogConfig {
             return Err("audit: an http or https URL without user, query and fragment".into());
         }
         let authorization = self.token_file.as_deref().map(read_token).transpose()?;
-        Ok(AuditSource {
-            prefix: url.as_str().trim_end_matches('/').to_owned(),
-            ledger: self.ledger.clone().unwrap_or_else(|| self.origin.clone()),
-            authorization,
-        })
+        Ok(AuditSource { prefix: url.as_str().trim_end_matches('/').to_owned(), authorization })
     }
 }
 
@@ -305,14 +295,14 @@ mod tests {
     #[test]
     fn everything_that_the_sample_leaves_out_is_accepted_too() {
         let text = std::fs::read_to_string(sample()).expect("there");
-        let settings = ["metrics-listen", "audit ", "token-file", "ledger "];
+        let settings = ["metrics-listen", "audit ", "token-file"];
         let all = settings.iter().fold(text, |text, key| text.replacen(&format!("# {key}"), key, 1));
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("witness.toml");
         std::fs::write(&file, all).expect("written");
         let config = Config::load(Some(&file), Flags { listen: "127.0.0.1:9" }).expect("valid");
         assert_eq!(config.statement().expect("all audited"), Statement::Auditing);
-        assert!(config.metrics_listen.is_some() && config.log[0].ledger.is_some());
+        assert!(config.metrics_listen.is_some());
         let error = config.logs().expect_err("the token is not there").to_string();
         assert!(error.contains("token-file"), "{error}");
     }

@@ -41,7 +41,6 @@ Configuration file (TOML):
   # Auditing mode. Every log has it or none has, and the keys are used for nothing else:
   # audit = \"https://ledger.city.example\"        # the prefix of tile/entries/…
   # token-file = \"/etc/daicho-witness/token\"    # for entry bundles
-  # ledger = \"ledger.city.example/2026\"         # name in entry 0, if not the origin
 
 Asking it:
   curl http://127.0.0.1:7350/                                     who it is, its keys, its logs

@@ -304,16 +304,6 @@ async fn the_entries_of_another_ledger_are_refused() {
 }
 
 #[tokio::test]
-async fn a_ledger_may_have_another_name_than_its_log_when_the_configuration_says_so() {
-    let name = "ledger.city.example/2026+simulated";
-    let ledger = TinyLedger::new(name, 5);
-    let tiles = Tiles::serve(&ledger.entries).await;
-    let log = ledger.log(ORIGIN);
-    let witness = setup(&[(&log, &tiles, &format!("ledger = {name:?}"))]).start();
-    witness.cosign(&log, 0, 5).await;
-}
-
-#[tokio::test]
 async fn bundles_that_need_a_token_are_asked_for_with_it() {
     let ledger = TinyLedger::new(ORIGIN, 5);
     let tiles = Tiles::serve_with(&ledger.entries, Some("open-sesame"), false).await;
@@ -360,6 +350,18 @@ async fn a_slow_replay_goes_on_without_its_caller_and_holds_up_no_other_log() {
     }
     assert!(refused(&witness, &slow_log, 290, 295).await.contains("at least that size"));
     witness.cosign(&slow_log, 290, 300).await;
+}
+
+/// The entry breaks a rule of custody alone: it is signed, linked and in time.
+#[tokio::test]
+async fn what_the_rules_of_custody_refuse_is_refused() {
+    let mut ledger = TinyLedger::new(ORIGIN, 5);
+    let nameless = proto::PartyRegistered { party: String::new(), label: "当事者".into() };
+    ledger.push(ledger.entry(&ledger.ward, 5, Fact::PartyRegistered(nameless)));
+    let tiles = Tiles::serve(&ledger.entries).await;
+    let log = ledger.log(ORIGIN);
+    let witness = setup(&[(&log, &tiles, "")]).start();
+    assert!(refused(&witness, &log, 0, 6).await.contains("entry 5: check fold failed"));
 }
 
 #[tokio::test]
