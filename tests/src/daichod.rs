@@ -17,6 +17,25 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     found.with_context(|| format!("`{name}` is not built; run `cargo build --release --workspace` first"))
 }
 
+/// Waits until a server has written its address to its port file.
+///
+/// # Errors
+/// When it ends, or has not come up within a minute.
+pub(crate) fn wait_for_address(child: &mut Child, port_file: &Path, log: &Path) -> anyhow::Result<String> {
+    let started = Instant::now();
+    while !port_file.exists() {
+        if let Some(status) = child.try_wait()? {
+            bail!("the server ended with {status}: {}", std::fs::read_to_string(log).unwrap_or_default());
+        }
+        if started.elapsed() > Duration::from_secs(60) {
+            child.kill()?;
+            bail!("the server did not come up within a minute");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(std::fs::read_to_string(port_file)?)
+}
+
 /// A running server with its data folder.
 #[derive(Debug)]
 pub struct Daichod {
@@ -68,19 +87,8 @@ impl Daichod {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
-        let started = Instant::now();
-        while !port_file.exists() {
-            if let Some(status) = child.try_wait()? {
-                let log = std::fs::read_to_string(folder.join("daichod.log")).unwrap_or_default();
-                bail!("daichod ended with {status}: {log}");
-            }
-            if started.elapsed() > Duration::from_secs(60) {
-                child.kill()?;
-                bail!("daichod did not come up within a minute");
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let address = format!("http://{}", std::fs::read_to_string(&port_file)?);
+        let address = wait_for_address(&mut child, &port_file, &folder.join("daichod.log"))?;
+        let address = format!("http://{address}");
         Ok(Self { child, address, folder: folder.to_owned() })
     }
 

@@ -4,7 +4,9 @@ mod daichod;
 pub mod liar;
 mod play;
 mod tsa;
+mod witness;
 
 pub use daichod::{Daichod, binary, processor_seconds};
 pub use play::{Play, SCHEME, collected, deleted, milestone};
 pub use tsa::LocalTsa;
+pub use witness::Witness;

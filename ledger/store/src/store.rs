@@ -169,6 +169,9 @@ impl Store {
             for (at, _) in places {
                 if let Ok((entry, len)) = Entry::decode_prefix(&bytes[at..])
                     && entry.index == index
+                    // Other rows begin like this too: a run of zeros reads as an entry that nobody signed.
+                    && !entry.statement.signatures.is_empty()
+                    && !entry.statement.statement.is_empty()
                 {
                     return Ok(Some(bytes[at..at + len].to_vec()));
                 }
