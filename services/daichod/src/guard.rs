@@ -1,13 +1,22 @@
 //! The fork guard that the configuration names, and `daichod guard`.
 
+mod object;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
-use daicho_engine::{FileGuard, ForkGuard as _};
+use anyhow::Context as _;
+use daicho_engine::{FileGuard, ForkGuard, GuardError};
 use daicho_store::Store;
 use daicho_tlog::Checkpoint;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
-use crate::config::beside;
+use crate::config::{ConfigError, beside};
+
+use object::ObjectGuard;
 
 /// Shows or renews the fork guard: the last signed checkpoint, kept outside the data folder.
 #[derive(clap::Args)]
@@ -15,6 +24,7 @@ use crate::config::beside;
 Examples:
   daichod guard show --data ./ledger
   daichod guard renew --data ./ledger --accept-fork-risk
+  daichod guard show --data ./ledger --guard s3://guards/ledger-2026
 
 The server compares the guard with its data folder at every start and swaps it before every checkpoint leaves. When the
 folder is older than the guard, a backup was restored, and going on would sign other entries in the place of those that
@@ -44,15 +54,15 @@ struct Place {
     /// Data folder. The server must not run on it.
     #[arg(long, default_value = crate::DEFAULT_DATA)]
     data: PathBuf,
-    /// Guard file. Default: the data folder's name with `.guard`.
+    /// Guard: a file or s3://bucket/key. Default: the data folder's name with `.guard`.
     #[arg(long)]
-    guard: Option<PathBuf>,
+    guard: Option<Location>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Show(place) => {
-            let Some(held) = place.open()?.read()? else {
+            let Some(held) = place.with(|guard| guard.read())? else {
                 println!("the guard holds nothing");
                 return Ok(ExitCode::from(1));
             };
@@ -67,7 +77,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Action::Renew { place, .. } => {
             let now = place.folder()?;
-            place.open()?.renew(&now)?;
+            place.with(|guard| guard.renew(&now))?;
             println!("the guard holds {} entries, root {}", now.size(), now.root());
             Ok(ExitCode::SUCCESS)
         }
@@ -75,9 +85,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 impl Place {
-    fn open(&self) -> anyhow::Result<FileGuard> {
-        let path = self.guard.clone().unwrap_or_else(|| beside(&self.data, "guard"));
-        Ok(FileGuard::open(&path)?)
+    fn with<T>(&self, act: impl FnOnce(&mut dyn Guard) -> Result<T, GuardError>) -> anyhow::Result<T> {
+        Location::or_beside(self.guard.as_ref(), &self.data).with(act)
     }
 
     fn folder(&self) -> anyhow::Result<Checkpoint> {
@@ -91,4 +100,107 @@ pub(crate) fn state_of(data: &Path) -> anyhow::Result<Checkpoint> {
     let head = store.head()?;
     let ledger = daicho_custody::fold::ledger_record(&daicho_custody::state::Txn::new(&store))?;
     Ok(Checkpoint::new(ledger.origin, head.size.get(), head.root)?)
+}
+
+/// A fork guard that an operator can set anew.
+pub(crate) trait Guard: ForkGuard {
+    /// Puts `checkpoint` there whatever it held. For an operator who knows why.
+    ///
+    /// # Errors
+    /// [`GuardError::Unavailable`].
+    fn renew(&mut self, checkpoint: &Checkpoint) -> Result<(), GuardError>;
+}
+
+impl Guard for FileGuard {
+    fn renew(&mut self, checkpoint: &Checkpoint) -> Result<(), GuardError> {
+        Self::renew(self, checkpoint)
+    }
+}
+
+/// Where a fork guard is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum Location {
+    /// A file.
+    File(PathBuf),
+    /// An object in an S3-compatible store, written `s3://bucket/key`.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The object's name in it.
+        key: String,
+    },
+}
+
+impl Location {
+    /// The one that is given, or the file beside the data folder.
+    pub(crate) fn or_beside(given: Option<&Self>, data: &Path) -> Self {
+        given.cloned().unwrap_or_else(|| Self::File(beside(data, "guard")))
+    }
+
+    /// Opens it. `runtime` does what waits for the network; the guard is called on other threads.
+    ///
+    /// # Errors
+    /// When the file is in use or damaged; an object store is reached for only when the guard is read.
+    pub(crate) fn open(&self, runtime: &Handle) -> anyhow::Result<Box<dyn Guard>> {
+        match self {
+            Self::File(path) => Ok(Box::new(FileGuard::open(path)?)),
+            Self::S3 { bucket, key } => {
+                let path = object_store::path::Path::parse(key).with_context(|| format!("guard {self}"))?;
+                Ok(Box::new(ObjectGuard::new(crate::s3::open(bucket)?, path, runtime.clone())))
+            }
+        }
+    }
+
+    /// Opens it for one act of a command.
+    ///
+    /// # Errors
+    /// As [`Location::open`], and as the act.
+    pub(crate) fn with<T>(
+        &self,
+        act: impl FnOnce(&mut dyn Guard) -> Result<T, GuardError>,
+    ) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        Ok(act(self.open(runtime.handle())?.as_mut())?)
+    }
+}
+
+impl FromStr for Location {
+    type Err = ConfigError;
+
+    fn from_str(text: &str) -> Result<Self, ConfigError> {
+        match text.split_once("://") {
+            None => Ok(Self::File(text.into())),
+            Some(("s3", place)) => match place.split_once('/') {
+                Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
+                    Ok(Self::S3 { bucket: bucket.into(), key: key.into() })
+                }
+                _ => Err(ConfigError::new(format!("guard {text}: s3://bucket/key is wanted"))),
+            },
+            Some(_) => Err(ConfigError::new(format!("guard {text}: a file or s3://bucket/key is wanted"))),
+        }
+    }
+}
+
+impl TryFrom<String> for Location {
+    type Error = ConfigError;
+
+    fn try_from(text: String) -> Result<Self, ConfigError> {
+        text.parse()
+    }
+}
+
+impl From<Location> for String {
+    fn from(location: Location) -> Self {
+        location.to_string()
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
+        }
+    }
 }

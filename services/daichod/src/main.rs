@@ -6,6 +6,7 @@ mod fsck;
 mod guard;
 mod init;
 mod keys;
+mod s3;
 mod serve;
 mod services;
 
@@ -52,6 +53,8 @@ enum Command {
 const DEFAULT_DATA: &str = "daicho-data";
 
 fn main() -> ExitCode {
+    // One source of cryptography for TLS. It fails only when there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match Cli::parse().command {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),

@@ -19,6 +19,7 @@ use tracing::info;
 
 use crate::anchor::Anchors;
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::guard::Location;
 use crate::services::{Custody, Ledger, Proof, Report, Simulation};
 
 /// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
@@ -45,9 +46,16 @@ Configuration file (TOML), with the defaults:
   max-group = 2048        # statements that share one synced write
   # operator-key = \"operator.pem\"                    # signs seals; without it nothing is sealed
   # checkpoint-keys = [\"daicho-data.checkpoint-key\"]  # all of them sign each checkpoint
-  # guard = \"daicho-data.guard\"                       # on a disk that is not restored with the data
+  # guard = \"daicho-data.guard\"                       # on a disk that is not restored with the data, or s3://bucket/key
   seal-every = 3600       # seconds of the ledger's clock; 0: only on request
   publish-every = 10      # seconds from one kept checkpoint to the next
+  # policy = \"policy.txt\"                              # whose witnesses are asked to cosign (C2SP tlog-policy)
+  witness-timeout = 30    # seconds that a witness has to answer
+  # [[tsa]]                                           # an authority that stamps the time (RFC 3161)
+  # url = \"https://tsa.example/\"
+  # roots = [\"tsa-root.pem\"]
+  # policy-oid = \"1.2.392.200000.1\"                   # left out: any
+  # every = 3600                                      # seconds; also at the end of each day in Japan
 
 To rotate the checkpoint key, make the new one (`daichod init` shows how keys look), put both into checkpoint-keys and
 restart; the ledger names them in an entry. Drop the old one when the others have taken the new one in.
@@ -86,10 +94,10 @@ pub(crate) struct Args {
     #[arg(long = "checkpoint-key")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checkpoint_keys: Vec<PathBuf>,
-    /// Fork guard file.
+    /// Fork guard: a file or s3://bucket/key.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    guard: Option<PathBuf>,
+    guard: Option<Location>,
     /// Seconds of the ledger's clock from one seal to the next.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +106,14 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     publish_every: Option<u64>,
+    /// Trust policy whose witnesses are asked to cosign.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PathBuf>,
+    /// Seconds that a witness has to answer.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness_timeout: Option<u64>,
     /// Writes the address in use to this file once the server listens.
     #[arg(long)]
     #[serde(skip)]
@@ -119,11 +135,13 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
             .install()
             .with_context(|| format!("serving metrics on {address}"))?;
         daicho_engine::describe_metrics();
+        crate::anchor::describe_metrics();
         info!(%address, "metrics");
     }
-    let engine = Engine::start(&config.data, config.engine(), config.authority()?)
+    let runtime = tokio::runtime::Handle::current();
+    let engine = Engine::start(&config.data, config.engine(), config.authority(&runtime)?)
         .with_context(|| format!("opening the ledger in {}", config.data.display()))?;
-    let anchors = Anchors::new(Arc::clone(&engine));
+    let anchors = Anchors::new(Arc::clone(&engine), &config)?;
     let publishing =
         tokio::spawn(Arc::clone(&anchors).run(std::time::Duration::from_secs(config.publish_every)));
     let listener = tokio::net::TcpListener::bind(config.listen)

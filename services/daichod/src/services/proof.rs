@@ -242,7 +242,7 @@ impl ProofService for Proof {
         &self,
         _: Request<v1::PublishCheckpointRequest>,
     ) -> Result<Response<v1::PublishCheckpointResponse>, Status> {
-        let (size, row) = Arc::clone(&self.anchors).publish(true).await.map_err(|e| status::storage(&e))?;
+        let (size, row) = self.anchors.publish(true).await.map_err(|e| status::storage(&e))?;
         Ok(Response::new(v1::PublishCheckpointResponse { checkpoint: Some(kept(size, row)?) }))
     }
 }
