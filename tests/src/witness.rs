@@ -50,13 +50,17 @@ impl Witness {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
-        let url = format!("http://{}", wait_for_address(&mut child, &port_file, &folder.join("witness.log"))?);
+        let url =
+            format!("http://{}", wait_for_address(&mut child, &port_file, &folder.join("witness.log"))?);
         // A policy line ends with where the witness is reached.
-        let lines = printed
-            .lines()
-            .filter(|line| line.starts_with("witness ") || line.starts_with("group "))
-            .map(|line| if line.starts_with("witness ") { format!("{line} {url}\n") } else { format!("{line}\n") })
-            .collect();
+        let lines =
+            printed
+                .lines()
+                .filter(|line| line.starts_with("witness ") || line.starts_with("group "))
+                .map(|line| {
+                    if line.starts_with("witness ") { format!("{line} {url}\n") } else { format!("{line}\n") }
+                })
+                .collect();
         Ok(Self { child, url, lines })
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use object_store::aws::AmazonS3Builder;
 use object_store::client::{
-    ClientConfigKey, ClientOptions, CryptoProvider, DigestAlgorithm, DigestContext, HmacContext, HttpClient,
-    HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService, Signer,
-    SigningAlgorithm,
+    ClientConfigKey, ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest,
+    HttpResponse, HttpService,
 };
+use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::{BackoffConfig, ObjectStore, RetryConfig};
-use ring::{digest, hmac};
 
 /// How long a request may take, with its answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,10 +28,19 @@ pub(crate) fn open(bucket: &str) -> anyhow::Result<Arc<dyn ObjectStore>> {
         .with_bucket_name(bucket)
         .with_retry(retry)
         .with_http_connector(Connector)
-        .with_crypto_provider(Arc::new(Ring))
         .build()
         .with_context(|| format!("the bucket {bucket}"))?;
     Ok(Arc::new(store))
+}
+
+/// The place that `s3://bucket/prefix` names, or `None` when the text is no such URL.
+///
+/// # Errors
+/// As [`open`], and when the prefix is no path.
+pub(crate) fn bucket(url: &str) -> anyhow::Result<Option<PrefixStore<Arc<dyn ObjectStore>>>> {
+    let Some(place) = url.strip_prefix("s3://") else { return Ok(None) };
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    Ok(Some(PrefixStore::new(open(bucket)?, Path::parse(prefix.trim_end_matches('/'))?)))
 }
 
 #[derive(Debug)]
@@ -76,64 +85,4 @@ fn failed(error: reqwest::Error) -> HttpError {
     };
     // Whoever shows it names the request.
     HttpError::new(kind, error.without_url())
-}
-
-/// What signs requests (AWS Signature Version 4).
-#[derive(Debug)]
-struct Ring;
-
-impl CryptoProvider for Ring {
-    fn digest(&self, algorithm: DigestAlgorithm) -> object_store::Result<Box<dyn DigestContext>> {
-        match algorithm {
-            DigestAlgorithm::Sha256 => Ok(Box::new(Sha256(digest::Context::new(&digest::SHA256), None))),
-            _ => Err(unsupported()),
-        }
-    }
-
-    fn hmac(&self, algorithm: DigestAlgorithm, secret: &[u8]) -> object_store::Result<Box<dyn HmacContext>> {
-        match algorithm {
-            DigestAlgorithm::Sha256 => {
-                let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
-                Ok(Box::new(HmacSha256(hmac::Context::with_key(&key), None)))
-            }
-            _ => Err(unsupported()),
-        }
-    }
-
-    /// Only Google's store signs so.
-    fn sign(&self, _: SigningAlgorithm, _: &[u8]) -> object_store::Result<Box<dyn Signer>> {
-        Err(unsupported())
-    }
-}
-
-/// A hash under way, and where its value is lent from.
-struct Sha256(digest::Context, Option<digest::Digest>);
-
-impl DigestContext for Sha256 {
-    fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    fn finish(&mut self) -> object_store::Result<&[u8]> {
-        let value: &digest::Digest = self.1.insert(self.0.clone().finish());
-        Ok(value.as_ref())
-    }
-}
-
-/// The same for a keyed one.
-struct HmacSha256(hmac::Context, Option<hmac::Tag>);
-
-impl HmacContext for HmacSha256 {
-    fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    fn finish(&mut self) -> object_store::Result<&[u8]> {
-        let value: &hmac::Tag = self.1.insert(self.0.clone().sign());
-        Ok(value.as_ref())
-    }
-}
-
-fn unsupported() -> object_store::Error {
-    object_store::Error::NotSupported { source: "only what S3 requests need".into() }
 }
