@@ -10,8 +10,10 @@
 //! ```
 
 mod audit;
+mod receipt;
 mod state;
 pub mod timestamp;
 
 pub use audit::{AuditError, AuditReport, Auditor, Check, Counts};
+pub use receipt::{Receipt, ReceiptError, ReceiptReport};
 pub use state::Scratch;
