@@ -2,6 +2,8 @@
 
 mod daichod;
 mod play;
+mod tsa;
 
 pub use daichod::{Daichod, binary, processor_seconds};
 pub use play::{Play, SCHEME, collected, deleted, milestone};
+pub use tsa::LocalTsa;

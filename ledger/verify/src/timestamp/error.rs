@@ -3,8 +3,7 @@ use x509_cert::der;
 
 use super::MAX_TIMESTAMP_LEN;
 
-/// Why a timestamp was not had or is not believed. Nothing here passes by asking again but
-/// [`TimestampError::Refused`], and that only if the authority's text says so.
+/// Why a timestamp was not had or is not believed. Final for the bytes at hand; who asks an authority may ask again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TimestampError {
@@ -158,6 +157,9 @@ pub enum TimestampError {
     /// No way up to a trusted root.
     #[error("no trusted root issued the signer's certificate")]
     UnknownIssuer,
+    /// A certificate of the chain is signed in a way, or has a kind of key, that is not accepted.
+    #[error("a certificate of the chain is signed with an algorithm that is not accepted")]
+    ChainAlgorithm,
     /// Another reason why the chain does not hold.
     #[error("the chain of certificates does not hold: {0}")]
     Chain(#[source] webpki::Error),

@@ -5,7 +5,7 @@
 
 use cms::content_info::CmsVersion;
 use cms::signed_data::{DigestAlgorithmIdentifiers, EncapsulatedContentInfo, SignerInfo};
-use x509_cert::der::asn1::{AnyRef, ContextSpecific, OctetStringRef, Uint};
+use x509_cert::der::asn1::{AnyRef, ContextSpecific, Int, OctetStringRef};
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::oid::db::rfc5911::ID_SIGNED_DATA;
 use x509_cert::der::{self, Decode, Encode, ErrorKind, Reader, SliceReader, Tag, TagNumber, Tagged};
@@ -162,11 +162,12 @@ pub(super) struct TstInfo {
     pub(super) version: u8,
     pub(super) policy: ObjectIdentifier,
     pub(super) imprint: MessageImprint,
-    pub(super) serial: Uint,
+    /// Should be positive, and is not with every authority.
+    pub(super) serial: Int,
     /// As written, e.g. `20260401000000.5Z`.
     pub(super) gen_time: Vec<u8>,
     pub(super) accuracy: Option<Accuracy>,
-    pub(super) nonce: Option<Uint>,
+    pub(super) nonce: Option<Int>,
     pub(super) tsa: Option<GeneralName>,
     pub(super) extensions: Extensions,
 }

@@ -8,7 +8,7 @@ use ring::digest::{self, Digest};
 use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime};
 use webpki::{ALL_VERIFICATION_ALGS, EndEntityCert, KeyUsage};
 use x509_cert::Certificate;
-use x509_cert::der::asn1::{AnyRef, GeneralizedTime, OctetStringRef, Uint};
+use x509_cert::der::asn1::{AnyRef, GeneralizedTime, Int, OctetStringRef, Uint};
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::oid::db::rfc5911::{
     ID_AA_SIGNING_CERTIFICATE, ID_AA_SIGNING_CERTIFICATE_V_2, ID_CONTENT_TYPE, ID_MESSAGE_DIGEST,
@@ -54,7 +54,7 @@ pub(super) fn verify(
         gen_time,
         accuracy_ms,
         policy: info.policy.to_string(),
-        serial: hex::encode(info.serial.as_bytes()),
+        serial: serial(&info.serial),
         tsa: certificate.tbs_certificate.subject.to_string(),
     })
 }
@@ -99,6 +99,12 @@ fn accuracy_ms(accuracy: &Accuracy) -> Option<u64> {
     accuracy.seconds.unwrap_or(0).checked_mul(1000)?.checked_add(millis + u64::from(micros > 0))
 }
 
+fn serial(number: &Int) -> String {
+    let bytes = number.as_bytes();
+    // The zero in front only says that the number is positive.
+    hex::encode(bytes.strip_prefix(&[0]).filter(|rest| !rest.is_empty()).unwrap_or(bytes))
+}
+
 fn check_imprint(info: &TstInfo, data: &[u8]) -> Result<(), TimestampError> {
     let digest = sha2(&info.imprint.hash_algorithm, data)?;
     same(digest.as_ref(), info.imprint.hashed_message.as_bytes(), TimestampError::ImprintMismatch)
@@ -115,10 +121,8 @@ pub(super) fn check_policy(info: &TstInfo, expected: Option<TsaPolicy>) -> Resul
 }
 
 pub(super) fn check_nonce(info: &TstInfo, expected: u64) -> Result<(), TimestampError> {
-    match (&info.nonce, Uint::new(&expected.to_be_bytes())) {
-        (Some(found), Ok(expected)) if *found == expected => Ok(()),
-        _ => Err(TimestampError::NonceMismatch),
-    }
+    let expected = Uint::new(&expected.to_be_bytes()).ok().map(Int::from);
+    if info.nonce.is_some() && info.nonce == expected { Ok(()) } else { Err(TimestampError::NonceMismatch) }
 }
 
 // The signed attributes.
@@ -306,6 +310,11 @@ fn check_chain(
         Ok(_) => Ok(()),
         Err(webpki::Error::CertExpired { .. }) => Err(TimestampError::Expired { at: gen_time }),
         Err(webpki::Error::CertNotValidYet { .. }) => Err(TimestampError::NotYetValid { at: gen_time }),
+        // Their own texts list every algorithm there is.
+        Err(
+            webpki::Error::UnsupportedSignatureAlgorithmContext(_)
+            | webpki::Error::UnsupportedSignatureAlgorithmForPublicKeyContext(_),
+        ) => Err(TimestampError::ChainAlgorithm),
         Err(webpki::Error::UnknownIssuer) => Err(TimestampError::UnknownIssuer),
         Err(other) => Err(TimestampError::Chain(other)),
     }
