@@ -1,6 +1,7 @@
 //! What the end-to-end tests, the demonstration and the benchmarks share: servers of their own and a small play.
 
 mod daichod;
+pub mod liar;
 mod play;
 mod tsa;
 

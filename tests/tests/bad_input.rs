@@ -2,7 +2,9 @@
 
 use daicho_client::proto::event::Fact;
 use daicho_client::proto::{
-    AppendStatementRequest, Event, KeyAuthorized, KeyRevoked, PartyRegistered, Signature, SignedStatement,
+    AppendStatementRequest, Event, FindStatementRequest, GetDataSetRequest, GetDeletionReportRequest,
+    KeyAuthorized, KeyRevoked, ListCopiesRequest, ListDueRequest, ListFindingsRequest, ListPartiesRequest,
+    PartyRegistered, ReadEntriesRequest, Signature, SignedStatement,
 };
 use daicho_client::{Client, ClientError, Instant, RefusalCode, SigningKey, event};
 use daicho_core::sign_statement;
@@ -11,7 +13,7 @@ use prost::Message as _;
 
 struct Stage {
     _folder: tempfile::TempDir,
-    _server: Daichod,
+    server: Daichod,
     client: Client,
     play: Play,
     origin: String,
@@ -26,7 +28,7 @@ impl Stage {
         let play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
         let origin = client.ledger_info().await.expect("info").origin;
         let now = play.ward.ledger_now().await.expect("time");
-        Self { _folder: folder, _server: server, client, play, origin, now }
+        Self { _folder: folder, server, client, play, origin, now }
     }
 
     async fn append(&self, statement: SignedStatement) -> Result<u64, ClientError> {
@@ -167,6 +169,15 @@ async fn a_revoked_key_is_refused_and_what_it_signed_before_stands() {
     stage.play.ward.emit(vec![event("", now, Fact::KeyRevoked(revoked))]).await.expect("recorded");
     stage.refused("a revoked key", stage.sign(2, vec![deleted(now, &["a"])]), RefusalCode::KeyRevoked).await;
     assert_eq!(stage.client.copies(SCHEME, 0).await.expect("listed").len(), 1);
+    // In the list of its scheme and in that of all, once.
+    for (scheme, named) in [(SCHEME, SCHEME), ("", "")] {
+        let findings = stage.client.findings(scheme, 0).await.expect("listed");
+        let about_keys: Vec<_> = findings.into_iter().filter(|f| f.code == "KEY_DISTRUSTED").collect();
+        let [finding] = about_keys.as_slice() else { panic!("{about_keys:?}") };
+        assert_eq!(finding.object, format!("key/{}", stage.play.contractor.public().id()));
+        assert_eq!((finding.scheme.as_str(), finding.entries.len()), (named, 1));
+        assert!(finding.detail.ends_with("last number 1"), "{}", finding.detail);
+    }
 
     let again = KeyAuthorized {
         party: format!("{SCHEME}/hyojito"),
@@ -208,6 +219,104 @@ async fn validating_tells_and_records_nothing() {
             ..stage.client.ledger_info().await.expect("info")
         }
     );
+}
+
+#[tokio::test]
+async fn validating_a_recorded_statement_tells_its_entry() {
+    let stage = Stage::new().await;
+    let validate = |statement: SignedStatement| {
+        let request = daicho_client::proto::ValidateStatementRequest { statement: Some(statement) };
+        let mut ledger = stage.client.ledger();
+        async move { ledger.validate_statement(request).await.expect("answers").into_inner() }
+    };
+    let statement = stage.sign(1, vec![collected(stage.now, "a")]);
+    assert_eq!(validate(statement.clone()).await.recorded_at_entry, None);
+    let entry = stage.append(statement.clone()).await.expect("recorded");
+    let answer = validate(statement).await;
+    assert_eq!((answer.refusal, answer.recorded_at_entry), (None, Some(entry)));
+    assert_eq!((answer.changed_records, answer.findings), (0, Vec::new()));
+
+    // The same number with other bytes is refused, as recording it would be.
+    let answer = validate(stage.sign(1, vec![collected(stage.now, "b")])).await;
+    assert_eq!(answer.refusal.map(|r| r.reason).as_deref(), Some("SEQUENCE_USED"));
+    assert_eq!(answer.recorded_at_entry, None);
+}
+
+/// The field that a call was turned down for.
+fn bad_field<T>(result: Result<T, tonic::Status>) -> String {
+    let status = result.map(drop).expect_err("a bad field");
+    assert_eq!(status.code(), tonic::Code::InvalidArgument, "{status}");
+    match ClientError::from(status) {
+        ClientError::BadField { field, message } if !message.is_empty() => field,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn bad_fields_of_reading_calls_are_named_and_are_no_refusals() {
+    let stage = Stage::new().await;
+    let custody = || stage.client.custody();
+    let scheme = || SCHEME.to_owned();
+
+    let spaced = ListCopiesRequest { scheme: "a b".into(), ..Default::default() };
+    assert_eq!(bad_field(custody().list_copies(spaced).await), "scheme");
+    // A zero byte ends a part of a key of the state.
+    let zero = GetDataSetRequest { scheme: scheme(), data_set: "a\0b".into(), as_of_ms: 0 };
+    assert_eq!(bad_field(custody().get_data_set(zero).await), "data_set");
+    let before = ListCopiesRequest { scheme: scheme(), as_of_ms: -1, ..Default::default() };
+    assert_eq!(bad_field(custody().list_copies(before).await), "as_of_ms");
+    let after = ListDueRequest { until_ms: i64::MAX, ..Default::default() };
+    assert_eq!(bad_field(custody().list_due(after).await), "until_ms");
+    let size = ListPartiesRequest { page_size: -1, ..Default::default() };
+    assert_eq!(bad_field(custody().list_parties(size).await), "page_size");
+    for page_token in ["a b", "\0"] {
+        let token = ListPartiesRequest { page_token: page_token.into(), ..Default::default() };
+        assert_eq!(bad_field(custody().list_parties(token).await), "page_token");
+    }
+    let token = ListFindingsRequest { page_token: "ward".into(), ..Default::default() };
+    assert_eq!(bad_field(custody().list_findings(token).await), "page_token");
+
+    let key = FindStatementRequest { key_id: vec![1; 15], sequence: 1 };
+    assert_eq!(bad_field(stage.client.ledger().find_statement(key).await), "key_id");
+    let range = ReadEntriesRequest { start: 2, end: 1 };
+    assert_eq!(bad_field(stage.client.ledger().read_entries(range).await), "end");
+
+    let report = |from: &str, to: &str| {
+        let (from, to) = (from.to_owned(), to.to_owned());
+        let mut service = stage.client.report();
+        let request = GetDeletionReportRequest { scheme: scheme(), from, to, as_of_ms: 0 };
+        async move { bad_field(service.get_deletion_report(request).await) }
+    };
+    assert_eq!(report("2021-02-30", "2021-03-01").await, "from");
+    assert_eq!(report("2021-03-02", "2021-03-01").await, "to");
+
+    // A call without its statement is about a statement.
+    let empty = stage.client.ledger().append_statement(AppendStatementRequest { statement: None }).await;
+    let refused = ClientError::from(empty.map(drop).expect_err("refused"));
+    assert!(matches!(refused, ClientError::Refused(r) if r.code == RefusalCode::Malformed));
+}
+
+#[tokio::test]
+async fn the_command_line_tells_wrong_usage_from_a_refusal() {
+    let stage = Stage::new().await;
+    let run = |args: &[&str]| {
+        let mut command = tokio::process::Command::new(daicho_tests::binary("daicho").expect("built"));
+        let output = command.args(args).args(["--lang", "en", "--server", stage.server.address()]).output();
+        async move {
+            let output = output.await.expect("runs");
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    };
+    for args in [
+        ["copies", "--scheme", "a b"].as_slice(),
+        &["log", "--from", "1000000"],
+        &["report", "deletion", "--scheme", "a b", "--from", "2021-03-01", "--to", "2021-03-02"],
+        &["copies", "--scheme", "no_such_scheme"],
+    ] {
+        let (code, error) = run(args).await;
+        assert_eq!(code, Some(2), "{args:?}: {error}");
+        assert!(error.starts_with("error: "), "{args:?}: {error}");
+    }
 }
 
 /// Signs bytes that no honest client would send.

@@ -385,7 +385,7 @@ fn start(folder: &tempfile::TempDir) -> Result<Arc<Engine>, EngineError> {
 #[track_caller]
 fn assert_stopped_by_head(folder: &tempfile::TempDir, what: &str) {
     match start(folder) {
-        Err(EngineError::Head(_)) => {}
+        Err(EngineError::Head(_) | EngineError::Tree(_)) => {}
         Err(other) => panic!("{what}: {other}"),
         Ok(_) => panic!("{what}: the engine starts"),
     }
@@ -413,13 +413,13 @@ fn a_damaged_last_entry_stops_the_start_until_it_is_mended() {
     start(&folder).expect("the entry is as it was").stop();
 }
 
-/// `size (8), chain (32), time (8), custody (32)`.
+/// `size (8), chain (32), time (8), root (32), custody (32)`.
 fn start_with_each_byte_of_the_head_flipped(bytes: impl Iterator<Item = usize>) {
     let (folder, _) = stopped();
     let data = folder.path().join("data");
     let mut sound = Vec::new();
     alter(&data, |db| sound = get(db, "meta", b"head"));
-    assert_eq!(sound.len(), 80);
+    assert_eq!(sound.len(), 112);
     for at in bytes {
         let mut damaged = sound.clone();
         damaged[at] ^= 1;
@@ -433,6 +433,11 @@ fn start_with_each_byte_of_the_head_flipped(bytes: impl Iterator<Item = usize>) 
 #[test]
 fn a_head_with_another_size_or_chain_hash_stops_the_start() {
     start_with_each_byte_of_the_head_flipped(0..40);
+}
+
+#[test]
+fn a_head_with_another_root_stops_the_start() {
+    start_with_each_byte_of_the_head_flipped(48..80);
 }
 
 /// The writer takes the later of clock and head, so a head whose time was set back lets recorded time go back, and
@@ -449,7 +454,7 @@ fn a_head_that_is_cut_or_missing_stops_the_start() {
     let mut sound = Vec::new();
     alter(&data, |db| {
         sound = get(db, "meta", b"head");
-        put(db, "meta", b"head", &sound[..79]);
+        put(db, "meta", b"head", &sound[..111]);
     });
     assert!(matches!(start(&folder), Err(EngineError::Store(_))));
     alter(&data, |db| db.delete_cf(db.cf_handle("meta").expect("opened"), b"head").expect("deleted"));

@@ -8,12 +8,15 @@
 A changed vector means a changed format. Never update a vector so that a test passes.
 """
 
+import base64
 import hashlib
 import json
 import pathlib
 import sys
 
 import blake3
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import mldsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -268,9 +271,136 @@ def state():
     }
 
 
+# ---- transparency log: RFC 6962 and C2SP --------------------------------------------------------
+
+def b64(data):
+    return base64.b64encode(data).decode()
+
+
+def root_of(leaves):
+    """RFC 6962, section 2.1, over leaf hashes."""
+    if not leaves:
+        return hashlib.sha256().digest()
+    if len(leaves) == 1:
+        return leaves[0]
+    k = split(len(leaves))
+    return hashlib.sha256(b"\1" + root_of(leaves[:k]) + root_of(leaves[k:])).digest()
+
+
+def split(n):
+    k = 1
+    while k * 2 < n:
+        k *= 2
+    return k
+
+
+def path(m, leaves):
+    """RFC 6962, section 2.1.1."""
+    n = len(leaves)
+    if n == 1:
+        return []
+    k = split(n)
+    if m < k:
+        return path(m, leaves[:k]) + [root_of(leaves[k:])]
+    return path(m - k, leaves[k:]) + [root_of(leaves[:k])]
+
+
+def subproof(m, leaves, whole=True):
+    """RFC 6962, section 2.1.2."""
+    n = len(leaves)
+    if m == n:
+        return [] if whole else [root_of(leaves)]
+    k = split(n)
+    if m <= k:
+        return subproof(m, leaves[:k], whole) + [root_of(leaves[k:])]
+    return subproof(m - k, leaves[k:], False) + [root_of(leaves[:k])]
+
+
+class NoteKey:
+    """C2SP signed-note and tlog-cosignature: types 1, 4 (Ed25519) and 6 (ML-DSA-44)."""
+
+    def __init__(self, name, kind, seed):
+        self.name, self.kind, self.seed = name, kind, bytes([seed]) * 32
+        if kind == 6:
+            self.private = mldsa.MLDSA44PrivateKey.from_seed_bytes(self.seed)
+        else:
+            self.private = Ed25519PrivateKey.from_private_bytes(self.seed)
+        self.public = self.private.public_key().public_bytes_raw()
+        self.id = hashlib.sha256(name.encode() + b"\n" + bytes([kind]) + self.public).digest()[:4]
+
+    def text(self, key):
+        return f"{self.name}+{self.id.hex()}+{b64(bytes([self.kind]) + key)}"
+
+    def json(self):
+        return {
+            "name": self.name, "type": self.kind, "seed": self.seed.hex(), "id": self.id.hex(),
+            "vkey": self.text(self.public), "secret": "PRIVATE+KEY+" + self.text(self.seed),
+        }
+
+    def message(self, origin, size, root, time):
+        body = f"{origin}\n{size}\n{b64(root)}\n"
+        if self.kind == 1:
+            return body.encode()
+        if self.kind == 4:
+            return f"cosignature/v1\ntime {time}\n{body}".encode()
+        out = b"subtree/v1\n\0" + bytes([len(self.name)]) + self.name.encode() + time.to_bytes(8, "big")
+        return out + bytes([len(origin)]) + origin.encode() + bytes(8) + size.to_bytes(8, "big") + root
+
+    def line(self, message, time, before):
+        """The signature line. ML-DSA-44 is randomised here: one that is there and verifies is kept."""
+        for line in before if self.kind == 6 else []:
+            kept = base64.b64decode(line.split(" ")[2])
+            try:
+                self.private.public_key().verify(kept[12:], message)
+                if line.split(" ")[1] == self.name and kept[:12] == self.id + time.to_bytes(8, "big"):
+                    return line
+            except InvalidSignature:
+                pass
+        stamp = time.to_bytes(8, "big") if self.kind != 1 else b""
+        return f"— {self.name} {b64(self.id + stamp + self.private.sign(message))}"
+
+
+def tlog():
+    entries = ["one", "two", "three", "four", "five", "six", "seven"]
+    leaves = [hashlib.sha256(b"\0" + entry.encode()).digest() for entry in entries]
+    origin, size, time = "vectors.example/ledger", len(leaves), 1764547200
+    root = root_of(leaves)
+    signers = [
+        NoteKey(origin, 1, 11), NoteKey(origin, 6, 12), NoteKey("witness.example/council", 4, 13),
+        NoteKey("witness.example/mailer", 6, 14),
+    ]
+    messages = [key.message(origin, size, root, time) for key in signers]
+    old = HERE / "tlog.json"
+    before = [line for line in (json.loads(old.read_text())["note"] if old.exists() else "").split("\n") if line[:1] == "—"]
+    lines = [key.line(message, time, before) for key, message in zip(signers, messages)]
+    text = f"{origin}\n{size}\n{b64(root)}\n"
+    note = text + "\n" + "".join(line + "\n" for line in lines)
+    inclusion, consistency = path(4, leaves), subproof(3, leaves)
+    hashes = lambda proof: "".join(b64(hash) + "\n" for hash in proof)
+    bundle = b"".join(len(entry).to_bytes(2, "big") + entry.encode() for entry in entries)
+    policy = "".join(f"log {key.text(key.public)}\n" for key in signers[:2])
+    policy += "".join(f"witness {name} {key.text(key.public)}\n" for name, key in zip(["council", "mailer"], signers[2:]))
+    policy += "group witnesses 2 council mailer\nquorum witnesses\n"
+    return HEADER | {
+        "keys": [key.json() for key in signers],
+        "entries": entries,
+        "leaves": [leaf.hex() for leaf in leaves],
+        "roots": [root_of(leaves[:n]).hex() for n in range(size + 1)],
+        "inclusion_of_4_in_7": [hash.hex() for hash in inclusion],
+        "consistency_of_3_in_7": [hash.hex() for hash in consistency],
+        "time": time,
+        "messages": [message.hex() for message in messages],
+        "note": note,
+        "proof": f"c2sp.org/tlog-proof@v1\nindex 4\n{hashes(inclusion)}\n{note}",
+        "add_checkpoint": f"old 3\n{hashes(consistency)}\n{note}",
+        "tiles": {"tile/0/000.p/7": b"".join(leaves).hex(), "tile/entries/000.p/7": bundle.hex()},
+        "policy": policy,
+    }
+
+
 def main():
     differs = False
-    for name, value in {"signing": signing(), "ledger": ledger(), "state": state()}.items():
+    for name, value in {"signing": signing(), "ledger": ledger(), "state": state(), "tlog": tlog()}.items():
         path = HERE / f"{name}.json"
         new = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
         if "--new" in sys.argv:

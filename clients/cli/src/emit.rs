@@ -347,7 +347,7 @@ fn predict(
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let Validation { refusal, findings, changed_records } = validation;
+    let Validation { refusal, findings, changed_records, recorded_at_entry } = validation;
     if context.json() {
         let refusal =
             refusal.map(|r| json!({ "reason": r.code.reason(), "field": r.field, "message": r.message }));
@@ -359,17 +359,21 @@ fn predict(
             .collect();
         let json = json!({
             "first_line": first, "last_line": last, "refusal": refusal, "findings": findings,
-            "changed_records": changed_records,
+            "changed_records": changed_records, "recorded_at_entry": recorded_at_entry,
         });
         writeln!(out, "{json}")?;
         return Ok(());
     }
-    let verdict = match &refusal {
-        Some(refusal) => exit::explain(&ClientError::Refused(refusal.clone()), context.lang),
-        None if findings.is_empty() => {
+    let verdict = match (&refusal, recorded_at_entry) {
+        (Some(refusal), _) => exit::explain(&ClientError::Refused(refusal.clone()), context.lang),
+        (None, Some(entry)) => context.pick(
+            format!("記録 {entry} としてすでに記録されています。"),
+            format!("is recorded already, as entry {entry}"),
+        ),
+        (None, None) if findings.is_empty() => {
             context.pick("記録でき、指摘は生じません。", "would be recorded without findings").to_owned()
         }
-        None => context.pick(
+        (None, None) => context.pick(
             format!("記録できますが、次の {} 件の指摘が生じます。", findings.len()),
             format!("would be recorded and raise {} finding(s):", findings.len()),
         ),

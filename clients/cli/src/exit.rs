@@ -35,6 +35,7 @@ impl Exit {
             ClientError::Refused(_) => Self::Refused,
             ClientError::Server { code: Code::InvalidArgument, .. }
             | ClientError::BadEndpoint { .. }
+            | ClientError::BadField { .. }
             | ClientError::NotFound(_)
             | ClientError::DocumentSize { .. } => Self::Usage,
             ClientError::Server { .. } => Self::Refused,
@@ -101,6 +102,9 @@ pub(crate) fn explain(error: &ClientError, lang: Lang) -> String {
         ClientError::Refused(refusal) => refusal_ja(refusal),
         ClientError::Unreachable { message } => {
             format!("サーバーから応答がありません（{message}）。しばらくしてからもう一度お試しください。")
+        }
+        ClientError::BadField { field, message } => {
+            format!("指定に誤りがあります。値を直してください（{field}: {message}）。")
         }
         ClientError::NotFound(message) => format!("見つかりません: {message}"),
         ClientError::Server { code, message, .. } => {
@@ -170,6 +174,9 @@ mod tests {
     fn exit_codes_tell_input_server_and_ledger_apart() {
         let code = |error| Exit::of(&error) as u8;
         assert_eq!(code(ClientError::BadEndpoint { endpoint: String::new() }), 2);
+        let bad = ClientError::BadField { field: "as_of_ms".to_owned(), message: String::new() };
+        assert!(explain(&bad, Lang::Ja).contains("as_of_ms"));
+        assert_eq!(code(bad), 2);
         assert_eq!(code(ClientError::Unreachable { message: String::new() }), 3);
         assert_eq!(code(ClientError::Refused(Refusal::new(RefusalCode::UnknownKey, ""))), 4);
     }

@@ -3,6 +3,7 @@
 //! To add a command: one module, one arm of [`Command`], one arm of [`run`], its Japanese in `help_ja.rs`.
 
 mod audit;
+mod columns;
 mod context;
 mod copies;
 mod dataset;

@@ -1,6 +1,5 @@
 //! `daicho scheme check` and `daicho scheme show`: reads scheme files, reports what is wrong, draws them.
 
-mod columns;
 mod draw;
 
 use std::fs;

@@ -5,6 +5,7 @@ use std::io::Write;
 use daicho_core::Instant;
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::columns::fit;
 use crate::context::Context;
 
 /// Rows below headings.
@@ -52,8 +53,7 @@ impl Table {
 fn line(cells: &[String], widths: &[usize]) -> String {
     let mut text = String::new();
     for (cell, width) in cells.iter().zip(widths) {
-        text.push_str(cell);
-        text.push_str(&" ".repeat(width - cell.width() + 2));
+        text.push_str(&fit(cell, width + 2));
     }
     text.trim_end().to_owned()
 }

@@ -17,7 +17,7 @@ pub fn event(scheme: &str, occurred: Instant, fact: proto::event::Fact) -> proto
 }
 
 /// What recording a statement would do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Validation {
     /// Why it would be refused.
     pub refusal: Option<Refusal>,
@@ -25,6 +25,8 @@ pub struct Validation {
     pub findings: Vec<proto::PredictedFinding>,
     /// Records of custody that it would change.
     pub changed_records: u32,
+    /// The entry that the statement is already; recording it again would change nothing.
+    pub recorded_at_entry: Option<u64>,
 }
 
 /// Emits the statements of one key, one at a time.
@@ -163,8 +165,7 @@ impl Emitter {
         events: Vec<proto::Event>,
         cosigners: &[&SigningKey],
     ) -> Result<Validation, ClientError> {
-        let refused =
-            |refusal| Validation { refusal: Some(refusal), findings: Vec::new(), changed_records: 0 };
+        let refused = |refusal| Validation { refusal: Some(refusal), ..Default::default() };
         let statement = match self.sign(events, cosigners).await {
             Ok(statement) => statement,
             Err(ClientError::Refused(refusal)) => return Ok(refused(refusal)),
@@ -183,7 +184,12 @@ impl Emitter {
             Some(ClientError::Refused(refusal)) => Some(refusal),
             Some(error) => return Err(error),
         };
-        Ok(Validation { refusal, findings: response.findings, changed_records: response.changed_records })
+        Ok(Validation {
+            refusal,
+            findings: response.findings,
+            changed_records: response.changed_records,
+            recorded_at_entry: response.recorded_at_entry,
+        })
     }
 
     /// Signs the events under the next numbers and checks every limit that needs no ledger.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use daicho_core::{Refusal, RefusalCode, proto};
+use daicho_core::{ReadCode, Refusal, RefusalCode, proto};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -16,6 +16,7 @@ const DOMAIN: &str = "daicho";
 /// | `Refused` | no | fix the request, as [`RefusalCode`] says |
 /// | `Unanswered` | unknown | send the same statement again with [`Emitter::resend`](crate::Emitter::resend) |
 /// | `Connect`, `Unreachable` | no | check the address and the server, then call again |
+/// | `BadField` | - | fix the field |
 /// | `NotFound` | - | ask for something that is there |
 /// | `Server` | no | read the message; the server or the caller's rights need a change |
 /// | `Protocol` | unknown | server and client differ in version |
@@ -44,6 +45,14 @@ pub enum ClientError {
     #[error("the server does not answer: {message}; call again")]
     Unreachable {
         /// What the transport said.
+        message: String,
+    },
+    /// A call that records nothing had a field that breaks its rule.
+    #[error("`{field}` is not accepted: {message}")]
+    BadField {
+        /// The field of the request.
+        field: String,
+        /// Its rule.
         message: String,
     },
     /// There is no such thing.
@@ -99,6 +108,7 @@ impl ClientError {
             Self::Connect { .. } | Self::Unreachable { .. } | Self::Unanswered { .. } => true,
             Self::Server { code, .. } => *code == Code::ResourceExhausted,
             Self::BadEndpoint { .. }
+            | Self::BadField { .. }
             | Self::NotFound(_)
             | Self::Protocol(_)
             | Self::StreamClosed
@@ -111,7 +121,7 @@ impl ClientError {
     pub(crate) fn wrote_nothing(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.code != RefusalCode::WriterClosed,
-            Self::Server { .. } | Self::NotFound(_) => true,
+            Self::Server { .. } | Self::BadField { .. } | Self::NotFound(_) => true,
             _ => false,
         }
     }
@@ -147,6 +157,11 @@ impl From<Status> for ClientError {
         let message = status.message().to_owned();
         if let Some(code) = RefusalCode::from_reason(&reason) {
             return Self::Refused(Refusal { code, field, message });
+        }
+        match ReadCode::from_reason(&reason) {
+            Some(ReadCode::InvalidArgument) => return Self::BadField { field, message },
+            Some(ReadCode::NotFound) => return Self::NotFound(message),
+            _ => {}
         }
         match status.code() {
             // Unknown and Internal come from broken connections too; Aborted and Cancelled from a stopping server.
@@ -202,6 +217,16 @@ mod tests {
             let error = refused("daicho", code.reason(), "");
             assert!(matches!(&error, ClientError::Refused(refusal) if refusal.code == code));
             assert_eq!(error.retryable(), code.retryable(), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_field_of_a_reading_call_is_no_refusal() {
+        let error = refused("daicho", "INVALID_ARGUMENT", "as_of_ms");
+        assert!(matches!(&error, ClientError::BadField { field, .. } if field == "as_of_ms"), "{error}");
+        assert!(!error.retryable());
+        for code in ReadCode::ALL {
+            assert_eq!(RefusalCode::from_reason(code.reason()), None, "{code:?} stands in both lists");
         }
     }
 

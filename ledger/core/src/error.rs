@@ -1,4 +1,5 @@
-//! Why a statement is refused: the closed list of reasons. `docs/formats/errors.md` explains each.
+//! Why a statement is refused or another call turned down: the closed lists of reasons. `docs/formats/errors.md`
+//! explains each.
 
 use std::fmt;
 
@@ -93,6 +94,37 @@ impl RefusalCode {
     /// Whether the same request may succeed later.
     pub fn retryable(self) -> bool {
         matches!(self, Self::QueueFull | Self::WriterClosed)
+    }
+}
+
+/// Reason for turning down a call that records nothing. The wire form is [`ReadCode::reason`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReadCode {
+    /// A field breaks its rule. Fix the request.
+    InvalidArgument,
+    /// There is no such thing. Ask for one that is there.
+    NotFound,
+    /// The files cannot be read. The operator stops the server and checks them.
+    StorageFailed,
+}
+
+impl ReadCode {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::InvalidArgument, Self::NotFound, Self::StorageFailed];
+
+    /// The word on the wire (`ErrorInfo.reason`).
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::NotFound => "NOT_FOUND",
+            Self::StorageFailed => "STORAGE_FAILED",
+        }
+    }
+
+    /// The reason with this word.
+    pub fn from_reason(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.reason() == word)
     }
 }
 

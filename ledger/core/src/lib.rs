@@ -11,7 +11,7 @@ mod time;
 
 pub use daicho_proto::v1 as proto;
 pub use entry::{ChainHash, Entry, EntryIndex, LedgerSize, MAX_ENTRY_LEN, Place};
-pub use error::{EntryError, Refusal, RefusalCode};
+pub use error::{EntryError, ReadCode, Refusal, RefusalCode};
 pub use id::{MAX_ID_LEN, Origin, check_id, check_text};
 pub use sign::{KeyId, PublicKey, SigningKey, VerifyingKey, pre_authentication_encoding};
 pub use statement::{

@@ -67,6 +67,17 @@ impl SchemeContext {
         self.parties.get(id).map(|&i| &self.scheme.parties[i])
     }
 
+    /// How this scheme names a party of the ledger: `ward`, or `<scheme>/<party>` for one of its own. `None` when it
+    /// takes no part.
+    pub fn local_party<'p>(&self, party: &'p str) -> Option<&'p str> {
+        let local = match party.split_once('/') {
+            Some((prefix, local)) if prefix == self.scheme.id => local,
+            Some(_) => return None,
+            None => party,
+        };
+        self.party(local).map(|_| local)
+    }
+
     /// A system.
     pub fn system(&self, id: &str) -> Option<&crate::scheme::System> {
         self.systems.get(id).map(|&i| &self.scheme.systems[i])

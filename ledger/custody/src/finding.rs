@@ -66,6 +66,7 @@ codes! {
     MilestoneWithheld "MILESTONE_WITHHELD" WithTime "契機の記録がないままの長期保有" "No milestone started the clock within the longest wait";
     CertificateMissing "CERTIFICATE_MISSING" WithTime "消去証明書の未提出" "No certificate of erasure within the limit";
     CertificateIncomplete "CERTIFICATE_INCOMPLETE" WithTime "消去証明書の提出先の不足" "The certificate did not go to everyone who is owed it";
+    KeyDistrusted "KEY_DISTRUSTED" WithTime "信頼できない時点の後も有効だった鍵" "A revoked key was still accepted after the time from which it is not trusted";
 }
 
 impl FindingCode {

@@ -15,8 +15,9 @@ use crate::context::{ContextCache, SchemeContext};
 use crate::fold::{load_context, scope_word};
 use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, Text, lint};
 use crate::state::{
-    AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord,
-    LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, StateError, Table, Txn, decode, key, parts,
+    AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, KeyRecord,
+    LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, SequenceRecord, StateError,
+    Table, Txn, decode, key, parts,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -176,7 +177,7 @@ pub struct Judgement {
 pub struct Finding {
     /// Code.
     pub code: FindingCode,
-    /// What it is about: a copy, handover, flow, party, system, data set or entry.
+    /// What it is about: a copy, handover, flow, party, system, data set, `entry/<index>` or `key/<id in hex>`.
     pub object: String,
     /// What exactly, from the first occurrence.
     pub detail: String,
@@ -262,9 +263,14 @@ impl<'a> Judge<'a> {
     }
 
     /// The newest version in force at `t`. The first one when none was.
-    pub fn context_at(&self, t: Instant) -> &Arc<SchemeContext> {
+    pub fn version_at(&self, t: Instant) -> (&SchemeVersion, &Arc<SchemeContext>) {
         let at = self.record.versions.iter().rposition(|v| v.enacted.recorded <= t).unwrap_or(0);
-        &self.contexts[at]
+        (&self.record.versions[at], &self.contexts[at])
+    }
+
+    /// What the scheme says in the version in force at `t`.
+    pub fn context_at(&self, t: Instant) -> &Arc<SchemeContext> {
+        self.version_at(t).1
     }
 
     /// What the linter warns of in the version in force at `t`.
@@ -272,10 +278,8 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// When the state cannot be read.
     pub fn warnings(&self, t: Instant) -> Result<Vec<Diagnostic>> {
-        let context = self.context_at(t);
-        let at = self.record.versions.iter().rposition(|v| v.enacted.recorded <= t).unwrap_or(0);
-        let hash = &self.record.versions[at].scheme_document;
-        let bytes = crate::fold::document(self.state, hash)?.unwrap_or_default();
+        let (version, context) = self.version_at(t);
+        let bytes = crate::fold::document(self.state, &version.scheme_document)?.unwrap_or_default();
         let text =
             String::from_utf8(bytes).map_err(|_| StateError("an enacted document is no text".into()))?;
         let found = lint(&text, &context.scheme, &context.vocabulary);
@@ -648,20 +652,28 @@ impl<'a> Judge<'a> {
                 found.entry((code, id.clone())).and_modify(|f: &mut Finding| f.occurrences = 1);
             }
         }
-        self.recorded_findings(&mut found, t)?;
-        self.unacknowledged(&mut found, t)?;
+        self.beside_copies(&mut found, t)?;
         Ok(found.into_values().collect())
     }
 
-    /// Findings apart from those that single copies give: recorded ones and one-sided handovers.
+    /// Findings apart from those that single copies give: recorded ones, one-sided handovers, keys not trusted.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub fn findings_without_copies(&self, t: Instant) -> Result<Vec<Finding>> {
         let mut found = BTreeMap::new();
-        self.recorded_findings(&mut found, t)?;
-        self.unacknowledged(&mut found, t)?;
+        self.beside_copies(&mut found, t)?;
         Ok(found.into_values().collect())
+    }
+
+    fn beside_copies(&self, found: &mut Found, t: Instant) -> Result<()> {
+        self.recorded_findings(found, t)?;
+        self.unacknowledged(found, t)?;
+        let context = self.context_at(t);
+        for finding in distrusted_keys(self.state, t, |party| context.local_party(party).is_some())? {
+            found.insert((finding.code, finding.object.clone()), finding);
+        }
+        Ok(())
     }
 
     fn recorded_findings(&self, found: &mut Found, t: Instant) -> Result<()> {
@@ -704,6 +716,42 @@ impl<'a> Judge<'a> {
             Ok((parts(&place).get(1).copied().unwrap_or_default().to_owned(), decode(&value)?))
         })
     }
+}
+
+/// Keys that the ledger accepted after the time from which, as their revocation says, they are not trusted: one finding
+/// for each, of those whose party is wanted.
+///
+/// What such a key signed stands. The state does not know which of its statements came in between, so the finding names
+/// the time span and the last number that the key used.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn distrusted_keys(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool) -> Result<Vec<Finding>> {
+    let mut found = Vec::new();
+    for row in state.scan(&key(Table::Key, &[]), None) {
+        let (place, value) = row?;
+        let record: KeyRecord = decode(&value)?;
+        let Some((revoked, from)) = record.revoked.filter(|(fact, _)| fact.recorded <= t) else { continue };
+        if from >= revoked.recorded || !wanted(&record.party) {
+            continue;
+        }
+        let id = parts(&place).first().copied().unwrap_or_default();
+        let used: SequenceRecord = Txn::new(state).get(&key(Table::Sequence, &[id]))?.unwrap_or_default();
+        let detail = format!(
+            "key of {}, not trusted from {from}, accepted until {}, last number {}",
+            record.party,
+            revoked.recorded,
+            used.last()
+        );
+        found.push(Finding {
+            code: FindingCode::KeyDistrusted,
+            object: format!("key/{id}"),
+            detail,
+            entries: vec![revoked.entry],
+            occurrences: 1,
+        });
+    }
+    Ok(found)
 }
 
 /// How many milestone targets are kept in memory: copies of one session or day are judged close together.

@@ -19,5 +19,7 @@ pub mod state;
 pub use context::{ContextCache, FlowContext, SchemeContext, binds};
 pub use finding::{Arises, FindingCode};
 pub use fold::{FOLD_VERSION, Fold, FoldError};
-pub use judge::{Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
+pub use judge::{
+    Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict, distrusted_keys,
+};
 pub use report::{DeletionReport, ReportHead};

@@ -126,6 +126,34 @@ fn only_data_sets_of_the_period_are_reported_but_findings_are_of_the_whole_schem
 }
 
 #[test]
+fn a_key_that_was_accepted_after_it_could_not_be_trusted_is_a_finding() {
+    let mut ledger = queue();
+    visit(&mut ledger, 1, "2021-02-01", 9);
+    ledger.revoke("hyojito", "2021-02-05T10:00", "2021-02-03T00:00");
+    // The operator takes no part in the scheme.
+    ledger.revoke("operator", "2021-02-05T11:00", "2021-02-03T00:00");
+    let before = february(&mut ledger, "2021-02-05T09:59");
+    assert_eq!(before.finding_counts.get(&FindingCode::KeyDistrusted), None);
+
+    let report = february(&mut ledger, "2021-02-05T12:00");
+    let found: Vec<_> = report.findings.iter().filter(|f| f.code == FindingCode::KeyDistrusted).collect();
+    let [finding] = found.as_slice() else { panic!("{found:?}") };
+    let key = ledger.public("hyojito").id();
+    assert_eq!((finding.object.clone(), finding.occurrences), (format!("key/{key}"), 1));
+    assert_eq!(
+        finding.detail,
+        "key of hyojito, not trusted from 2021-02-03T00:00:00+09:00, accepted until \
+         2021-02-05T10:00:00+09:00, last number 2"
+    );
+    assert_eq!(finding.entries.len(), 1);
+    assert!(!report.finding_meanings[&FindingCode::KeyDistrusted].ja.is_empty());
+
+    let mut in_good_order = queue();
+    in_good_order.revoke("hyojito", "2021-02-05T10:00", "2021-02-05T10:00");
+    assert!(february(&mut in_good_order, "2021-02-05T12:00").finding_counts.is_empty());
+}
+
+#[test]
 fn sums_add_up_and_findings_are_those_of_the_judge() {
     let mut ledger = queue_sample();
     let report = february(&mut ledger, "2021-02-28T17:00");

@@ -48,7 +48,7 @@ pub struct Authority {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { queue_kib: 64 * 1024, check_threads: 0, max_group: 2_048, seal_every_ms: 3_600_000 }
+        Self { queue_kib: 64 * 1024, check_threads: 0, max_group: 2_048, seal_every_ms: 0 }
     }
 }
 
@@ -87,6 +87,8 @@ pub struct Validation {
     pub findings: Vec<(FindingCode, String, String)>,
     /// Records that it would change.
     pub changed: usize,
+    /// The entry that it is already. Then it would change nothing and be answered with its first receipt.
+    pub recorded_at: Option<EntryIndex>,
 }
 
 /// Keys that are or were authorised, ready to verify.
@@ -289,7 +291,16 @@ impl Engine {
         let snapshot = self.store.snapshot();
         let place = Place { index: head.size.next_index(), recorded, previous: head.chain };
         match Fold::default().apply(&snapshot, &checked, place) {
-            Ok(changes) => Ok(Validation { changed: changes.records.len(), findings: changes.findings }),
+            Ok(changes) => Ok(Validation {
+                changed: changes.records.len(),
+                findings: changes.findings,
+                recorded_at: None,
+            }),
+            Err(FoldError::Refused(refusal)) if refusal.code == RefusalCode::SequenceUsed => {
+                let row = self.store.statement(&checked.id()).map_err(|_| closed())?;
+                let row = row.filter(|row| row.hash == checked.signed_hash()).ok_or(refusal)?;
+                Ok(Validation { findings: Vec::new(), changed: 0, recorded_at: Some(row.entry) })
+            }
             Err(FoldError::Refused(refusal)) => Err(refusal),
             Err(FoldError::State(_)) => Err(closed()),
         }

@@ -43,9 +43,7 @@ impl Checkpoint {
     /// [`CheckpointError::Origin`] unless the origin has at least one character and no control characters.
     pub fn new(origin: impl Into<String>, size: u64, root: TreeHash) -> Result<Self, CheckpointError> {
         let origin = origin.into();
-        if origin.is_empty() || origin.contains(|c| c < ' ') {
-            return Err(CheckpointError::Origin);
-        }
+        check_origin(&origin)?;
         Ok(Self { origin, size, root, extensions: Vec::new() })
     }
 
@@ -57,14 +55,14 @@ impl Checkpoint {
         let mut lines = text.strip_suffix('\n').ok_or(CheckpointError::Lines)?.split('\n');
         let mut next = || lines.next().ok_or(CheckpointError::Lines);
         let (origin, size, root) = (next()?, next()?, next()?);
+        check_origin(origin)?;
         let size = decimal(size).ok_or(CheckpointError::Size)?;
         let root = TreeHash::from_base64(root).ok_or(CheckpointError::Root)?;
-        let mut checkpoint = Self::new(origin, size, root)?;
-        checkpoint.extensions = lines.map(str::to_owned).collect();
-        if checkpoint.extensions.iter().any(String::is_empty) {
+        let extensions: Vec<String> = lines.map(str::to_owned).collect();
+        if extensions.iter().any(String::is_empty) {
             return Err(CheckpointError::Extension);
         }
-        Ok(checkpoint)
+        Ok(Self { origin: origin.to_owned(), size, root, extensions })
     }
 
     /// Name of the log.
@@ -86,6 +84,11 @@ impl Checkpoint {
     pub fn extensions(&self) -> &[String] {
         &self.extensions
     }
+}
+
+fn check_origin(origin: &str) -> Result<(), CheckpointError> {
+    let fits = !origin.is_empty() && !origin.contains(|c| c < ' ');
+    fits.then_some(()).ok_or(CheckpointError::Origin)
 }
 
 /// The text that is signed.
@@ -162,5 +165,56 @@ impl SignedCheckpoint {
 impl fmt::Display for SignedCheckpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.note.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &str = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
+
+    #[test]
+    fn a_checkpoint_has_one_form() {
+        for (text, error) in [
+            (String::new(), CheckpointError::Lines),
+            ("\n".into(), CheckpointError::Lines),
+            (format!("log\n{ROOT}\n"), CheckpointError::Lines),
+            (format!("log\n1\n{ROOT}"), CheckpointError::Lines),
+            (format!("\n1\n{ROOT}\n"), CheckpointError::Origin),
+            (format!("l\tog\n1\n{ROOT}\n"), CheckpointError::Origin),
+            (format!("log\n\n{ROOT}\n"), CheckpointError::Size),
+            (format!("log\n01\n{ROOT}\n"), CheckpointError::Size),
+            (format!("log\n+1\n{ROOT}\n"), CheckpointError::Size),
+            (format!("log\n-0\n{ROOT}\n"), CheckpointError::Size),
+            (format!("log\n1 \n{ROOT}\n"), CheckpointError::Size),
+            (format!("log\n１\n{ROOT}\n"), CheckpointError::Size),
+            (format!("log\n18446744073709551616\n{ROOT}\n"), CheckpointError::Size),
+            ("log\n1\n\n".into(), CheckpointError::Root),
+            (format!("log\n1\n{}\n", &ROOT[..43]), CheckpointError::Root),
+            (format!("log\n1\n{}\n", ROOT.replace("2I=", "2J=")), CheckpointError::Root),
+            (format!("log\n1\n{}\n", &ROOT[4..]), CheckpointError::Root),
+            (format!("log\n1\n{ROOT}\n\n"), CheckpointError::Extension),
+            (format!("log\n1\n{ROOT}\nmore\n\nyet more\n"), CheckpointError::Extension),
+        ] {
+            assert_eq!(Checkpoint::parse(&text), Err(error), "{text:?}");
+        }
+        for text in [
+            format!("log\n0\n{ROOT}\n"),
+            format!("a log with spaces + plus\n18446744073709551615\n{ROOT}\n"),
+            format!("log\n1\n{ROOT}\nmore\n yet more\n"),
+        ] {
+            assert_eq!(Checkpoint::parse(&text).expect("a checkpoint").to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_made_only_with_an_origin_that_can_be_read_back() {
+        let root = TreeHash::of_empty();
+        for bad in ["", "a\n", "a\nb", "\0"] {
+            assert_eq!(Checkpoint::new(bad, 0, root), Err(CheckpointError::Origin), "{bad:?}");
+        }
+        let checkpoint = Checkpoint::new("example.com/log", 0, root).expect("an origin");
+        assert_eq!(Checkpoint::parse(&checkpoint.to_string()), Ok(checkpoint));
     }
 }

@@ -363,7 +363,12 @@ impl NoteSigner {
         }
         let encoded = Zeroizing::new(BASE64.encode(&bytes[..]));
         let VerifierKey { name, key_id, .. } = &self.verifier;
-        Zeroizing::new(format!("PRIVATE+KEY+{name}+{key_id}+{}", *encoded))
+        let public = format!("PRIVATE+KEY+{name}+{key_id}+");
+        // Reserved whole: a string that grows leaves copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(public.len() + encoded.len()));
+        text.push_str(&public);
+        text.push_str(&encoded);
+        text
     }
 
     /// Signs the text of a note. `timestamp` is in seconds since 1970; Ed25519 without time ignores it. The same input
@@ -406,5 +411,200 @@ impl FromStr for NoteSigner {
         let seed = parts.key[..].try_into().map_err(|_| length)?;
         let signer = Self::from_seed(parts.name, parts.algorithm, seed)?;
         if signer.verifier.key_id == parts.key_id { Ok(signer) } else { Err(KeyError::Id) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Algorithm; 3] =
+        [Algorithm::Ed25519, Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44];
+    const CHECKPOINT: &str = "example.com/log\n1\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+
+    fn signer(algorithm: Algorithm) -> NoteSigner {
+        let name = "example.com/log".parse().expect("a key name");
+        NoteSigner::from_seed(name, algorithm, &[1; 32]).expect("a key")
+    }
+
+    #[test]
+    fn the_keys_that_go_documents_are_read() {
+        // The example of golang.org/x/mod/sumdb/note.
+        let secret = "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
+        let public = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+        let signer: NoteSigner = secret.parse().expect("the documented key");
+        assert_eq!(signer.verifier().to_string(), public);
+        assert_eq!(*signer.to_secret_text(), secret);
+        let text = "If you think cryptography is the answer to your problem,\n\
+            then you don't know what your problem is.\n";
+        let signature = signer.sign(text, 0).expect("a text");
+        assert_eq!(
+            signature.to_string(),
+            "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
+        );
+    }
+
+    #[test]
+    fn keys_of_every_algorithm_round_trip_and_sign_the_same_bytes_again() {
+        for algorithm in ALL {
+            let key = signer(algorithm);
+            let again: NoteSigner = key.to_secret_text().parse().expect("own text");
+            assert_eq!(again.verifier(), key.verifier());
+            assert_eq!(key.verifier().to_string().parse().as_ref(), Ok(key.verifier()));
+            let signature = key.sign(CHECKPOINT, 7).expect("a checkpoint");
+            assert_eq!(again.sign(CHECKPOINT, 7), Ok(signature.clone()));
+            let time = (algorithm != Algorithm::Ed25519).then_some(7);
+            assert_eq!(key.verifier().verify(CHECKPOINT, &signature), Ok(time));
+            let fresh = |name: &str| {
+                let name = name.parse().expect("a key name");
+                NoteSigner::generate(name, algorithm).expect("random bytes")
+            };
+            assert_ne!(fresh("a").verifier().public_key(), fresh("a").verifier().public_key());
+        }
+    }
+
+    #[test]
+    fn a_secret_key_never_prints() {
+        for algorithm in ALL {
+            let key = signer(algorithm);
+            assert_eq!(
+                format!("{key:?}"),
+                format!("NoteSigner(example.com/log+{})", key.verifier().key_id())
+            );
+        }
+    }
+
+    #[test]
+    fn one_key_under_two_types_is_two_keys() {
+        let ids: Vec<KeyId> = ALL[..2].iter().map(|a| signer(*a).verifier().key_id()).collect();
+        assert_ne!(ids[0], ids[1]);
+        let plain = signer(Algorithm::Ed25519).sign(CHECKPOINT, 0).expect("a checkpoint");
+        let verifier = signer(Algorithm::CosignatureEd25519).verifier().clone();
+        assert_eq!(verifier.verify(CHECKPOINT, &plain), Err(NoteError::OtherKey));
+    }
+
+    #[test]
+    fn only_what_was_signed_verifies() {
+        let bad = |key: &NoteSigner| Err(NoteError::BadSignature(key.verifier().name().clone()));
+        for algorithm in ALL {
+            let key = signer(algorithm);
+            let signature = key.sign(CHECKPOINT, 7).expect("a checkpoint");
+            let verify = |text: &str, value: Vec<u8>| {
+                let named = NoteSignature::new(key.verifier().name().clone(), key.verifier().key_id(), value);
+                key.verifier().verify(text, &named)
+            };
+            let value = signature.value().to_vec();
+            for at in (0..value.len()).step_by(61).chain([7, value.len() - 1]) {
+                let mut changed = value.clone();
+                changed[at] ^= 1;
+                let outcome = verify(CHECKPOINT, changed);
+                assert_eq!(outcome, bad(&key), "{algorithm:?} byte {at}");
+            }
+            for length in [1, 7, 8, 9, 63, 64, 65, value.len() - 1] {
+                if length < value.len() {
+                    assert_eq!(verify(CHECKPOINT, value[..length].to_vec()), bad(&key), "{length}");
+                }
+            }
+            assert_eq!(verify(CHECKPOINT, [&value[..], &[0]].concat()), bad(&key));
+            assert_eq!(verify(&CHECKPOINT.replace("log\n1", "log\n2"), value), bad(&key));
+        }
+    }
+
+    #[test]
+    fn extension_lines_are_signed_by_ed25519_alone() {
+        let extended = format!("{CHECKPOINT}more\n");
+        for algorithm in ALL {
+            let key = signer(algorithm);
+            let signature = key.sign(CHECKPOINT, 7).expect("a checkpoint");
+            let holds = key.verifier().verify(&extended, &signature).is_ok();
+            assert_eq!(holds, algorithm == Algorithm::CosignatureMlDsa44);
+        }
+    }
+
+    #[test]
+    fn cosignatures_are_on_checkpoints_and_at_a_time_that_fits() {
+        for algorithm in &ALL[1..] {
+            let key = signer(*algorithm);
+            assert!(matches!(key.sign("some text\n", 1), Err(NoteError::NoCheckpoint(_))));
+            let late = 1 << 63;
+            assert_eq!(key.sign(CHECKPOINT, late), Err(NoteError::Timestamp { seconds: late }));
+            assert!(key.sign(CHECKPOINT, late - 1).is_ok());
+            let mut value = key.sign(CHECKPOINT, 1).expect("a checkpoint").value().to_vec();
+            value[0] = 0x80;
+            let signature = NoteSignature::new(key.verifier().name().clone(), key.verifier().key_id(), value);
+            let seconds = late + 1;
+            assert_eq!(key.verifier().verify(CHECKPOINT, &signature), Err(NoteError::Timestamp { seconds }));
+        }
+        assert_eq!(signer(Algorithm::Ed25519).sign("no newline", 0), Err(NoteError::Shape));
+        assert_eq!(signer(Algorithm::Ed25519).sign("tab\t\n", 0), Err(NoteError::Control('\t')));
+    }
+
+    #[test]
+    fn ml_dsa_signs_names_and_origins_of_255_bytes_and_no_longer() {
+        let name = |len: usize| -> KeyName { "n".repeat(len).parse().expect("a key name") };
+        let make = |len| NoteSigner::from_seed(name(len), Algorithm::CosignatureMlDsa44, &[1; 32]);
+        assert_eq!(make(256).err(), Some(KeyError::NameTooLong { bytes: 256 }));
+        let key = make(255).expect("short enough");
+        let text = |len: usize| CHECKPOINT.replace("example.com/log", &"o".repeat(len));
+        let signature = key.sign(&text(255), 1).expect("short enough");
+        assert_eq!(key.verifier().verify(&text(255), &signature), Ok(Some(1)));
+        let long = Err(NoteError::OriginTooLong { bytes: 256 });
+        assert_eq!(key.sign(&text(256), 1), long);
+        assert_eq!(key.verifier().verify(&text(256), &signature), long.map(|_| None));
+        let plain = NoteSigner::from_seed(name(256), Algorithm::Ed25519, &[1; 32]).expect("any length");
+        assert!(plain.sign(&text(256), 1).is_ok());
+    }
+
+    #[test]
+    fn a_key_has_one_form() {
+        let good = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
+        assert!(good.parse::<VerifierKey>().is_ok());
+        for (bad, error) in [
+            ("", KeyError::Form),
+            ("example.com/foo", KeyError::Form),
+            ("example.com/foo+530d903a", KeyError::Form),
+            ("example.com/foo+530d903a+", KeyError::Form),
+            (&good.replace("530d903a", "530D903A"), KeyError::Form),
+            (&good.replace("530d903a", "30d903a"), KeyError::Form),
+            (&good.replace("530d903a", "+30d903a"), KeyError::Form),
+            (&good.replace("530d903a", "530d903b"), KeyError::Id),
+            (&good.replace("foo", "bar"), KeyError::Id),
+            (&good.replace("example.com/foo", ""), KeyError::Name(KeyNameError)),
+            (&good.replace("foo", "f oo"), KeyError::Name(KeyNameError)),
+            (&good.replace("foo", "f\u{3000}oo"), KeyError::Name(KeyNameError)),
+            (&good.replace("2k", "2l"), KeyError::Id),
+            ("example.com/foo+530d903a+AR==", KeyError::Form),
+            ("example.com/foo+530d903a+AQ", KeyError::Form),
+            (&format!("{good}="), KeyError::Form),
+            (&format!("{good}\n"), KeyError::Form),
+            (&good.replace("AekyeRrm", "Aeky+Rrm"), KeyError::Point),
+            ("example.com/foo+530d903a+AQ==", KeyError::Length { bytes: 0 }),
+            ("example.com/foo+530d903a+Ag==", KeyError::Algorithm(2)),
+            ("example.com/foo+530d903a+BukyeRrm", KeyError::Length { bytes: 5 }),
+        ] {
+            assert_eq!(bad.parse::<VerifierKey>(), Err(error), "{bad}");
+        }
+        let secret = signer(Algorithm::Ed25519).to_secret_text();
+        for (bad, error) in [
+            (&secret["PRIVATE+".len()..], KeyError::Form),
+            (good, KeyError::Form),
+            (&secret.replace("log+", "log2+"), KeyError::Id),
+            (&secret[..secret.len() - 4], KeyError::Length { bytes: 29 }),
+        ] {
+            assert_eq!(bad.parse::<NoteSigner>().err(), Some(error), "{bad}");
+        }
+    }
+
+    #[test]
+    fn points_of_small_order_are_no_keys() {
+        let name: KeyName = "example.com/log".parse().expect("a key name");
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        for point in [[0; 32], identity] {
+            for algorithm in &ALL[..2] {
+                let key = VerifierKey::new(name.clone(), *algorithm, &point);
+                assert_eq!(key.err(), Some(KeyError::Point));
+            }
+        }
     }
 }

@@ -290,3 +290,134 @@ pub(crate) fn check_text(text: &str) -> Result<(), NoteError> {
     checked_utf8(text.as_bytes())?;
     if text.ends_with('\n') { Ok(()) } else { Err(NoteError::Shape) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{Algorithm, NoteSigner};
+
+    /// A line that reads as a signature: key id and one byte.
+    const LINE: &str = "— name AAAAAAA=";
+
+    fn signer(name: &str, seed: u8) -> NoteSigner {
+        NoteSigner::from_seed(name.parse().expect("a key name"), Algorithm::Ed25519, &[seed; 32])
+            .expect("a key")
+    }
+
+    #[test]
+    fn key_names_have_no_white_space_and_no_plus() {
+        for good in ["a", "example.com/log42", "台帳", "a-b_c.d:e/f", "\u{7f}"] {
+            assert!(good.parse::<KeyName>().is_ok(), "{good}");
+        }
+        for bad in ["", " ", "a b", "a+b", "a\n", "a\u{a0}b", "a\u{3000}b", "a\u{2028}", "a\u{85}", "\u{1}"] {
+            assert_eq!(bad.parse::<KeyName>(), Err(KeyNameError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_note_has_one_form() {
+        let line = |line| Err(NoteError::SignatureLine { line });
+        for (bytes, expected) in [
+            ("", Err(NoteError::Shape)),
+            ("text\n", Err(NoteError::Shape)),
+            ("text\n\n", Err(NoteError::NoSignatures)),
+            (&format!("\n{LINE}\n"), Err(NoteError::Shape)),
+            (&format!("text\n{LINE}\n"), Err(NoteError::Shape)),
+            (&format!("text\n\n{LINE}"), Err(NoteError::Shape)),
+            (&format!("text\n\n{LINE}\n\n"), Err(NoteError::NoSignatures)),
+            (&format!("text\n\n{LINE}\n{LINE}\nmore\n"), line(3)),
+            (&format!("text\n\n {LINE}\n"), line(1)),
+            (&format!("text\n\n{LINE} \n"), line(1)),
+            (&format!("text\r\n\r\n{LINE}\r\n"), Err(NoteError::Control('\r'))),
+            (&format!("te\0xt\n\n{LINE}\n"), Err(NoteError::Control('\0'))),
+            ("text\n\n- name AAAAAAA=\n", line(1)),
+            ("text\n\n—name AAAAAAA=\n", line(1)),
+            ("text\n\n—  name AAAAAAA=\n", line(1)),
+            ("text\n\n— name  AAAAAAA=\n", line(1)),
+            ("text\n\n— na+me AAAAAAA=\n", line(1)),
+            ("text\n\n— na\u{a0}me AAAAAAA=\n", line(1)),
+            ("text\n\n— AAAAAAA=\n", line(1)),
+            ("text\n\n— name \n", line(1)),
+            // No padding, wrong padding, left-over bits, another alphabet, only a key id, less than a key id.
+            ("text\n\n— name AAAAAAA\n", line(1)),
+            ("text\n\n— name AAAAAAA==\n", line(1)),
+            ("text\n\n— name AAAAAAB=\n", line(1)),
+            ("text\n\n— name AAAAAA-_\n", line(1)),
+            ("text\n\n— name AAAAAA==\n", line(1)),
+            ("text\n\n— name AAAA\n", line(1)),
+        ] {
+            assert_eq!(Note::parse(bytes.as_bytes()).map(|_| ()), expected, "{bytes:?}");
+        }
+        assert_eq!(Note::parse(b"\xff\n\n"), Err(NoteError::Utf8));
+        for text in ["text\n", "\n", "\n\n\n", "— name AAAAAAA=\n", "a\n\n— name AAAAAAA=\n"] {
+            let bytes = format!("{text}\n{LINE}\n");
+            let note = Note::parse(bytes.as_bytes()).expect("a note");
+            assert_eq!((note.text(), note.signatures().len()), (text, 1));
+            assert_eq!(note.to_string(), bytes);
+        }
+    }
+
+    #[test]
+    fn limits_are_kept_on_both_sides() {
+        let lines = |n: usize| format!("text\n\n{}", format!("{LINE}\n").repeat(n));
+        assert_eq!(Note::parse(lines(100).as_bytes()).expect("a note").signatures().len(), 100);
+        assert_eq!(Note::parse(lines(101).as_bytes()), Err(NoteError::TooManySignatures));
+
+        let signature = NoteSignature::from_line(LINE).expect("a line");
+        let around = format!("\n\n{LINE}\n").len();
+        let text = |len: usize| format!("{}\n", "x".repeat(len));
+        let largest = text(MAX_NOTE_BYTES - around);
+        let note = Note::new(largest, vec![signature.clone()]).expect("just small enough");
+        assert_eq!(note.to_string().len(), MAX_NOTE_BYTES);
+        assert_eq!(Note::parse(note.to_string().as_bytes()).as_ref(), Ok(&note));
+        let bytes = MAX_NOTE_BYTES + 1;
+        let larger = text(bytes - around);
+        assert_eq!(Note::new(larger.clone(), vec![signature.clone()]), Err(NoteError::TooLarge { bytes }));
+        let larger = format!("{larger}\n{LINE}\n");
+        assert_eq!(Note::parse(larger.as_bytes()), Err(NoteError::TooLarge { bytes }));
+
+        assert_eq!(Note::new("text\n".into(), vec![]), Err(NoteError::NoSignatures));
+        assert_eq!(Note::new("text".into(), vec![signature.clone()]), Err(NoteError::Shape));
+        let many = vec![signature; 101];
+        assert_eq!(Note::new("text\n".into(), many), Err(NoteError::TooManySignatures));
+    }
+
+    #[test]
+    fn signatures_are_added_once() {
+        let text = "text\n";
+        let [a, b] = [1, 2].map(|seed| signer("a", seed).sign(text, 0).expect("a text"));
+        let mut note = Note::new(text.into(), vec![a.clone()]).expect("a note");
+        note.add([b.clone(), a.clone(), b.clone()]).expect("few");
+        assert_eq!(note.signatures(), [a, b]);
+        let many = (0..99)
+            .map(|n| NoteSignature::new("c".parse().expect("a key name"), KeyId::from([0; 4]), vec![n]));
+        let before = note.clone();
+        assert_eq!(note.add(many), Err(NoteError::TooManySignatures));
+        assert_eq!(note, before);
+    }
+
+    #[test]
+    fn a_bad_signature_of_a_known_key_spoils_the_note_and_unknown_ones_do_not() {
+        let text = "text\n";
+        let (known, other) = (signer("known", 1), signer("other", 2));
+        let good = known.sign(text, 0).expect("a text");
+        let bad = known.sign("another text\n", 0).expect("a text");
+        let unknown = other.sign("another text\n", 0).expect("a text");
+        let key = known.verifier();
+        let verify = |signatures: &[&NoteSignature]| {
+            let signatures = signatures.iter().map(|s| (*s).clone()).collect();
+            Note::new(text.into(), signatures).expect("a note").verify([key]).map(|verified| verified.len())
+        };
+        let spoilt = Err(NoteError::BadSignature(key.name().clone()));
+        assert_eq!(verify(&[&good]), Ok(1));
+        assert_eq!(verify(&[&unknown, &good, &unknown]), Ok(1));
+        assert_eq!(verify(&[&unknown]), Err(NoteError::Unverified));
+        assert_eq!(verify(&[&good, &bad]), spoilt);
+        assert_eq!(verify(&[&bad, &good]), spoilt);
+        // The same name with another id, or the same id with another name, is another key.
+        let renamed = NoteSignature::new("known".parse().expect("a key name"), unknown.key_id, vec![0; 64]);
+        let same_id = NoteSignature::new("other".parse().expect("a key name"), key.key_id(), vec![0; 64]);
+        assert_eq!(verify(&[&renamed, &same_id, &good]), Ok(1));
+        assert_eq!(verify(&[&renamed, &same_id]), Err(NoteError::Unverified));
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::checkpoint::SignedCheckpoint;
 use crate::key::VerifierKey;
 use crate::merkle::{MAX_PROOF_LEN, ProofError, TreeHash, verify_consistency};
@@ -139,6 +141,12 @@ pub fn parse_size(body: &[u8]) -> Option<u64> {
     decimal(str::from_utf8(body).ok()?.strip_suffix('\n')?)
 }
 
+/// Where a witness shows the latest checkpoint of a log, below its monitoring prefix: the SHA-256 of the origin in
+/// lower-case hexadecimal, and `checkpoint`.
+pub fn monitoring_path(origin: &str) -> String {
+    format!("{}/checkpoint", hex::encode(Sha256::digest(origin)))
+}
+
 /// Why a witness does not cosign. Nothing else is ever answered but status 200.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejection {
@@ -189,9 +197,8 @@ impl Rejection {
     }
 }
 
-/// Decides whether to cosign, in the order of the specification. `latest` is the size and root cosigned last for the
-/// origin, `trusted` are the keys that speak for it; an origin without any is [`Rejection::UnknownOrigin`], which is for
-/// the caller to answer.
+/// Decides whether to cosign, with the checks in the order of the specification. `latest` is the size and root cosigned last for the
+/// origin, `trusted` are the keys that speak for it: none when the origin is unknown.
 ///
 /// The new state must be stored, in the same atomic step as `latest` was read, before anything is signed.
 ///
@@ -202,6 +209,9 @@ pub fn decide(
     trusted: &[VerifierKey],
     request: &AddCheckpoint,
 ) -> Result<(), Rejection> {
+    if trusted.is_empty() {
+        return Err(Rejection::UnknownOrigin);
+    }
     request.checkpoint.verify(trusted).map_err(Rejection::Signature)?;
     let (old, new) = (request.old_size, request.checkpoint.checkpoint());
     if old > new.size() {

@@ -3,6 +3,7 @@
 //! They are no part of this project. They are looked for beside it, or in the folder that the variable
 //! `DAICHO_SHARED_VECTORS` names; where they are absent, each test says so and checks nothing.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use base64::Engine as _;
@@ -20,7 +21,9 @@ fn data_of_others(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("DAICHO_SHARED_VECTORS").unwrap_or_else(|| beside.into());
     let folder = PathBuf::from(root).join(name);
     if !folder.is_dir() {
-        eprintln!("\n*** SKIPPED: {} is absent. NOTHING was checked against {name}. ***\n", folder.display());
+        // Past the capture of the test harness, so that it shows without --nocapture.
+        let text = format!("*** SKIPPED: no {}: NOTHING was checked against {name} ***", folder.display());
+        writeln!(std::io::stderr(), "\n{text}").expect("standard error");
         return None;
     }
     Some(folder)

@@ -93,7 +93,7 @@ impl Default for Config {
             operator_key: None,
             checkpoint_keys: Vec::new(),
             guard: None,
-            seal_every: engine.seal_every_ms / 1_000,
+            seal_every: 3_600,
             publish_every: 10,
         }
     }

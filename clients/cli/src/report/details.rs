@@ -11,6 +11,8 @@ use super::words::{Words, clock, count, recorded_apart};
 const LISTED_PROBLEMS: usize = 200;
 /// Findings of one code that the page lists.
 const LISTED_FINDINGS: usize = 100;
+/// Data sets without a problem that the page lists: more would make it slow to print and nobody the wiser.
+const LISTED_CLEAN: usize = 300;
 
 /// The listed copies with one problem, with their data sets.
 pub(super) fn with_problem<'r>(
@@ -222,11 +224,19 @@ pub(super) fn findings(w: &Words<'_>) -> Markup {
 
 pub(super) fn data_sets(w: &Words<'_>) -> Markup {
     let r = w.report;
+    let (clean, troubled): (Vec<_>, Vec<_>) = r.data_sets.iter().partition(|d| d.problem.is_none());
+    let left_out = clean.len().saturating_sub(LISTED_CLEAN) as u64;
     html! {
         section {
             h2 { (w.say("8　データセット別の明細", "8  Data sets in detail")) }
             p.note {
                 (w.say("問題のあるものを先に、ほかは発生の順に掲げる。「記録」は台帳の記録番号。時刻は日本時間。", "Those with problems first, then in the order of time. Entries are numbers in the ledger. Times are those of Japan."))
+                @if left_out > 0 {
+                    " " b { (w.say(
+                        format!("問題のないデータセットは、はじめの{LISTED_CLEAN}件を掲げる。ほか{}件は、この報告書のJSON（daicho report deletion … --format json）に個別に掲げている。", count(left_out)),
+                        format!("Of those without a problem the first {LISTED_CLEAN} are listed; {} more are listed one by one in the JSON of this report (daicho report deletion … --format json).", count(left_out)),
+                    )) }
+                }
                 @if r.data_sets_unlisted > 0 {
                     " " b { (w.say(
                         format!("このほかに{}件のデータセットがあり、集計に含まれるが、個別には掲げていない。", count(r.data_sets_unlisted)),
@@ -242,7 +252,7 @@ pub(super) fn data_sets(w: &Words<'_>) -> Markup {
                         th { (w.say("期限", "Due")) } th { (w.say("消去・返却等", "Ended")) } th { (w.say("判定・定め", "Verdict, rule")) }
                         th { (w.say("証拠", "Evidence")) } th { (w.say("記録", "Entries")) }
                     } }
-                    @for d in &r.data_sets { (data_set(w, d)) }
+                    @for d in troubled.into_iter().chain(clean.into_iter().take(LISTED_CLEAN)) { (data_set(w, d)) }
                 }
             }
         }

@@ -2,7 +2,6 @@
 //!
 //! The ledger computes; nothing here judges. See `docs/formats/report.md` for the report's JSON.
 
-mod columns;
 mod details;
 mod flow_svg;
 mod html;
@@ -160,21 +159,6 @@ mod tests {
         draw(SAMPLE, format, &context).expect("the sample draws")
     }
 
-    /// Draws reports from `DAICHO_REPORT_JSON`, for looking at them: `cargo test -p daicho-cli -- --ignored look`.
-    #[test]
-    #[ignore = "writes files for the eye; needs DAICHO_REPORT_JSON"]
-    fn look() {
-        let path = std::env::var("DAICHO_REPORT_JSON").expect("a JSON file");
-        let bytes = std::fs::read(&path).expect("readable");
-        for (lang, word) in [(Lang::Ja, "ja"), (Lang::En, "en")] {
-            let context = Context { server: String::new(), lang, output: Output::Text };
-            for (format, end) in [(Format::Html, "html"), (Format::Text, "txt")] {
-                let drawn = draw(&bytes, format, &context).expect("it draws");
-                std::fs::write(path.replace(".json", &format!(".{word}.{end}")), drawn).expect("writable");
-            }
-        }
-    }
-
     #[test]
     fn json_is_the_report_as_computed() {
         let drawn = sample(Format::Json, Lang::Ja);
@@ -194,6 +178,29 @@ mod tests {
                 assert!(!drawn.contains("{") || format == Format::Html);
             }
         }
+    }
+
+    #[test]
+    fn the_page_lists_every_problem_and_three_hundred_data_sets_without_one() {
+        let mut report: DeletionReport = serde_json::from_slice(SAMPLE).expect("a report");
+        let problems = report.data_sets.iter().filter(|d| d.problem.is_some()).count();
+        let clean = report.data_sets.iter().find(|d| d.problem.is_none()).expect("one in time").clone();
+        for n in 0..1_200 {
+            let id = format!("clean-{n:04}");
+            report.data_sets.push(daicho_custody::report::DataSetReport { id, ..clean.clone() });
+        }
+        let own = report.data_sets.len() - problems - 1_200;
+        let bytes = serde_json::to_vec(&report).expect("JSON");
+        let context = Context { server: String::new(), lang: Lang::En, output: Output::Text };
+        let page = draw(&bytes, Format::Html, &context).expect("it draws");
+        let listed = page.matches("<tbody class=\"group\"><tr class=\"set\"><th colspan=\"8\">").count();
+        assert_eq!(listed, problems + 300);
+        for set in report.data_sets.iter().filter(|d| d.problem.is_some()) {
+            assert!(page.contains(&format!("<code>{}</code>", set.id)), "{} is hidden", set.id);
+        }
+        let more = format!("{} more are listed one by one in the JSON", words::count((own + 900) as u64));
+        assert!(page.contains(&more));
+        assert!(!sample(Format::Html, Lang::En).contains("more are listed one by one in the JSON"));
     }
 
     #[test]

@@ -7,10 +7,10 @@ use daicho_custody::scheme::Severity;
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::columns::{fit, left_pad, wrap};
 use super::details::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
 use super::words::{Words, clock, count, symbol};
 use super::{prose, tables};
+use crate::columns::{fit, left_pad, wrap};
 use crate::scheme::Lang;
 use crate::table::plain;
 

@@ -304,6 +304,12 @@ fn detail_ja(detail: &str) -> String {
     if let Some(party) = detail.strip_suffix(" is silent") {
         return format!("{party} の記録がない");
     }
+    if let Some(key) = detail.strip_prefix("key of ") {
+        return key
+            .replacen(", not trusted from ", " の鍵、信頼できない時点: ", 1)
+            .replacen(", accepted until ", "、失効の記録: ", 1)
+            .replacen(", last number ", "、最後の申告番号: ", 1);
+    }
     for (en, before, after) in STARTS {
         if let Some(rest) = detail.strip_prefix(en) {
             return format!("{before}{rest}{after}");
@@ -331,6 +337,11 @@ mod tests {
             ("flow f1 goes to ward", "流れ f1 の承認された相手は ward"),
             ("occurred 2021, limit P1D", "発生: 2021、記録期限: P1D"),
             ("ward is silent", "ward の記録がない"),
+            (
+                "key of ward, not trusted from 2021-02-03T00:00:00+09:00, accepted until \
+                 2021-02-05T10:00:00+09:00, last number 7",
+                "ward の鍵、信頼できない時点: 2021-02-03 00:00、失効の記録: 2021-02-05 10:00、最後の申告番号: 7",
+            ),
             ("something new", "something new"),
         ];
         for (en, ja) in cases {

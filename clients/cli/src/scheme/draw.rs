@@ -9,7 +9,7 @@ use daicho_custody::scheme::{
 use unicode_width::UnicodeWidthStr;
 
 use super::Lang;
-use super::columns::{cut, fit, wrap};
+use crate::columns::{cut, fit, wrap};
 
 /// Columns that the drawing may fill.
 const WIDTH: usize = 100;

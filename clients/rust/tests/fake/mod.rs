@@ -235,7 +235,8 @@ impl LedgerService for Fake {
         _: Request<proto::ValidateStatementRequest>,
     ) -> Result<Response<proto::ValidateStatementResponse>, Status> {
         let findings = self.state().predicted.clone();
-        let response = proto::ValidateStatementResponse { refusal: None, findings, changed_records: 2 };
+        let response =
+            proto::ValidateStatementResponse { findings, changed_records: 2, ..Default::default() };
         Ok(Response::new(response))
     }
 

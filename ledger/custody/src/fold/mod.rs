@@ -365,16 +365,10 @@ impl Step<'_, '_> {
     /// The first signer's party as the scheme at hand names it.
     fn local_signer(&self) -> Result<String> {
         let party = &self.signers[0];
-        let scheme = self.scheme_id();
-        let local = match party.split_once('/') {
-            Some((prefix, local)) if prefix == scheme => local,
-            Some(_) => "",
-            None => party,
-        };
-        if self.context().party(local).is_some() {
+        if let Some(local) = self.context().local_party(party) {
             return Ok(local.to_owned());
         }
-        let text = format!("the key's party `{party}` takes no part in scheme `{scheme}`");
+        let text = format!("the key's party `{party}` takes no part in scheme `{}`", self.scheme_id());
         Err(refuse(RefusalCode::NotAuthorized, "scheme", &text))
     }
 

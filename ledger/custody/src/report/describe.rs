@@ -28,17 +28,13 @@ pub(super) struct Describer<'d> {
 impl Describer<'_> {
     pub(super) fn scheme(&self) -> SchemeInfo {
         let scheme = &self.context.scheme;
-        let versions = &self.judge.record().versions;
-        let version =
-            versions.iter().rfind(|v| v.enacted.recorded <= self.as_of).or_else(|| versions.first());
-        let enacted = version.map(|v| v.enacted).expect("a scheme in force has a version");
         SchemeInfo {
             id: scheme.id.clone(),
             version: scheme.version,
             title: scheme.title.clone(),
             department: scheme.department.clone(),
             subjects: scheme.subjects.clone(),
-            enacted: enacted.into(),
+            enacted: self.judge.version_at(self.as_of).0.enacted.into(),
         }
     }
 

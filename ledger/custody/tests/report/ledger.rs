@@ -148,6 +148,21 @@ impl Ledger {
         self.script.push((at(recorded), party.to_owned(), event));
     }
 
+    /// The ward revokes the key of a party, which is not trusted from a time on.
+    pub(crate) fn revoke(&mut self, party: &str, time: &str, distrust_from: &str) {
+        let revoked = proto::KeyRevoked {
+            key_id: self.public(party).id().as_bytes().to_vec(),
+            distrust_from_ms: at(distrust_from).unix_ms(),
+            reason: "lost".into(),
+        };
+        self.say("ward", time, Fact::KeyRevoked(revoked));
+    }
+
+    /// The key of a party.
+    pub(crate) fn public(&self, party: &str) -> daicho_core::PublicKey {
+        self.keys[party].0.public()
+    }
+
     /// Records what was said, in the order of the times of recording.
     pub(crate) fn play(&mut self) {
         let mut script = std::mem::take(&mut self.script);

@@ -7,7 +7,7 @@ use daicho_custody::state::{
     CopyRecord, DataSetRecord, KeyRecord, PartyRecord, Row, Scan, SchemeRecord, SequenceRecord, StateError,
     Table, View as _, decode, key, parts,
 };
-use daicho_custody::{ContextCache, Judge, Judgement, Verdict};
+use daicho_custody::{ContextCache, Finding, FindingCode, Judge, Judgement, Verdict};
 use daicho_engine::Engine;
 use daicho_proto::v1;
 use daicho_proto::v1::custody_service_server::CustodyService;
@@ -37,7 +37,11 @@ impl Page {
     fn new(size: i32, token: &str) -> Result<Self, Status> {
         let size = usize::try_from(size).map_err(|_| status::bad_field("page_size", "0 or more"))?;
         let size = if size == 0 { DEFAULT_PAGE } else { size.min(MAX_PAGE) };
-        Ok(Self { size, after: (!token.is_empty()).then(|| token.to_owned()) })
+        let after = (!token.is_empty()).then(|| token.to_owned());
+        if after.as_deref().is_some_and(|token| daicho_core::check_id("", token).is_err()) {
+            return Err(not_of_this_list());
+        }
+        Ok(Self { size, after })
     }
 
     /// Rows of a table below `scope`, with the token of the next page.
@@ -66,9 +70,7 @@ impl Page {
     fn slice<T>(&self, all: Vec<T>) -> Result<(Vec<T>, String), Status> {
         let start: usize = match &self.after {
             None => 0,
-            Some(token) => {
-                token.parse().map_err(|_| status::bad_field("page_token", "not one of this list"))?
-            }
+            Some(token) => token.parse().map_err(|_| not_of_this_list())?,
         };
         let end = (start + self.size).min(all.len());
         let token = if end < all.len() { end.to_string() } else { String::new() };
@@ -104,13 +106,13 @@ impl Custody {
         }
     }
 
-    fn time(&self, ms: i64) -> Result<Instant, Status> {
-        match ms {
-            0 => Ok(self.engine.now()),
-            ms => Instant::from_unix_ms(ms)
-                .ok_or_else(|| status::bad_field("as_of_ms", "milliseconds since 1970")),
-        }
+    fn as_of(&self, ms: i64) -> Result<Instant, Status> {
+        if ms == 0 { Ok(self.engine.now()) } else { status::time("as_of_ms", ms) }
     }
+}
+
+fn not_of_this_list() -> Status {
+    status::bad_field("page_token", "not one of this list")
 }
 
 enum Failure {
@@ -131,6 +133,7 @@ impl From<Status> for Failure {
 }
 
 fn judge<'a>(state: &'a dyn Scan, cache: &mut ContextCache, scheme: &str) -> Result<Judge<'a>, Failure> {
+    status::id("scheme", scheme)?;
     Ok(Judge::new(state, cache, scheme)?.ok_or_else(|| status::not_found(&format!("scheme `{scheme}`")))?)
 }
 
@@ -250,9 +253,10 @@ impl CustodyService for Custody {
         request: Request<v1::GetDataSetRequest>,
     ) -> Result<Response<v1::GetDataSetResponse>, Status> {
         let request = request.into_inner();
-        let t = self.time(request.as_of_ms)?;
+        let t = self.as_of(request.as_of_ms)?;
         self.read(move |state, cache| {
             let judge = judge(state, cache, &request.scheme)?;
+            status::id("data_set", &request.data_set)?;
             let place = key(Table::DataSet, &[&request.scheme, &request.data_set]);
             let bytes = state.get(&place)?;
             let bytes =
@@ -281,7 +285,7 @@ impl CustodyService for Custody {
     ) -> Result<Response<v1::ListCopiesResponse>, Status> {
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
-        let t = self.time(request.as_of_ms)?;
+        let t = self.as_of(request.as_of_ms)?;
         self.read(move |state, cache| {
             let judge = judge(state, cache, &request.scheme)?;
             let mut copies = Vec::new();
@@ -340,7 +344,7 @@ impl CustodyService for Custody {
         let now = self.engine.now();
         let until = match request.until_ms {
             0 => now.plus_ms(DUE_AHEAD_MS),
-            ms => self.time(ms)?,
+            ms => status::time("until_ms", ms)?,
         };
         self.read(move |state, cache| {
             let mut due = Vec::new();
@@ -382,20 +386,19 @@ impl CustodyService for Custody {
     ) -> Result<Response<v1::ListFindingsResponse>, Status> {
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
-        let t = self.time(request.as_of_ms)?;
+        let t = self.as_of(request.as_of_ms)?;
         self.read(move |state, cache| {
             let mut findings = Vec::new();
+            let whole_ledger = request.scheme.is_empty();
+            if whole_ledger {
+                let keys = daicho_custody::distrusted_keys(state, t, |_| true)?;
+                findings.extend(keys.into_iter().map(|f| wire_finding("", f)));
+            }
             for scheme in scheme_ids(state, &request.scheme)? {
-                for f in judge(state, cache, &scheme)?.findings(t)? {
-                    findings.push(v1::Finding {
-                        scheme: scheme.clone(),
-                        code: f.code.word().to_owned(),
-                        object: f.object,
-                        detail: f.detail,
-                        entries: f.entries.iter().map(|e| e.get()).collect(),
-                        occurrences: f.occurrences,
-                    });
-                }
+                let mut own = judge(state, cache, &scheme)?.findings(t)?;
+                // A key may serve several schemes; in the list of all it stands once.
+                own.retain(|f| !whole_ledger || f.code != FindingCode::KeyDistrusted);
+                findings.extend(own.into_iter().map(|f| wire_finding(&scheme, f)));
             }
             let (findings, next_page_token) = page.slice(findings)?;
             Ok(v1::ListFindingsResponse { findings, next_page_token })
@@ -412,13 +415,14 @@ fn copies_of(state: &dyn Scan, scheme: &str, data_set: &str) -> Result<Vec<Strin
 }
 
 fn summary(judge: &Judge<'_>, t: Instant) -> v1::SchemeSummary {
-    let scheme = &judge.context_at(t).scheme;
+    let (in_force, context) = judge.version_at(t);
+    let scheme = &context.scheme;
     v1::SchemeSummary {
         id: scheme.id.clone(),
         version: scheme.version,
         title_ja: scheme.title.ja.clone(),
         title_en: scheme.title.en.clone(),
-        enacted_entry: judge.record().versions.last().map_or(0, |v| v.enacted.entry.get()),
+        enacted_entry: in_force.enacted.entry.get(),
     }
 }
 
@@ -447,6 +451,17 @@ fn wire_data_set(id: String, record: &DataSetRecord, copies: usize) -> v1::DataS
         session: record.session.clone(),
         opened_entry: record.opened.entry.get(),
         copies: copies as u32,
+    }
+}
+
+fn wire_finding(scheme: &str, finding: Finding) -> v1::Finding {
+    v1::Finding {
+        scheme: scheme.to_owned(),
+        code: finding.code.word().to_owned(),
+        object: finding.object,
+        detail: finding.detail,
+        entries: finding.entries.iter().map(|e| e.get()).collect(),
+        occurrences: finding.occurrences,
     }
 }
 

@@ -71,8 +71,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::AppendStatementRequest>,
     ) -> Result<Response<v1::AppendStatementResponse>, Status> {
-        let statement =
-            request.into_inner().statement.ok_or_else(|| status::bad_field("statement", "required"))?;
+        let statement = request.into_inner().statement.ok_or_else(status::no_statement)?;
         let receipt = self.engine.append(statement).await.map_err(|r| status::refused(&r))?;
         Ok(Response::new(v1::AppendStatementResponse { receipt: Some(wire(receipt)) }))
     }
@@ -115,8 +114,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::ValidateStatementRequest>,
     ) -> Result<Response<v1::ValidateStatementResponse>, Status> {
-        let statement =
-            request.into_inner().statement.ok_or_else(|| status::bad_field("statement", "required"))?;
+        let statement = request.into_inner().statement.ok_or_else(status::no_statement)?;
         let engine = Arc::clone(&self.engine);
         let result =
             tokio::task::spawn_blocking(move || engine.validate(statement)).await.map_err(status::task)?;
@@ -128,6 +126,7 @@ impl LedgerService for Ledger {
             Ok(validation) => v1::ValidateStatementResponse {
                 refusal: None,
                 changed_records: validation.changed as u32,
+                recorded_at_entry: validation.recorded_at.map(EntryIndex::get),
                 findings: validation
                     .findings
                     .into_iter()

@@ -34,6 +34,7 @@ impl ReportService for Report {
         request: Request<v1::GetDeletionReportRequest>,
     ) -> Result<Response<Self::GetDeletionReportStream>, Status> {
         let request = request.into_inner();
+        status::id("scheme", &request.scheme)?;
         let day = |field: &str, text: &str| {
             Date::parse(text).ok_or_else(|| status::bad_field(field, "a day such as 2021-02-01"))
         };
@@ -43,8 +44,7 @@ impl ReportService for Report {
         }
         let as_of = match request.as_of_ms {
             0 => self.engine.now(),
-            ms => Instant::from_unix_ms(ms)
-                .ok_or_else(|| status::bad_field("as_of_ms", "milliseconds since 1970"))?,
+            ms => status::time("as_of_ms", ms)?,
         };
         let engine = Arc::clone(&self.engine);
         let scheme = request.scheme;

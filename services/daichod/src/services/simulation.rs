@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use daicho_core::Instant;
 use daicho_engine::Engine;
 use daicho_proto::v1;
 use daicho_proto::v1::simulation_service_server::SimulationService;
@@ -26,8 +25,7 @@ impl SimulationService for Simulation {
         &self,
         request: Request<v1::AdvanceClockRequest>,
     ) -> Result<Response<v1::AdvanceClockResponse>, Status> {
-        let to = Instant::from_unix_ms(request.into_inner().now_ms)
-            .ok_or_else(|| status::bad_field("now_ms", "milliseconds since 1970"))?;
+        let to = status::time("now_ms", request.into_inner().now_ms)?;
         let clock =
             self.engine.simulated_clock().ok_or_else(|| Status::unimplemented("this clock is real"))?;
         if !clock.advance(to) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use daicho_core::{Refusal, RefusalCode};
+use daicho_core::{Instant, ReadCode, Refusal, RefusalCode};
 use daicho_custody::state::StateError;
 use daicho_proto::v1;
 use daicho_store::StoreError;
@@ -52,15 +52,32 @@ pub(crate) fn refusal(refusal: Refusal) -> v1::Refusal {
     }
 }
 
-/// A field of a reading call that is not accepted.
+/// A call that should carry a statement and does not.
+pub(crate) fn no_statement() -> Status {
+    refused(&Refusal::field(RefusalCode::Malformed, "statement", "required"))
+}
+
+/// A field of a call that records nothing is not accepted.
 pub(crate) fn bad_field(field: &str, message: &str) -> Status {
-    refused(&Refusal::field(RefusalCode::Malformed, field, message))
+    let mut details = read(ReadCode::InvalidArgument);
+    details.add_bad_request_violation(field, message);
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// An id of a call that records nothing, whose form is checked before anything is looked up by it.
+pub(crate) fn id(field: &str, id: &str) -> Result<(), Status> {
+    daicho_core::check_id(field, id).map_err(|refusal| bad_field(&refusal.field, &refusal.message))
+}
+
+/// A time of a call that records nothing.
+pub(crate) fn time(field: &str, ms: i64) -> Result<Instant, Status> {
+    Instant::from_unix_ms(ms).ok_or_else(|| bad_field(field, "milliseconds since 1970"))
 }
 
 /// Something that is not there.
 pub(crate) fn not_found(what: &str) -> Status {
-    let details = ErrorDetails::with_error_info("NOT_FOUND", DOMAIN, HashMap::new());
-    Status::with_error_details(Code::NotFound, format!("{what} is not in the ledger"), details)
+    let message = format!("{what} is not in the ledger");
+    Status::with_error_details(Code::NotFound, message, read(ReadCode::NotFound))
 }
 
 /// The disk, or what is on it. The log has the cause; the caller can only ask the operator.
@@ -76,12 +93,15 @@ pub(crate) fn state(error: &StateError) -> Status {
 }
 
 fn unreadable() -> Status {
-    let details = ErrorDetails::with_error_info("STORAGE_FAILED", DOMAIN, HashMap::new());
     Status::with_error_details(
         Code::DataLoss,
         "the ledger's files cannot be read; the operator must run fsck",
-        details,
+        read(ReadCode::StorageFailed),
     )
+}
+
+fn read(code: ReadCode) -> ErrorDetails {
+    ErrorDetails::with_error_info(code.reason(), DOMAIN, HashMap::new())
 }
 
 /// A task that did not come to its end.
