@@ -119,8 +119,7 @@ impl Receipt {
         if entry.index.get() != proof.index() {
             return Err(ReceiptError::Index { proof: proof.index(), entry: entry.index });
         }
-        let statement =
-            ParsedStatement::parse(entry.statement.clone()).map_err(ReceiptError::Statement)?;
+        let statement = ParsedStatement::parse(entry.statement.clone()).map_err(ReceiptError::Statement)?;
         Ok(Self { proof, entry, statement })
     }
 
@@ -216,7 +215,11 @@ impl Receipt {
             signers.into_iter().find(|(signer, _)| signer.key == id).ok_or(ReceiptError::NotSigner(id))?;
         let message = pre_authentication_encoding(PAYLOAD_TYPE, &self.statement.signed().statement);
         let ready = key.to_verifying_key().ok_or(ReceiptError::BadSignature(id))?;
-        if ready.verify_strict(&message, &signature.value) { Ok(()) } else { Err(ReceiptError::BadSignature(id)) }
+        if ready.verify_strict(&message, &signature.value) {
+            Ok(())
+        } else {
+            Err(ReceiptError::BadSignature(id))
+        }
     }
 }
 
