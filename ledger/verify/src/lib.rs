@@ -10,8 +10,12 @@
 //! ```
 
 mod audit;
+mod fork;
+mod receipt;
 mod state;
 pub mod timestamp;
 
 pub use audit::{AuditError, AuditReport, Auditor, Check, Counts};
+pub use fork::{Evidence, ForkError, ForkProof, ForkReport, MAX_ASKED_LEN, MAX_FORK_PROOF_BYTES, Proves};
+pub use receipt::{Receipt, ReceiptError, ReceiptReport};
 pub use state::Scratch;
