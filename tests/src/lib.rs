@@ -3,10 +3,12 @@
 mod daichod;
 pub mod liar;
 mod play;
+pub mod surroundings;
 mod tsa;
 mod witness;
 
 pub use daichod::{Daichod, binary, processor_seconds};
 pub use play::{Play, SCHEME, collected, deleted, milestone};
+pub use surroundings::Surroundings;
 pub use tsa::LocalTsa;
 pub use witness::Witness;
