@@ -62,7 +62,10 @@ impl Token {
         let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?);
         let token = text.trim();
         if token.len() < Self::MIN_LEN || !token.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(wrong(format!("at least {} letters, digits and signs, without spaces", Self::MIN_LEN)));
+            return Err(wrong(format!(
+                "at least {} letters, digits and signs, without spaces",
+                Self::MIN_LEN
+            )));
         }
         Ok(Self(zeroize::Zeroizing::new(token.to_owned())))
     }
