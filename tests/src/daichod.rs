@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use daicho_client::{Client, SigningKey};
 
+const TILES_PORT_FILE: &str = "tiles-address";
+
 /// A program of this workspace, built beside this one.
 ///
 /// # Errors
@@ -68,10 +70,10 @@ impl Daichod {
     /// # Errors
     /// When the server does not come up within a minute.
     pub fn start(folder: &Path, flags: &[&str]) -> anyhow::Result<Self> {
-        let port_file = folder.join("address");
+        let (port_file, tiles_port_file) = (folder.join("address"), folder.join(TILES_PORT_FILE));
         // Left by a server that was killed.
-        if port_file.exists() {
-            std::fs::remove_file(&port_file)?;
+        for file in [&port_file, &tiles_port_file].into_iter().filter(|file| file.exists()) {
+            std::fs::remove_file(file)?;
         }
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("daichod.log"))?;
         let mut child = Command::new(binary("daichod")?)
@@ -81,6 +83,8 @@ impl Daichod {
             .args(["--listen", "127.0.0.1:0"])
             .arg("--port-file")
             .arg(&port_file)
+            .arg("--tiles-port-file")
+            .arg(&tiles_port_file)
             .arg("--operator-key")
             .arg(folder.join("operator.pem"))
             .args(flags)
@@ -104,6 +108,15 @@ impl Daichod {
     /// Its address for clients.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its address for tiles, when it was started with `--tiles-listen 127.0.0.1:0`.
+    ///
+    /// # Errors
+    /// When it serves none.
+    pub fn tiles_address(&self) -> anyhow::Result<String> {
+        let address = std::fs::read_to_string(self.folder.join(TILES_PORT_FILE));
+        Ok(format!("http://{}", address.context("no tiles are served")?))
     }
 
     /// A client of it.

@@ -11,7 +11,7 @@ use daicho_store::{Store, StoreError};
 use daicho_tlog::tile::{self, Kind, Tile};
 use daicho_tlog::{SignedCheckpoint, TreeHash, merkle};
 use futures::{StreamExt as _, TryStreamExt as _};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Place;
 use object_store::{Attribute, Attributes, ObjectStore, ObjectStoreExt as _, PutOptions};
@@ -162,7 +162,7 @@ async fn export(store: &Arc<Store>, target: &Target) -> anyhow::Result<Exported>
     let there = target.tiles().await?;
     let (present, missing): (Vec<Tile>, Vec<Tile>) = Tile::added(0, size)
         .partition(|tile| there.get(&tile.to_string()).is_some_and(|len| fits(*tile, *len)));
-    let bar = ProgressBar::new(missing.len() as u64).with_style(
+    let bar = ProgressBar::new(missing.len() as u64).with_finish(ProgressFinish::AndClear).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} tiles  {per_sec}  {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
@@ -175,7 +175,6 @@ async fn export(store: &Arc<Store>, target: &Target) -> anyhow::Result<Exported>
         anyhow::Ok(())
     });
     futures::stream::iter(writes).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-    bar.finish_and_clear();
     // If we die before this, the checkpoint there still speaks of what it spoke of, and all of that is there.
     if before.as_deref() != Some(note.as_bytes()) {
         target.put(CHECKPOINT, note.into_bytes(), TEXT, FRESH).await?;
