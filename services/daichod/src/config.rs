@@ -53,6 +53,13 @@ pub(crate) struct Config {
     /// Time-stamping authorities (RFC 3161) that stamp kept checkpoints. Default: none.
     #[serde(default)]
     pub(crate) tsa: Vec<TsaConfig>,
+    /// Address for tiles (C2SP tlog-tiles) over HTTP. Port 0 takes a free one. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) tiles_listen: Option<SocketAddr>,
+    /// File with the bearer token that entry bundles ask for. Default: none; then they are open to all who reach
+    /// `tiles-listen`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) entries_token_file: Option<PathBuf>,
 }
 
 /// A time-stamping authority.
@@ -73,6 +80,31 @@ pub(crate) struct TsaConfig {
 
 fn an_hour() -> u64 {
     3_600
+}
+
+/// A bearer token: at least 16 characters of those that a header may hold, none of them a space.
+pub(crate) struct Token(zeroize::Zeroizing<String>);
+
+impl Token {
+    const MIN_LEN: usize = 16;
+
+    /// Reads a file that holds a token and nothing else but white space around it.
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let wrong = |what: String| ConfigError(format!("entries-token-file {}: {what}", path.display()));
+        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?);
+        let token = text.trim();
+        if token.len() < Self::MIN_LEN || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(wrong(format!(
+                "at least {} letters, digits and signs, without spaces",
+                Self::MIN_LEN
+            )));
+        }
+        Ok(Self(zeroize::Zeroizing::new(token.to_owned())))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// The data folder's name with an ending, beside it.
@@ -130,6 +162,8 @@ impl Default for Config {
             policy: None,
             witness_timeout: 30,
             tsa: Vec::new(),
+            tiles_listen: None,
+            entries_token_file: None,
         }
     }
 }
@@ -195,6 +229,14 @@ impl Config {
             keys.iter().map(|path| crate::keys::read_note_signer(path)).collect::<anyhow::Result<_>>()?;
         let guard = Location::or_beside(self.guard.as_ref(), &self.data).open(runtime)?;
         Ok(Authority { operator, checkpoint_keys, guard })
+    }
+
+    /// The token that entry bundles ask for, if they do.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no token.
+    pub(crate) fn entries_token(&self) -> Result<Option<Token>, ConfigError> {
+        self.entries_token_file.as_deref().map(Token::read).transpose()
     }
 
     pub(crate) fn engine(&self) -> EngineConfig {

@@ -1,7 +1,7 @@
 //! `daichod serve`: runs the gRPC services until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ use crate::anchor::Anchors;
 use crate::config::{Config, ConfigError, LogFormat};
 use crate::guard::Location;
 use crate::services::{Custody, Ledger, Proof, Report, Simulation};
+use crate::tiles;
 
 /// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
 const MAX_MESSAGE: usize = 256 * 1024;
@@ -49,6 +50,8 @@ Configuration file (TOML), with the defaults:
   # guard = \"daicho-data.guard\"                       # on a disk that is not restored with the data, or s3://bucket/key
   seal-every = 3600       # seconds of the ledger's clock; 0: only on request
   publish-every = 10      # seconds from one kept checkpoint to the next
+  # tiles-listen = \"127.0.0.1:7342\"                   # C2SP tlog-tiles over HTTP, for any auditor's tools
+  # entries-token-file = \"entries.token\"              # bearer token for entry bundles; without it they are open
   # policy = \"policy.txt\"                              # whose witnesses are asked to cosign (C2SP tlog-policy)
   witness-timeout = 30    # seconds that a witness has to answer
   # [[tsa]]                                           # an authority that stamps the time (RFC 3161)
@@ -114,21 +117,33 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     witness_timeout: Option<u64>,
+    /// Address for tiles (C2SP tlog-tiles) over HTTP; port 0 takes a free one.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiles_listen: Option<SocketAddr>,
+    /// File with the bearer token that entry bundles ask for.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries_token_file: Option<PathBuf>,
     /// Writes the address in use to this file once the server listens.
     #[arg(long)]
     #[serde(skip)]
     port_file: Option<PathBuf>,
+    /// Writes the address for tiles to this file; it is there before --port-file is.
+    #[arg(long)]
+    #[serde(skip)]
+    tiles_port_file: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref(), args)?;
     start_log(config.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, args.port_file.clone()))?;
+    runtime.block_on(serve(config, args))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()> {
+async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     if let Some(address) = config.metrics_listen {
         metrics_exporter_prometheus::PrometheusBuilder::new()
             .with_http_listener(address)
@@ -148,6 +163,7 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         .await
         .map_err(|error| ConfigError::new(format!("listen {}: {error}", config.listen)))?;
     let address = listener.local_addr()?;
+    let tiles = tiles::Server::start(&config, &engine).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<LedgerServiceServer<Ledger>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -178,10 +194,11 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
             stop_signal().await;
             stopping.notify_one();
         });
-    if let Some(file) = &port_file {
-        // Written aside and moved, so that a reader never sees half of it.
-        let aside = file.with_extension("new");
-        std::fs::write(&aside, address.to_string()).and_then(|()| std::fs::rename(&aside, file))?;
+    if let (Some(tiles), Some(file)) = (&tiles, &args.tiles_port_file) {
+        write_port_file(file, tiles.address)?;
+    }
+    if let Some(file) = &args.port_file {
+        write_port_file(file, address)?;
     }
     let size = engine.head().borrow().size.get();
     info!(%address, origin = %engine.origin(), ledger_size = size, "serving");
@@ -191,10 +208,19 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         () = async { told.notified().await; tokio::time::sleep(GRACE).await } => {}
     }
     publishing.abort();
+    if let Some(tiles) = tiles {
+        tiles.stop(GRACE).await;
+    }
     info!("stopping; statements that were taken are recorded first");
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     info!("stopped");
     Ok(())
+}
+
+/// Writes an address aside and moves it, so that a reader never sees half of it.
+fn write_port_file(file: &Path, address: SocketAddr) -> std::io::Result<()> {
+    let aside = file.with_extension("new");
+    std::fs::write(&aside, address.to_string()).and_then(|()| std::fs::rename(&aside, file))
 }
 
 async fn stop_signal() {
