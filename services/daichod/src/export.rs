@@ -96,7 +96,7 @@ struct Target {
 impl Target {
     fn open(to: &str) -> anyhow::Result<Self> {
         let wrong = |error: object_store::Error| ConfigError::new(format!("--to {to}: {error}"));
-        if let Some(bucket) = crate::s3::bucket(to).with_context(|| format!("--to {to}"))? {
+        if let Some(bucket) = crate::s3::bucket(to).map_err(wrong)? {
             return Ok(Self { store: Arc::new(bucket), attributes: true });
         }
         if to.contains("://") {

@@ -2,12 +2,13 @@
 
 mod object;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
 
-use anyhow::Context as _;
 use daicho_engine::{FileGuard, ForkGuard, GuardError};
 use daicho_store::Store;
 use daicho_tlog::Checkpoint;
@@ -117,38 +118,32 @@ impl Guard for FileGuard {
     }
 }
 
-/// Where a fork guard is.
+/// Where a fork guard is: a file, or an object in an S3-compatible store, written `s3://bucket/key`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) enum Location {
-    /// A file.
-    File(PathBuf),
-    /// An object in an S3-compatible store, written `s3://bucket/key`.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// The object's name in it.
-        key: String,
-    },
-}
+#[serde(transparent)]
+pub(crate) struct Location(PathBuf);
 
 impl Location {
     /// The one that is given, or the file beside the data folder.
     pub(crate) fn or_beside(given: Option<&Self>, data: &Path) -> Self {
-        given.cloned().unwrap_or_else(|| Self::File(beside(data, "guard")))
+        given.cloned().unwrap_or_else(|| Self(beside(data, "guard")))
     }
 
-    /// Opens it. `runtime` does what waits for the network; the guard is called on other threads.
+    /// Opens it. `runtime` does what waits for the network, while the thread that calls the guard waits for it.
     ///
     /// # Errors
-    /// When the file is in use or damaged; an object store is reached for only when the guard is read.
+    /// When the file is in use or damaged, or the place is none. An object store is reached for when the guard is read.
     pub(crate) fn open(&self, runtime: &Handle) -> anyhow::Result<Box<dyn Guard>> {
-        match self {
-            Self::File(path) => Ok(Box::new(FileGuard::open(path)?)),
-            Self::S3 { bucket, key } => {
-                let path = object_store::path::Path::parse(key).with_context(|| format!("guard {self}"))?;
-                Ok(Box::new(ObjectGuard::new(crate::s3::open(bucket)?, path, runtime.clone())))
-            }
+        let wrong = |why: String| ConfigError::new(format!("guard {self}: {why}"));
+        let text = self.0.to_str().filter(|text| text.contains("://"));
+        let Some((folder, key)) = text.and_then(|text| text.rsplit_once('/')) else {
+            return Ok(Box::new(FileGuard::open(&self.0)?));
+        };
+        let bucket = crate::s3::bucket(folder).map_err(|error| wrong(error.to_string()))?;
+        let key = object_store::path::Path::parse(key).map_err(|error| wrong(error.to_string()))?;
+        match bucket.filter(|_| !key.as_ref().is_empty()) {
+            Some(bucket) => Ok(Box::new(ObjectGuard::new(Arc::new(bucket), key, runtime.clone()))),
+            None => Err(wrong("a file or s3://bucket/key is wanted".into()).into()),
         }
     }
 
@@ -166,41 +161,15 @@ impl Location {
 }
 
 impl FromStr for Location {
-    type Err = ConfigError;
+    type Err = Infallible;
 
-    fn from_str(text: &str) -> Result<Self, ConfigError> {
-        match text.split_once("://") {
-            None => Ok(Self::File(text.into())),
-            Some(("s3", place)) => match place.split_once('/') {
-                Some((bucket, key)) if !bucket.is_empty() && !key.is_empty() => {
-                    Ok(Self::S3 { bucket: bucket.into(), key: key.into() })
-                }
-                _ => Err(ConfigError::new(format!("guard {text}: s3://bucket/key is wanted"))),
-            },
-            Some(_) => Err(ConfigError::new(format!("guard {text}: a file or s3://bucket/key is wanted"))),
-        }
-    }
-}
-
-impl TryFrom<String> for Location {
-    type Error = ConfigError;
-
-    fn try_from(text: String) -> Result<Self, ConfigError> {
-        text.parse()
-    }
-}
-
-impl From<Location> for String {
-    fn from(location: Location) -> Self {
-        location.to_string()
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.into()))
     }
 }
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => path.display().fmt(f),
-            Self::S3 { bucket, key } => write!(f, "s3://{bucket}/{key}"),
-        }
+        self.0.display().fmt(f)
     }
 }

@@ -50,6 +50,8 @@ Configuration file (TOML), with the defaults:
   # guard = \"daicho-data.guard\"                       # on a disk that is not restored with the data, or s3://bucket/key
   seal-every = 3600       # seconds of the ledger's clock; 0: only on request
   publish-every = 10      # seconds from one kept checkpoint to the next
+  # tiles-listen = \"127.0.0.1:7342\"                   # C2SP tlog-tiles over HTTP, for any auditor's tools
+  # entries-token-file = \"entries.token\"              # bearer token for entry bundles; without it they are open
   # policy = \"policy.txt\"                              # whose witnesses are asked to cosign (C2SP tlog-policy)
   witness-timeout = 30    # seconds that a witness has to answer
   # [[tsa]]                                           # an authority that stamps the time (RFC 3161)
@@ -57,8 +59,6 @@ Configuration file (TOML), with the defaults:
   # roots = [\"tsa-root.pem\"]
   # policy-oid = \"1.2.392.200000.1\"                   # left out: any
   # every = 3600                                      # seconds; also at the end of each day in Japan
-  # tiles-listen = \"127.0.0.1:7342\"                   # C2SP tlog-tiles over HTTP, for any auditor's tools
-  # entries-token-file = \"entries.token\"              # bearer token for entry bundles; without it they are open
 
 To rotate the checkpoint key, make the new one (`daichod init` shows how keys look), put both into checkpoint-keys and
 restart; the ledger names them in an entry. Drop the old one when the others have taken the new one in.

@@ -19,17 +19,29 @@ fn a_mebibyte_is_done_with_within_a_second_and_without_much_memory() {
                 let before = processor_time();
                 (target.run)(&input);
                 let took = processor_time() - before;
-                if took > slowest { slowest = took; worst = what; }
+                if took > slowest {
+                    slowest = took;
+                    worst = what;
+                }
                 inputs += 1;
             }
         }
-        println!("{:20} {inputs} {slowest:?} {worst} total {:?} mem {:?} -> {:?}", target.name, t.elapsed(), peak0, memory());
+        println!(
+            "{:20} {inputs} {slowest:?} {worst} total {:?} mem {:?} -> {:?}",
+            target.name,
+            t.elapsed(),
+            peak0,
+            memory()
+        );
     }
 }
 
 fn memory() -> Vec<String> {
     let s = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    s.lines().filter(|l| l.starts_with("VmPeak") || l.starts_with("VmHWM")).map(|l| l.split_whitespace().nth(1).unwrap_or_default().to_owned()).collect()
+    s.lines()
+        .filter(|l| l.starts_with("VmPeak") || l.starts_with("VmHWM"))
+        .map(|l| l.split_whitespace().nth(1).unwrap_or_default().to_owned())
+        .collect()
 }
 
 fn processor_time() -> Duration {
@@ -53,10 +65,10 @@ fn mebibytes(seed: &[u8]) -> Vec<(String, Vec<u8>)> {
         out.push((format!("byte {b} at {at}"), v));
     }
     for _ in 0..16 {
-        let at = random.below(seed.len() );
-        let len = (1 + random.below(64)).min(seed.len()-at);
+        let at = random.below(seed.len());
+        let len = (1 + random.below(64)).min(seed.len() - at);
         let mut v = seed.to_vec();
-        v.splice(at..at, seed[at..at+len].repeat(SIZE/len));
+        v.splice(at..at, seed[at..at + len].repeat(SIZE / len));
         out.push((format!("part {at}+{len}"), v));
     }
     out
