@@ -547,8 +547,12 @@ impl Bucket {
         }
     }
 
+    fn objects(&self) -> Vec<(String, HeaderMap, Bytes)> {
+        self.0.lock().expect("no test panics with it").clone()
+    }
+
     fn names(&self) -> Vec<String> {
-        self.0.lock().expect("no test panics with it").iter().map(|(name, _, _)| name.clone()).collect()
+        self.objects().into_iter().map(|(name, _, _)| name).collect()
     }
 }
 
@@ -573,9 +577,9 @@ async fn an_export_to_a_bucket_is_signed_and_repeated_writes_nothing() {
     assert_eq!(code(&exported), 0, "{}", err(&exported));
     let names = bucket.names();
     assert_eq!((names.len(), names.last().map(String::as_str)), (6, Some("log/checkpoint")), "{names:?}");
-    for (name, headers, body) in bucket.0.lock().expect("no test panics with it").iter() {
+    for (name, headers, body) in bucket.objects() {
         let name = name.strip_prefix("log/").expect("below the prefix");
-        assert_eq!(*body, scene.get(name).await.bytes().await.expect("whole"), "{name}");
+        assert_eq!(body, scene.get(name).await.bytes().await.expect("whole"), "{name}");
         let text =
             if name == "checkpoint" { "text/plain; charset=utf-8" } else { "application/octet-stream" };
         assert_eq!(headers[CONTENT_TYPE], text);
