@@ -49,6 +49,14 @@ impl Daichod {
     /// # Errors
     /// When the server does not come up within a minute.
     pub fn start(folder: &Path, flags: &[&str]) -> anyhow::Result<Self> {
+        Self::start_with(folder, flags, &[])
+    }
+
+    /// As [`Daichod::start`], with variables in the environment.
+    ///
+    /// # Errors
+    /// When the server does not come up within a minute.
+    pub fn start_with(folder: &Path, flags: &[&str], variables: &[(&str, String)]) -> anyhow::Result<Self> {
         let port_file = folder.join("address");
         // Left by a server that was killed.
         if port_file.exists() {
@@ -65,6 +73,7 @@ impl Daichod {
             .arg("--operator-key")
             .arg(folder.join("operator.pem"))
             .args(flags)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
