@@ -70,6 +70,14 @@ impl Daichod {
     /// # Errors
     /// When the server does not come up within a minute.
     pub fn start(folder: &Path, flags: &[&str]) -> anyhow::Result<Self> {
+        Self::start_with(folder, flags, &[])
+    }
+
+    /// As [`Daichod::start`], with variables in the environment.
+    ///
+    /// # Errors
+    /// When the server does not come up within a minute.
+    pub fn start_with(folder: &Path, flags: &[&str], variables: &[(&str, String)]) -> anyhow::Result<Self> {
         let (port_file, tiles_port_file) = (folder.join("address"), folder.join(TILES_PORT_FILE));
         // Left by a server that was killed.
         for file in [&port_file, &tiles_port_file].into_iter().filter(|file| file.exists()) {
@@ -88,6 +96,7 @@ impl Daichod {
             .arg("--operator-key")
             .arg(folder.join("operator.pem"))
             .args(flags)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;

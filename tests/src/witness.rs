@@ -1,96 +1,164 @@
-//! A `daicho-witness` process on a free loopback port and in a folder of its own. It ends with its value.
+//! A witness (C2SP tlog-witness) in this process that behaves as a test tells it to. The real one is `daicho-witness`.
 
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::ensure;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use daicho_tlog::witness::{
+    AddCheckpoint, Rejection, SIZE_CONTENT_TYPE, cosignatures_body, decide, size_body,
+};
+use daicho_tlog::{Algorithm, Checkpoint, NoteSigner, TreeHash, VerifierKey};
 
-use crate::daichod::{binary, wait_for_address};
+use crate::http::LocalHttp;
+
+/// How a witness answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// As the specification says.
+    Honest,
+    /// With 503.
+    Away,
+    /// Never.
+    Hangs,
+    /// With a cosignature that names its key and is by another.
+    Forges,
+    /// With a cosignature by a key that nobody knows.
+    Stranger,
+}
 
 /// A running witness.
-#[derive(Debug)]
-pub struct Witness {
-    child: Child,
-    url: String,
-    lines: String,
+pub struct LocalWitness {
+    desk: Arc<Mutex<Desk>>,
+    http: LocalHttp,
+    keys: Vec<VerifierKey>,
 }
 
-impl Witness {
-    /// Makes keys below `folder` and serves one log, whose verifier keys these are. With `audit`, the prefix of the
-    /// log's tiles, it replays every entry before it cosigns.
+struct Desk {
+    logs: Vec<VerifierKey>,
+    signers: Vec<NoteSigner>,
+    manner: Manner,
+    latest: Option<(u64, TreeHash)>,
+    answers: Vec<u16>,
+}
+
+impl LocalWitness {
+    /// Starts a witness of that name with an Ed25519 and an ML-DSA-44 key, on a free port.
     ///
     /// # Errors
-    /// When the witness does not come up within a minute.
-    pub fn start(folder: &Path, name: &str, vkeys: &[String], audit: Option<&str>) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)?;
-        let made = Command::new(binary("daicho-witness")?)
-            .args(["init", "--name", name, "--algorithm", "both", "--out"])
-            .arg(folder.join("keys"))
-            .output()?;
-        ensure!(made.status.success(), "init: {}", String::from_utf8_lossy(&made.stderr));
-        let printed = String::from_utf8(made.stdout)?;
-        let origin = vkeys.first().and_then(|key| key.split('+').next()).unwrap_or_default();
-        let keys = ["ed25519.key", "ml-dsa-44.key"].map(|key| folder.join("keys").join(key));
-        let mut config = format!(
-            "name = \"{name}\"\nkeys = {keys:?}\nlisten = \"127.0.0.1:0\"\nstate = {:?}\n\n[[log]]\norigin = \"{origin}\"\nvkeys = {vkeys:?}\n",
-            folder.join("state")
-        );
-        if let Some(prefix) = audit {
-            config.push_str(&format!("audit = \"{prefix}\"\n"));
-        }
-        let file = folder.join("witness.toml");
-        std::fs::write(&file, config)?;
-        let port_file = folder.join("address");
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("witness.log"))?;
-        let mut child = Command::new(binary("daicho-witness")?)
-            .args(["serve", "--config"])
-            .arg(&file)
-            .arg("--port-file")
-            .arg(&port_file)
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()?;
-        let url =
-            format!("http://{}", wait_for_address(&mut child, &port_file, &folder.join("witness.log"))?);
-        // A policy line ends with where the witness is reached.
-        let lines =
-            printed
-                .lines()
-                .filter(|line| line.starts_with("witness ") || line.starts_with("group "))
-                .map(|line| {
-                    if line.starts_with("witness ") { format!("{line} {url}\n") } else { format!("{line}\n") }
-                })
-                .collect();
-        Ok(Self { child, url, lines })
+    /// When the name is none of a key.
+    pub fn start(name: &str, log: &VerifierKey) -> anyhow::Result<Self> {
+        Self::start_at(0, name, log)
     }
 
-    /// Where it is reached.
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// Its lines for a policy file: two keys and the group of its name that either of them satisfies.
-    pub fn policy_lines(&self) -> &str {
-        &self.lines
-    }
-
-    /// Kills it at once.
+    /// As [`LocalWitness::start`], on this port.
     ///
     /// # Errors
-    /// When the process cannot be waited for.
-    pub fn kill(mut self) -> anyhow::Result<()> {
-        self.child.kill()?;
-        self.child.wait()?;
-        Ok(())
+    /// When the port is taken.
+    pub fn start_at(port: u16, name: &str, log: &VerifierKey) -> anyhow::Result<Self> {
+        let seed: [u8; 32] = *blake3::hash(name.as_bytes()).as_bytes();
+        let signer =
+            |algorithm| NoteSigner::from_seed(name.parse()?, algorithm, &seed).map_err(anyhow::Error::from);
+        let signers = vec![signer(Algorithm::CosignatureEd25519)?, signer(Algorithm::CosignatureMlDsa44)?];
+        let keys = signers.iter().map(|signer| signer.verifier().clone()).collect();
+        let desk = Desk {
+            logs: vec![log.clone()],
+            signers,
+            manner: Manner::Honest,
+            latest: None,
+            answers: Vec::new(),
+        };
+        let desk = Arc::new(Mutex::new(desk));
+        let router =
+            Router::new().route("/add-checkpoint", post(add_checkpoint)).with_state(Arc::clone(&desk));
+        Ok(Self { desk, http: LocalHttp::start(port, router)?, keys })
+    }
+
+    /// Its line in a policy, with its Ed25519 key.
+    pub fn line(&self, name: &str) -> String {
+        self.line_of(0, name)
+    }
+
+    /// Its line in a policy, with its ML-DSA-44 key.
+    pub fn line_ml_dsa(&self, name: &str) -> String {
+        self.line_of(1, name)
+    }
+
+    fn line_of(&self, key: usize, name: &str) -> String {
+        format!("witness {name} {} {}\n", self.keys[key], self.http.url())
+    }
+
+    /// Changes how it answers from now on.
+    pub fn set(&self, manner: Manner) {
+        self.desk().manner = manner;
+    }
+
+    /// The size that it cosigned last.
+    pub fn latest(&self) -> u64 {
+        self.desk().latest.map_or(0, |(size, _)| size)
+    }
+
+    /// The statuses of its answers, in order. One that hangs has none.
+    pub fn answers(&self) -> Vec<u16> {
+        self.desk().answers.clone()
+    }
+
+    fn desk(&self) -> std::sync::MutexGuard<'_, Desk> {
+        self.desk.lock().expect("no test panics with it")
     }
 }
 
-impl Drop for Witness {
-    fn drop(&mut self) {
-        if matches!(self.child.try_wait(), Ok(None)) {
-            // Nothing can be done when even this fails; the process ends with the machine.
-            let _ = self.child.kill();
-            let _ = self.child.wait();
-        }
+async fn add_checkpoint(State(desk): State<Arc<Mutex<Desk>>>, body: Bytes) -> Response {
+    let manner = desk.lock().expect("no test panics with it").manner;
+    if manner == Manner::Hangs {
+        std::future::pending::<()>().await;
+    }
+    let mut desk = desk.lock().expect("no test panics with it");
+    let response = match manner {
+        Manner::Away => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        _ => desk.answer(&body),
+    };
+    desk.answers.push(response.status().as_u16());
+    response
+}
+
+impl Desk {
+    fn answer(&mut self, body: &[u8]) -> Response {
+        let decided = AddCheckpoint::parse(body)
+            .map_err(Rejection::from)
+            .and_then(|request| decide(self.latest, &self.logs, &request).map(|()| request));
+        let request = match decided {
+            Ok(request) => request,
+            Err(rejection) => {
+                let status = StatusCode::from_u16(rejection.status()).expect("a status");
+                let Rejection::Conflict { latest } = rejection else {
+                    return (status, rejection.to_string()).into_response();
+                };
+                return (status, [(header::CONTENT_TYPE, SIZE_CONTENT_TYPE)], size_body(latest))
+                    .into_response();
+            }
+        };
+        let (text, checkpoint) = (request.checkpoint().text(), request.checkpoint().checkpoint());
+        self.latest = Some((checkpoint.size(), *checkpoint.root()));
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        // Of another tree: under its key's name and id, and not good for this one.
+        let other = Checkpoint::new(checkpoint.origin(), checkpoint.size() + 1, *checkpoint.root());
+        let other = other.expect("an origin").to_string();
+        let stranger = |algorithm| {
+            let name = "stranger.example".parse().expect("a key name");
+            NoteSigner::from_seed(name, algorithm, &[9; 32]).expect("a key")
+        };
+        let sign = |signer: &NoteSigner| match self.manner {
+            Manner::Forges => signer.sign(&other, now),
+            Manner::Stranger => stranger(signer.verifier().algorithm()).sign(text, now),
+            _ => signer.sign(text, now),
+        };
+        let signatures: Vec<_> =
+            self.signers.iter().map(|signer| sign(signer).expect("a checkpoint")).collect();
+        cosignatures_body(&signatures).into_response()
     }
 }

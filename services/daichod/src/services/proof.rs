@@ -107,13 +107,17 @@ impl ProofService for Proof {
             match kind {
                 v1::CheckpointKind::Unspecified => {
                     let newest = self.published()?;
-                    v1::Checkpoint {
-                        tree_size: newest.size,
-                        root_hash: newest.root.as_bytes().to_vec(),
-                        note: newest.note.to_string(),
-                        sign_time_ms: newest.signed_ms,
-                        witnessed: false,
-                        timestamps: Vec::new(),
+                    let size = LedgerSize::new(newest.size);
+                    match self.engine.store().checkpoint(size).map_err(|e| status::storage(&e))? {
+                        Some(row) => kept(size, row)?,
+                        None => v1::Checkpoint {
+                            tree_size: newest.size,
+                            root_hash: newest.root.as_bytes().to_vec(),
+                            note: newest.note.to_string(),
+                            sign_time_ms: newest.signed_ms,
+                            witnessed: false,
+                            timestamps: Vec::new(),
+                        },
                     }
                 }
                 v1::CheckpointKind::Kept => {
