@@ -3,6 +3,7 @@
 //! To add a command: one module, one arm of [`Command`], one arm of [`run`], its Japanese in `help_ja.rs`.
 
 mod audit;
+mod checkpoint;
 mod columns;
 mod context;
 mod copies;
@@ -19,6 +20,7 @@ mod key;
 mod lang;
 mod log;
 mod party;
+mod receipt;
 mod report;
 mod schema;
 #[allow(unreachable_pub, reason = "a module with an interface of its own, kept apart from the commands")]
@@ -27,6 +29,7 @@ mod scheme_cmd;
 mod simulate;
 mod table;
 mod tiles;
+mod verify;
 mod words;
 
 use std::io::Write;
@@ -94,6 +97,14 @@ enum Command {
     Handovers(handovers::Args),
     /// Verify the whole ledger without trusting its operator
     Audit(audit::Args),
+    /// Fetch, check and compare receipts: proofs of single entries
+    #[command(subcommand)]
+    Receipt(receipt::Command),
+    /// Check a file of evidence offline: bundle, receipt, fork proof
+    Verify(verify::Args),
+    /// Show what the ledger signed, and who cosigned it
+    #[command(subcommand)]
+    Checkpoint(checkpoint::Command),
     /// Reports for the council
     #[command(subcommand)]
     Report(report::Command),
@@ -114,6 +125,9 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Findings(args) => findings::run(args, context, out).await,
         Command::Handovers(args) => handovers::run(args, context, out).await,
         Command::Audit(args) => audit::run(args, context, out).await,
+        Command::Receipt(command) => receipt::run(command, context, out).await,
+        Command::Verify(args) => verify::run(&args, context, out),
+        Command::Checkpoint(command) => checkpoint::run(command, context, out).await,
         Command::Report(command) => report::run(command, context, out).await,
         Command::Simulate(args) => simulate::run(args, context, out).await,
     }

@@ -12,16 +12,21 @@ mod text;
 mod words;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, ensure};
 use clap::ValueEnum;
-use daicho_core::{Date, proto};
+use daicho_core::{Date, Instant, proto};
 use daicho_custody::DeletionReport;
+use daicho_custody::report::Period;
+use daicho_verify::bundle::{ReportBundle, ReportTerms};
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use crate::context::Context;
 use crate::exit::Exit;
 
+/// Entries that are audited together.
+const BATCH: usize = 4_096;
 /// Most bytes of a report that are read.
 const MAX_REPORT_LEN: usize = 256 * 1024 * 1024;
 
@@ -31,7 +36,9 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28\n  \
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html\n  \
-        daicho report deletion --scheme queue_notice --from 2020-04-01 --to 2021-03-31 --as-of 2021-04-30 --format json\n\n\
+        daicho report deletion --scheme queue_notice --from 2020-04-01 --to 2021-03-31 --as-of 2021-04-30 --format json\n  \
+        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --out report.txt --bundle report.bundle\n\n\
+        --bundle publishes a checkpoint, reads every entry up to it and computes the report from them.\n\
         Data sets that came into being in the period are reported, whatever became of them later.")]
     Deletion(Args),
 }
@@ -56,6 +63,9 @@ pub(crate) struct Args {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Also write an evidence bundle that proves the report offline; the report is then the one computed from it
+    #[arg(long, value_name = "FILE")]
+    bundle: Option<PathBuf>,
 }
 
 /// Form of a report.
@@ -82,7 +92,10 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
         to: args.to.clone(),
         as_of_ms: context.moment(args.as_of.as_deref())?,
     };
-    let bytes = fetch(context, request).await?;
+    let bytes = match &args.bundle {
+        None => fetch(context, request).await?,
+        Some(path) => evidence(context, request, Period { from, to }, path).await?,
+    };
     let format = if context.json() { Format::Json } else { args.format };
     let drawn = draw(&bytes, format, context)?;
     match &args.out {
@@ -102,6 +115,48 @@ fn day(text: &str, context: &Context) -> anyhow::Result<Date> {
             format!("`{text}` is no date; write one such as 2021-02-01"),
         ))
     })
+}
+
+/// Writes a complete bundle, and gives the JSON of the report that its entries give. The server's own report over the
+/// same entries must be the same.
+async fn evidence(
+    context: &Context,
+    mut request: proto::GetDeletionReportRequest,
+    period: Period,
+    path: &Path,
+) -> anyhow::Result<Vec<u8>> {
+    let client = context.connect().await?;
+    if request.as_of_ms == 0 {
+        request.as_of_ms = client.ledger_info().await?.now_ms;
+    }
+    let as_of = Instant::from_unix_ms(request.as_of_ms).context("a time in range")?;
+    let kept = client.publish_checkpoint().await?;
+    let size = kept.note.checkpoint().size();
+    let terms = ReportTerms { scheme: request.scheme.clone(), period, as_of };
+    let what = || {
+        let path = path.display();
+        context.pick(format!("{path} に書き込めません"), format!("cannot write {path}"))
+    };
+    let file = std::io::BufWriter::new(std::fs::File::create(path).with_context(what)?);
+    let mut bundle = ReportBundle::begin(file, terms, kept.note, &kept.timestamps)?;
+    let mut batches = std::pin::pin!(client.read_entries(0, size).await?.try_chunks(BATCH));
+    while let Some(batch) = batches.next().await {
+        bundle.push(batch.map_err(|broken| broken.1)?)?;
+    }
+    let (mut file, report) = bundle.finish()?;
+    file.flush().with_context(what)?;
+    let served: DeletionReport = serde_json::from_slice(&fetch(context, request).await?)?;
+    // The ledger may have grown meanwhile; then the two are of different ledgers.
+    if served.ledger.size == report.ledger.size {
+        ensure!(
+            served == report,
+            context.pick(
+                "サーバーの報告書が、全記録から計算した報告書と異なります。`daicho audit` で台帳を監査してください",
+                "the server's report is not the one that its entries give; run `daicho audit`"
+            )
+        );
+    }
+    Ok(serde_json::to_vec(&report)?)
 }
 
 async fn fetch(context: &Context, request: proto::GetDeletionReportRequest) -> anyhow::Result<Vec<u8>> {
