@@ -88,7 +88,9 @@ fn pack(parts: &Parts) -> Vec<u8> {
         header.set_path(name).expect("a short name");
         header.set_size(bytes.len() as u64);
         header.set_mode(0o644);
-        (header.set_uid(0), header.set_gid(0), header.set_mtime(0));
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_entry_type(tar::EntryType::Regular);
         header.set_cksum();
         out.write_all(header.as_bytes()).expect("memory");
