@@ -6,7 +6,6 @@ mod authority;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -16,8 +15,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use daicho_verify::timestamp::{REQUEST_TYPE, RESPONSE_TYPE};
-use tokio::sync::oneshot;
 
+use crate::http::LocalHttp;
 use authority::{Authority, POLICY, Plan};
 
 /// A running authority with its own root.
@@ -26,8 +25,7 @@ pub struct LocalTsa {
     desk: Arc<Desk>,
     url: String,
     root: Vec<u8>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<std::io::Result<()>>>,
+    _http: LocalHttp,
 }
 
 #[derive(Debug)]
@@ -46,23 +44,9 @@ impl LocalTsa {
             Authority::make(folder, &Plan::default()).context("an authority made with `openssl`")?;
         let root = authority.der("root")?;
         let desk = Arc::new(Desk { authority, away: AtomicBool::new(false) });
-        let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-        listener.set_nonblocking(true)?;
-        let url = format!("http://{}/", listener.local_addr()?);
-        let (stop, stopped) = oneshot::channel();
         let router = Router::new().route("/", post(answer)).with_state(desk.clone());
-        // A runtime of its own: dropped at once, whatever connections are still open.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = std::thread::spawn(move || {
-            runtime.block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
-                tokio::select! {
-                    served = async { axum::serve(listener, router).await } => served,
-                    _ = stopped => Ok(()),
-                }
-            })
-        });
-        Ok(Self { desk, url, root, stop: Some(stop), thread: Some(thread) })
+        let http = LocalHttp::start(0, router)?;
+        Ok(Self { desk, url: format!("{}/", http.url()), root, _http: http })
     }
 
     /// Where requests are posted.
@@ -88,18 +72,6 @@ impl LocalTsa {
     /// While it is away, every request gets 503.
     pub fn set_away(&self, away: bool) {
         self.desk.away.store(away, Ordering::SeqCst);
-    }
-}
-
-impl Drop for LocalTsa {
-    fn drop(&mut self) {
-        // Where one of these fails, the thread has ended already.
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -84,14 +84,14 @@ impl Client {
         LedgerServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_DECODE_LEN)
     }
 
-    /// The generated client of custody.
-    pub fn custody(&self) -> CustodyServiceClient<Channel> {
-        CustodyServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_DECODE_LEN)
-    }
-
     /// The generated client of proofs.
     pub fn proof(&self) -> ProofServiceClient<Channel> {
         ProofServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_DECODE_LEN)
+    }
+
+    /// The generated client of custody.
+    pub fn custody(&self) -> CustodyServiceClient<Channel> {
+        CustodyServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_DECODE_LEN)
     }
 
     /// The generated client of reports.

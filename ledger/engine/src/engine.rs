@@ -348,6 +348,13 @@ impl Engine {
     }
 }
 
+/// Whoever gives an engine up without stopping it stops it by that: its threads must not outlive the files.
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 fn closed() -> Refusal {
     Refusal::new(RefusalCode::WriterClosed, "the ledger takes no statements until it is started again")
 }

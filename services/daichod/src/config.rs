@@ -3,10 +3,13 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use daicho_engine::{Authority, EngineConfig, FileGuard};
+use daicho_engine::{Authority, EngineConfig};
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use crate::guard::Location;
 
 /// What `daichod serve` reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,13 +37,74 @@ pub(crate) struct Config {
     /// Keys that sign checkpoints, all of them each. Default: the data folder's name with `.checkpoint-key`.
     #[serde(default)]
     pub(crate) checkpoint_keys: Vec<PathBuf>,
-    /// Fork guard, on a disk that is not restored with the data. Default: the data folder's name with `.guard`.
+    /// Fork guard: a file on a disk that is not restored with the data, or `s3://bucket/key`. Default: the data folder's
+    /// name with `.guard`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(crate) guard: Option<PathBuf>,
+    pub(crate) guard: Option<Location>,
     /// Seconds of the ledger's clock from one seal to the next. 0: only on request. Default: 3600.
     pub(crate) seal_every: u64,
     /// Seconds from one kept checkpoint to the next. Default: 10. Minimum: 1.
     pub(crate) publish_every: u64,
+    /// Trust policy (C2SP tlog-policy) whose witnesses are asked to cosign kept checkpoints. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) policy: Option<PathBuf>,
+    /// Seconds that a witness has to answer. Auditing ones replay first. Default: 30. Minimum: 1.
+    pub(crate) witness_timeout: u64,
+    /// Time-stamping authorities (RFC 3161) that stamp kept checkpoints. Default: none.
+    #[serde(default)]
+    pub(crate) tsa: Vec<TsaConfig>,
+    /// Address for tiles (C2SP tlog-tiles) over HTTP. Port 0 takes a free one. Default: none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) tiles_listen: Option<SocketAddr>,
+    /// File with the bearer token that entry bundles ask for. Default: none; then they are open to all who reach
+    /// `tiles-listen`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) entries_token_file: Option<PathBuf>,
+}
+
+/// A time-stamping authority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct TsaConfig {
+    /// Where it takes requests.
+    pub(crate) url: String,
+    /// Files with certificates below which its own must be issued, PEM or DER.
+    pub(crate) roots: Vec<PathBuf>,
+    /// Policy that its tokens must be under, e.g. `1.2.392.200000.1`. Default: any.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) policy_oid: Option<String>,
+    /// Seconds from one token to the next. Default: 3600.
+    #[serde(default = "an_hour")]
+    pub(crate) every: u64,
+}
+
+fn an_hour() -> u64 {
+    3_600
+}
+
+/// A bearer token: at least 16 characters of those that a header may hold, none of them a space.
+pub(crate) struct Token(zeroize::Zeroizing<String>);
+
+impl Token {
+    const MIN_LEN: usize = 16;
+
+    /// Reads a file that holds a token and nothing else but white space around it.
+    fn read(path: &Path) -> Result<Self, ConfigError> {
+        let wrong = |what: String| ConfigError(format!("entries-token-file {}: {what}", path.display()));
+        let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?);
+        let token = text.trim();
+        if token.len() < Self::MIN_LEN || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(wrong(format!(
+                "at least {} letters, digits and signs, without spaces",
+                Self::MIN_LEN
+            )));
+        }
+        Ok(Self(zeroize::Zeroizing::new(token.to_owned())))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }
 
 /// The data folder's name with an ending, beside it.
@@ -95,6 +159,11 @@ impl Default for Config {
             guard: None,
             seal_every: 3_600,
             publish_every: 10,
+            policy: None,
+            witness_timeout: 30,
+            tsa: Vec::new(),
+            tiles_listen: None,
+            entries_token_file: None,
         }
     }
 }
@@ -136,24 +205,38 @@ impl Config {
         if self.seal_every > 366 * 86_400 {
             return Err(ConfigError("seal-every: at most a year".into()));
         }
+        if self.witness_timeout == 0 || self.witness_timeout > 3_600 {
+            return Err(ConfigError("witness-timeout: 1 to 3600 seconds".into()));
+        }
+        if self.tsa.iter().any(|tsa| tsa.every == 0 || tsa.every > 366 * 86_400) {
+            return Err(ConfigError("tsa.every: 1 second to a year".into()));
+        }
         if self.check_threads > 1024 {
             return Err(ConfigError("check-threads: at most 1024".into()));
         }
         Ok(self)
     }
 
-    /// What the ledger signs with.
+    /// What the ledger signs with. `runtime` is for a guard behind a network.
     ///
     /// # Errors
     /// When a key file or the guard cannot be read.
-    pub(crate) fn authority(&self) -> anyhow::Result<Authority> {
+    pub(crate) fn authority(&self, runtime: &Handle) -> anyhow::Result<Authority> {
         let operator = self.operator_key.as_deref().map(crate::keys::read_signing_key).transpose()?;
         let default = [beside(&self.data, "checkpoint-key")];
         let keys = if self.checkpoint_keys.is_empty() { &default[..] } else { &self.checkpoint_keys[..] };
         let checkpoint_keys =
             keys.iter().map(|path| crate::keys::read_note_signer(path)).collect::<anyhow::Result<_>>()?;
-        let guard = self.guard.clone().unwrap_or_else(|| beside(&self.data, "guard"));
-        Ok(Authority { operator, checkpoint_keys, guard: Box::new(FileGuard::open(&guard)?) })
+        let guard = Location::or_beside(self.guard.as_ref(), &self.data).open(runtime)?;
+        Ok(Authority { operator, checkpoint_keys, guard })
+    }
+
+    /// The token that entry bundles ask for, if they do.
+    ///
+    /// # Errors
+    /// When the file cannot be read or holds no token.
+    pub(crate) fn entries_token(&self) -> Result<Option<Token>, ConfigError> {
+        self.entries_token_file.as_deref().map(Token::read).transpose()
     }
 
     pub(crate) fn engine(&self) -> EngineConfig {

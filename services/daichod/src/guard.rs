@@ -1,13 +1,23 @@
 //! The fork guard that the configuration names, and `daichod guard`.
 
+mod object;
+
+use std::convert::Infallible;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
 
-use daicho_engine::{FileGuard, ForkGuard as _};
+use daicho_engine::{FileGuard, ForkGuard, GuardError};
 use daicho_store::Store;
 use daicho_tlog::Checkpoint;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
 
-use crate::config::beside;
+use crate::config::{ConfigError, beside};
+
+use object::ObjectGuard;
 
 /// Shows or renews the fork guard: the last signed checkpoint, kept outside the data folder.
 #[derive(clap::Args)]
@@ -15,6 +25,7 @@ use crate::config::beside;
 Examples:
   daichod guard show --data ./ledger
   daichod guard renew --data ./ledger --accept-fork-risk
+  daichod guard show --data ./ledger --guard s3://guards/ledger-2026
 
 The server compares the guard with its data folder at every start and swaps it before every checkpoint leaves. When the
 folder is older than the guard, a backup was restored, and going on would sign other entries in the place of those that
@@ -44,15 +55,15 @@ struct Place {
     /// Data folder. The server must not run on it.
     #[arg(long, default_value = crate::DEFAULT_DATA)]
     data: PathBuf,
-    /// Guard file. Default: the data folder's name with `.guard`.
+    /// Guard: a file or s3://bucket/key. Default: the data folder's name with `.guard`.
     #[arg(long)]
-    guard: Option<PathBuf>,
+    guard: Option<Location>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Show(place) => {
-            let Some(held) = place.open()?.read()? else {
+            let Some(held) = place.with(|guard| guard.read())? else {
                 println!("the guard holds nothing");
                 return Ok(ExitCode::from(1));
             };
@@ -67,7 +78,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Action::Renew { place, .. } => {
             let now = place.folder()?;
-            place.open()?.renew(&now)?;
+            place.with(|guard| guard.renew(&now))?;
             println!("the guard holds {} entries, root {}", now.size(), now.root());
             Ok(ExitCode::SUCCESS)
         }
@@ -75,9 +86,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 impl Place {
-    fn open(&self) -> anyhow::Result<FileGuard> {
-        let path = self.guard.clone().unwrap_or_else(|| beside(&self.data, "guard"));
-        Ok(FileGuard::open(&path)?)
+    fn with<T>(&self, act: impl FnOnce(&mut dyn Guard) -> Result<T, GuardError>) -> anyhow::Result<T> {
+        Location::or_beside(self.guard.as_ref(), &self.data).with(act)
     }
 
     fn folder(&self) -> anyhow::Result<Checkpoint> {
@@ -91,4 +101,75 @@ pub(crate) fn state_of(data: &Path) -> anyhow::Result<Checkpoint> {
     let head = store.head()?;
     let ledger = daicho_custody::fold::ledger_record(&daicho_custody::state::Txn::new(&store))?;
     Ok(Checkpoint::new(ledger.origin, head.size.get(), head.root)?)
+}
+
+/// A fork guard that an operator can set anew.
+pub(crate) trait Guard: ForkGuard {
+    /// Puts `checkpoint` there whatever it held. For an operator who knows why.
+    ///
+    /// # Errors
+    /// [`GuardError::Unavailable`].
+    fn renew(&mut self, checkpoint: &Checkpoint) -> Result<(), GuardError>;
+}
+
+impl Guard for FileGuard {
+    fn renew(&mut self, checkpoint: &Checkpoint) -> Result<(), GuardError> {
+        Self::renew(self, checkpoint)
+    }
+}
+
+/// Where a fork guard is: a file, or an object in an S3-compatible store, written `s3://bucket/key`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Location(PathBuf);
+
+impl Location {
+    /// The one that is given, or the file beside the data folder.
+    pub(crate) fn or_beside(given: Option<&Self>, data: &Path) -> Self {
+        given.cloned().unwrap_or_else(|| Self(beside(data, "guard")))
+    }
+
+    /// Opens it. `runtime` does what waits for the network, while the thread that calls the guard waits for it.
+    ///
+    /// # Errors
+    /// When the file is in use or damaged, or the place is none. An object store is reached for when the guard is read.
+    pub(crate) fn open(&self, runtime: &Handle) -> anyhow::Result<Box<dyn Guard>> {
+        let wrong = |why: String| ConfigError::new(format!("guard {self}: {why}"));
+        let text = self.0.to_str().filter(|text| text.contains("://"));
+        let Some((folder, key)) = text.and_then(|text| text.rsplit_once('/')) else {
+            return Ok(Box::new(FileGuard::open(&self.0)?));
+        };
+        let bucket = crate::s3::bucket(folder).map_err(|error| wrong(error.to_string()))?;
+        let key = object_store::path::Path::parse(key).map_err(|error| wrong(error.to_string()))?;
+        match bucket.filter(|_| !key.as_ref().is_empty()) {
+            Some(bucket) => Ok(Box::new(ObjectGuard::new(Arc::new(bucket), key, runtime.clone()))),
+            None => Err(wrong("a file or s3://bucket/key is wanted".into()).into()),
+        }
+    }
+
+    /// Opens it for one act of a command.
+    ///
+    /// # Errors
+    /// As [`Location::open`], and as the act.
+    pub(crate) fn with<T>(
+        &self,
+        act: impl FnOnce(&mut dyn Guard) -> Result<T, GuardError>,
+    ) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        Ok(act(self.open(runtime.handle())?.as_mut())?)
+    }
+}
+
+impl FromStr for Location {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
 }

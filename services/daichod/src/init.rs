@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use daicho_core::{Instant, Origin};
-use daicho_engine::{Clock as _, FileGuard, Founding, SystemClock, found};
+use daicho_engine::{Clock as _, Founding, SystemClock, found};
 use daicho_tlog::Algorithm;
 
 use crate::config::beside;
-use crate::guard::state_of;
+use crate::guard::{Location, state_of};
 use crate::keys::{note_signer, signing_key};
 
 /// Founds a ledger in a new folder. Missing key files are made (PKCS #8 PEM, readable by you alone).
@@ -53,10 +54,10 @@ pub(crate) struct Args {
     /// A second one, for ML-DSA-44 (FIPS 204), that signs beside the first; made when missing.
     #[arg(long)]
     checkpoint_key_ml_dsa: Option<PathBuf>,
-    /// Fork guard: a file on a disk that is not restored together with the data folder. Default: the data folder's name
-    /// with `.guard`.
+    /// Fork guard: a file on a disk that is not restored together with the data folder, or s3://bucket/key. Default: the
+    /// data folder's name with `.guard`.
     #[arg(long)]
-    guard: Option<PathBuf>,
+    guard: Option<Location>,
     /// Run on a simulated clock (模擬), for demonstrations and tests only.
     #[arg(long)]
     simulated: bool,
@@ -97,9 +98,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         checkpoint_keys: checkpoint_keys.clone(),
         at,
     };
+    let guard = Location::or_beside(args.guard.as_ref(), &args.data);
+    // A guard that still holds a checkpoint knows of a ledger whose receipts a new one would contradict.
+    if let Some(held) = guard.with(|guard| guard.read())? {
+        bail!(
+            "the fork guard {guard} holds a checkpoint of `{}` over {} entries; give this ledger a guard of its own",
+            held.origin(),
+            held.size()
+        );
+    }
     let chain = found(&args.data, &founding)?;
-    let guard = args.guard.clone().unwrap_or_else(|| beside(&args.data, "guard"));
-    FileGuard::open(&guard)?.renew(&state_of(&args.data)?)?;
+    let founded = state_of(&args.data)?;
+    guard.with(|guard| guard.renew(&founded))?;
     println!("ledger       {}", founding.origin);
     println!("data         {}", args.data.display());
     println!("operator     {} key {}", args.operator, operator_key.public().id());
@@ -107,7 +117,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for key in &checkpoint_keys {
         println!("checkpoints  {key}");
     }
-    println!("fork guard   {}", guard.display());
+    println!("fork guard   {guard}");
     println!("entry 0      {at}  chain hash {chain}");
     Ok(ExitCode::SUCCESS)
 }

@@ -2,12 +2,15 @@
 
 mod anchor;
 mod config;
+mod export;
 mod fsck;
 mod guard;
 mod init;
 mod keys;
+mod s3;
 mod serve;
 mod services;
+mod tiles;
 
 use std::process::ExitCode;
 
@@ -33,6 +36,7 @@ Examples:
   daichod serve --data ./ledger --operator-key operator.pem
   daichod serve --config /etc/daichod.toml --listen 0.0.0.0:7340
   daichod fsck --data ./ledger --rebuild
+  daichod export --data ./ledger --to ./published
 
 Exit codes: 0 done; 1 checked and found wrong; 2 bad usage, configuration or input; 3 the ledger could not be run.";
 
@@ -44,6 +48,8 @@ enum Command {
     Serve(serve::Args),
     /// Check every hash, link, signature and custody rule of the files. The server must not run.
     Fsck(fsck::Args),
+    /// Write the ledger as C2SP tlog-tiles to a folder or a bucket.
+    Export(export::Args),
     /// Show or renew the fork guard, which keeps a restored backup from signing a second history.
     Guard(guard::Args),
 }
@@ -52,10 +58,13 @@ enum Command {
 const DEFAULT_DATA: &str = "daicho-data";
 
 fn main() -> ExitCode {
+    // One source of cryptography for TLS. It fails only when there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let result = match Cli::parse().command {
         Command::Init(args) => init::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::Fsck(args) => fsck::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Guard(args) => guard::run(&args),
     };
     match result {

@@ -1,7 +1,7 @@
 //! `daichod serve`: runs the gRPC services until it is told to stop.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -19,7 +19,9 @@ use tracing::info;
 
 use crate::anchor::Anchors;
 use crate::config::{Config, ConfigError, LogFormat};
+use crate::guard::Location;
 use crate::services::{Custody, Ledger, Proof, Report, Simulation};
+use crate::tiles;
 
 /// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
 const MAX_MESSAGE: usize = 256 * 1024;
@@ -45,9 +47,18 @@ Configuration file (TOML), with the defaults:
   max-group = 2048        # statements that share one synced write
   # operator-key = \"operator.pem\"                    # signs seals; without it nothing is sealed
   # checkpoint-keys = [\"daicho-data.checkpoint-key\"]  # all of them sign each checkpoint
-  # guard = \"daicho-data.guard\"                       # on a disk that is not restored with the data
+  # guard = \"daicho-data.guard\"                       # on a disk that is not restored with the data, or s3://bucket/key
   seal-every = 3600       # seconds of the ledger's clock; 0: only on request
   publish-every = 10      # seconds from one kept checkpoint to the next
+  # tiles-listen = \"127.0.0.1:7342\"                   # C2SP tlog-tiles over HTTP, for any auditor's tools
+  # entries-token-file = \"entries.token\"              # bearer token for entry bundles; without it they are open
+  # policy = \"policy.txt\"                              # whose witnesses are asked to cosign (C2SP tlog-policy)
+  witness-timeout = 30    # seconds that a witness has to answer
+  # [[tsa]]                                           # an authority that stamps the time (RFC 3161)
+  # url = \"https://tsa.example/\"
+  # roots = [\"tsa-root.pem\"]
+  # policy-oid = \"1.2.392.200000.1\"                   # left out: any
+  # every = 3600                                      # seconds; also at the end of each day in Japan
 
 To rotate the checkpoint key, make the new one (`daichod init` shows how keys look), put both into checkpoint-keys and
 restart; the ledger names them in an entry. Drop the old one when the others have taken the new one in.
@@ -86,10 +97,10 @@ pub(crate) struct Args {
     #[arg(long = "checkpoint-key")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     checkpoint_keys: Vec<PathBuf>,
-    /// Fork guard file.
+    /// Fork guard: a file or s3://bucket/key.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    guard: Option<PathBuf>,
+    guard: Option<Location>,
     /// Seconds of the ledger's clock from one seal to the next.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,42 +109,66 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     publish_every: Option<u64>,
+    /// Trust policy whose witnesses are asked to cosign.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PathBuf>,
+    /// Seconds that a witness has to answer.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness_timeout: Option<u64>,
+    /// Address for tiles (C2SP tlog-tiles) over HTTP; port 0 takes a free one.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tiles_listen: Option<SocketAddr>,
+    /// File with the bearer token that entry bundles ask for.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entries_token_file: Option<PathBuf>,
     /// Writes the address in use to this file once the server listens.
     #[arg(long)]
     #[serde(skip)]
     port_file: Option<PathBuf>,
+    /// Writes the address for tiles to this file; it is there before --port-file is.
+    #[arg(long)]
+    #[serde(skip)]
+    tiles_port_file: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref(), args)?;
     start_log(config.log_format)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, args.port_file.clone()))?;
+    runtime.block_on(serve(config, args))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()> {
+async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     if let Some(address) = config.metrics_listen {
         metrics_exporter_prometheus::PrometheusBuilder::new()
             .with_http_listener(address)
             .install()
             .with_context(|| format!("serving metrics on {address}"))?;
         daicho_engine::describe_metrics();
+        crate::anchor::describe_metrics();
         info!(%address, "metrics");
     }
-    let engine = Engine::start(&config.data, config.engine(), config.authority()?)
+    let runtime = tokio::runtime::Handle::current();
+    let engine = Engine::start(&config.data, config.engine(), config.authority(&runtime)?)
         .with_context(|| format!("opening the ledger in {}", config.data.display()))?;
-    let anchors = Anchors::new(Arc::clone(&engine));
+    let anchors = Anchors::new(Arc::clone(&engine), &config)?;
     let publishing =
         tokio::spawn(Arc::clone(&anchors).run(std::time::Duration::from_secs(config.publish_every)));
     let listener = tokio::net::TcpListener::bind(config.listen)
         .await
         .map_err(|error| ConfigError::new(format!("listen {}: {error}", config.listen)))?;
     let address = listener.local_addr()?;
+    let tiles = tiles::Server::start(&config, &engine).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<LedgerServiceServer<Ledger>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(daicho_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let simulation = engine
         .simulated_clock()
@@ -160,10 +195,11 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
             stop_signal().await;
             stopping.notify_one();
         });
-    if let Some(file) = &port_file {
-        // Written aside and moved, so that a reader never sees half of it.
-        let aside = file.with_extension("new");
-        std::fs::write(&aside, address.to_string()).and_then(|()| std::fs::rename(&aside, file))?;
+    if let (Some(tiles), Some(file)) = (&tiles, &args.tiles_port_file) {
+        write_port_file(file, tiles.address)?;
+    }
+    if let Some(file) = &args.port_file {
+        write_port_file(file, address)?;
     }
     let size = engine.head().borrow().size.get();
     info!(%address, origin = %engine.origin(), ledger_size = size, "serving");
@@ -173,10 +209,19 @@ async fn serve(config: Config, port_file: Option<PathBuf>) -> anyhow::Result<()>
         () = async { told.notified().await; tokio::time::sleep(GRACE).await } => {}
     }
     publishing.abort();
+    if let Some(tiles) = tiles {
+        tiles.stop(GRACE).await;
+    }
     info!("stopping; statements that were taken are recorded first");
     tokio::task::spawn_blocking(move || engine.stop()).await?;
     info!("stopped");
     Ok(())
+}
+
+/// Writes an address aside and moves it, so that a reader never sees half of it.
+fn write_port_file(file: &Path, address: SocketAddr) -> std::io::Result<()> {
+    let aside = file.with_extension("new");
+    std::fs::write(&aside, address.to_string()).and_then(|()| std::fs::rename(&aside, file))
 }
 
 async fn stop_signal() {

@@ -107,13 +107,17 @@ impl ProofService for Proof {
             match kind {
                 v1::CheckpointKind::Unspecified => {
                     let newest = self.published()?;
-                    v1::Checkpoint {
-                        tree_size: newest.size,
-                        root_hash: newest.root.as_bytes().to_vec(),
-                        note: newest.note.to_string(),
-                        sign_time_ms: newest.signed_ms,
-                        witnessed: false,
-                        timestamps: Vec::new(),
+                    let size = LedgerSize::new(newest.size);
+                    match self.engine.store().checkpoint(size).map_err(|e| status::storage(&e))? {
+                        Some(row) => kept(size, row)?,
+                        None => v1::Checkpoint {
+                            tree_size: newest.size,
+                            root_hash: newest.root.as_bytes().to_vec(),
+                            note: newest.note.to_string(),
+                            sign_time_ms: newest.signed_ms,
+                            witnessed: false,
+                            timestamps: Vec::new(),
+                        },
                     }
                 }
                 v1::CheckpointKind::Kept => {
@@ -242,7 +246,7 @@ impl ProofService for Proof {
         &self,
         _: Request<v1::PublishCheckpointRequest>,
     ) -> Result<Response<v1::PublishCheckpointResponse>, Status> {
-        let (size, row) = Arc::clone(&self.anchors).publish(true).await.map_err(|e| status::storage(&e))?;
+        let (size, row) = self.anchors.publish(true).await.map_err(|e| status::storage(&e))?;
         Ok(Response::new(v1::PublishCheckpointResponse { checkpoint: Some(kept(size, row)?) }))
     }
 }
