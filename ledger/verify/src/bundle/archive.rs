@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(change(&|h| h.as_mut_bytes()[124] = b'x'), refused);
         assert_eq!(change(&|h| h.as_mut_bytes()[400] = b'x'), refused);
         let sneaky = change(&|h| h.as_mut_bytes()[..5].copy_from_slice(b"../et"));
-        assert_eq!(sneaky, Err(BundleError::Unknown { part: "../etest.json".to_owned() }));
+        assert_eq!(sneaky, Err(BundleError::Header { part: "../etest.json".to_owned() }));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use daicho_core::proto::{self, event::Fact};
 use daicho_tlog::merkle::{Frontier, Growth, consistency_proof, inclusion_proof};
 use daicho_tlog::{Algorithm, Checkpoint, NoteSigner, Policy, SignedCheckpoint, TreeHash, VerifierKey};
 use daicho_verify::Receipt;
+use daicho_verify::bundle::{ReportBundle, ReportTerms, Selection, write_selective};
 
 pub const ORIGIN: &str = ledger::ORIGIN;
 
@@ -82,13 +83,15 @@ pub fn sign_at(size: u64, root: TreeHash, witnesses: usize, time: u64) -> Signed
     SignedCheckpoint::new(checkpoint, signatures).expect("a note")
 }
 
+fn named_keys() -> Fact {
+    Fact::CheckpointKeysNamed(proto::CheckpointKeysNamed { keys: vec![log_key().verifier().to_string()] })
+}
+
 impl World {
     /// Three days of the queue notices, with the key of the checkpoints named and a seal at the end.
     pub fn queue() -> Self {
         let mut ledger = samples::queue_sample();
-        let keys = vec![log_key().verifier().to_string()];
-        let named = proto::CheckpointKeysNamed { keys };
-        ledger.say_outside("operator", Fact::CheckpointKeysNamed(named));
+        ledger.say_outside("operator", named_keys());
         ledger.play();
         Self { entries: ledger.entries }
     }
@@ -96,10 +99,18 @@ impl World {
     /// A ledger with other entries from the place of the first contact address on.
     pub fn rewritten() -> Self {
         let mut ledger = samples::queue();
-        let keys = vec![log_key().verifier().to_string()];
-        let named = proto::CheckpointKeysNamed { keys };
-        ledger.say_outside("operator", Fact::CheckpointKeysNamed(named));
+        ledger.say_outside("operator", named_keys());
         for n in 0..60 {
+            samples::visit(&mut ledger, 100 + n, "2021-02-05", 9);
+        }
+        ledger.play();
+        Self { entries: ledger.entries }
+    }
+
+    /// A ledger of more entries than a tile holds.
+    pub fn long() -> Self {
+        let mut ledger = samples::queue();
+        for n in 0..260 {
             samples::visit(&mut ledger, 100 + n, "2021-02-05", 9);
         }
         ledger.play();
@@ -130,6 +141,33 @@ impl World {
         hashes
     }
 
+    /// The bundle of a report over February, in the tree of this size.
+    pub fn report_bundle(&self, checkpoint: SignedCheckpoint, timestamps: &[Vec<u8>]) -> Vec<u8> {
+        let entries = self.entries[..checkpoint.checkpoint().size() as usize].to_vec();
+        let mut bundle =
+            ReportBundle::begin(Vec::new(), terms(), checkpoint, timestamps).expect("memory does not fail");
+        for chunk in entries.chunks(100) {
+            bundle.push(chunk.to_vec()).expect("sound entries");
+        }
+        bundle.finish().expect("a report").0
+    }
+
+    /// The bundle of what a pass over the ledger selected.
+    pub fn selective_bundle(
+        &self,
+        mut selection: Selection,
+        checkpoint: &SignedCheckpoint,
+        timestamps: &[Vec<u8>],
+    ) -> Vec<u8> {
+        for entry in &self.entries[..checkpoint.checkpoint().size() as usize] {
+            selection.see(entry).expect("an entry");
+        }
+        let selected = selection.finish().expect("something was found");
+        let receipts: Vec<Receipt> =
+            selected.entries.iter().map(|index| self.receipt_in(index.get(), checkpoint.clone())).collect();
+        write_selective(Vec::new(), selected.claim, checkpoint, timestamps, &receipts).expect("it holds")
+    }
+
     /// Receipt of an entry in the tree of this size.
     pub fn receipt(&self, index: u64, size: u64) -> Receipt {
         self.receipt_in(index, self.checkpoint(size))
@@ -140,5 +178,15 @@ impl World {
         let entry = self.entries[index as usize].clone();
         Receipt::from_parts(entry, EntryIndex::new(index), self.inclusion(index, size), checkpoint)
             .expect("a receipt")
+    }
+}
+
+/// The report of the tests.
+pub fn terms() -> ReportTerms {
+    let day = |text| daicho_core::Date::parse(text).expect("a day");
+    ReportTerms {
+        scheme: SCHEME.to_owned(),
+        period: daicho_custody::report::Period { from: day("2021-02-01"), to: day("2021-02-28") },
+        as_of: ledger::at("2021-02-28T17:00"),
     }
 }
