@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use daicho_client::{Client, SigningKey};
 
+const TILES_PORT_FILE: &str = "tiles-address";
+
 /// A program of this workspace, built beside this one.
 ///
 /// # Errors
@@ -15,6 +17,25 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let here = std::env::current_exe()?;
     let found = here.ancestors().skip(1).map(|folder| folder.join(name)).find(|path| path.is_file());
     found.with_context(|| format!("`{name}` is not built; run `cargo build --release --workspace` first"))
+}
+
+/// Waits until a server has written its address to its port file.
+///
+/// # Errors
+/// When it ends, or has not come up within a minute.
+pub(crate) fn wait_for_address(child: &mut Child, port_file: &Path, log: &Path) -> anyhow::Result<String> {
+    let started = Instant::now();
+    while !port_file.exists() {
+        if let Some(status) = child.try_wait()? {
+            bail!("the server ended with {status}: {}", std::fs::read_to_string(log).unwrap_or_default());
+        }
+        if started.elapsed() > Duration::from_secs(60) {
+            child.kill()?;
+            bail!("the server did not come up within a minute");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(std::fs::read_to_string(port_file)?)
 }
 
 /// A running server with its data folder.
@@ -57,10 +78,10 @@ impl Daichod {
     /// # Errors
     /// When the server does not come up within a minute.
     pub fn start_with(folder: &Path, flags: &[&str], variables: &[(&str, String)]) -> anyhow::Result<Self> {
-        let port_file = folder.join("address");
+        let (port_file, tiles_port_file) = (folder.join("address"), folder.join(TILES_PORT_FILE));
         // Left by a server that was killed.
-        if port_file.exists() {
-            std::fs::remove_file(&port_file)?;
+        for file in [&port_file, &tiles_port_file].into_iter().filter(|file| file.exists()) {
+            std::fs::remove_file(file)?;
         }
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("daichod.log"))?;
         let mut child = Command::new(binary("daichod")?)
@@ -70,6 +91,8 @@ impl Daichod {
             .args(["--listen", "127.0.0.1:0"])
             .arg("--port-file")
             .arg(&port_file)
+            .arg("--tiles-port-file")
+            .arg(&tiles_port_file)
             .arg("--operator-key")
             .arg(folder.join("operator.pem"))
             .args(flags)
@@ -77,19 +100,8 @@ impl Daichod {
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
-        let started = Instant::now();
-        while !port_file.exists() {
-            if let Some(status) = child.try_wait()? {
-                let log = std::fs::read_to_string(folder.join("daichod.log")).unwrap_or_default();
-                bail!("daichod ended with {status}: {log}");
-            }
-            if started.elapsed() > Duration::from_secs(60) {
-                child.kill()?;
-                bail!("daichod did not come up within a minute");
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let address = format!("http://{}", std::fs::read_to_string(&port_file)?);
+        let address = wait_for_address(&mut child, &port_file, &folder.join("daichod.log"))?;
+        let address = format!("http://{address}");
         Ok(Self { child, address, folder: folder.to_owned() })
     }
 
@@ -105,6 +117,15 @@ impl Daichod {
     /// Its address for clients.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its address for tiles, when it was started with `--tiles-listen 127.0.0.1:0`.
+    ///
+    /// # Errors
+    /// When it serves none.
+    pub fn tiles_address(&self) -> anyhow::Result<String> {
+        let address = std::fs::read_to_string(self.folder.join(TILES_PORT_FILE));
+        Ok(format!("http://{}", address.context("no tiles are served")?))
     }
 
     /// A client of it.

@@ -5,11 +5,15 @@ mod daichod;
 mod http;
 pub mod liar;
 mod play;
+pub mod surroundings;
 mod tsa;
 mod witness;
+mod witness_process;
 
 pub use bucket::LocalBucket;
 pub use daichod::{Daichod, binary, processor_seconds};
 pub use play::{Play, SCHEME, collected, deleted, milestone};
+pub use surroundings::Surroundings;
 pub use tsa::LocalTsa;
 pub use witness::{LocalWitness, Manner};
+pub use witness_process::Witness;

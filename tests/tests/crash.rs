@@ -49,7 +49,7 @@ async fn load(address: String, round: usize, acknowledged: Acknowledged) -> anyh
         stream.send(vec![collected(now, &format!("r{round}-{n}"))]).await?;
         while let Some(answer) = stream.try_next() {
             let receipt = answer.result?;
-            acknowledged.lock().expect("no panic").insert(receipt.entry_index, receipt.chain_hash);
+            acknowledged.lock().expect("no panic").insert(receipt.entry_index, receipt.chain_hash.clone());
         }
     }
     Ok(())

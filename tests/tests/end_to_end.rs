@@ -6,6 +6,10 @@ use daicho_client::{Emitter, SigningKey};
 use daicho_tests::{Daichod, Play, SCHEME, collected, deleted, milestone};
 use daicho_verify::Auditor;
 use futures::TryStreamExt as _;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
 fn at(text: &str) -> Instant {
     Instant::parse(text).expect("a time of this test")
@@ -127,7 +131,7 @@ async fn the_same_statement_again_returns_the_first_answer() {
 }
 
 #[tokio::test]
-async fn health_reflection_and_a_real_clock() {
+async fn health_is_served_and_a_real_clock_does_not_move() {
     let folder = tempfile::tempdir().expect("a folder");
     let server = Daichod::fresh(folder.path(), None).expect("a server");
     let client = server.client().await.expect("a client");
@@ -140,6 +144,44 @@ async fn health_reflection_and_a_real_clock() {
     let service = tonic_health::pb::HealthCheckRequest { service: "daicho.v1.LedgerService".into() };
     let status = health.check(service).await.expect("answers").into_inner().status;
     assert_eq!(status, tonic_health::pb::health_check_response::ServingStatus::Serving as i32);
+}
+
+/// What one request of reflection is answered with.
+async fn reflect(server: &Daichod, request: MessageRequest) -> MessageResponse {
+    let channel = tonic::transport::Endpoint::new(server.address().to_owned()).expect("an address");
+    let mut client = ServerReflectionClient::new(channel.connect().await.expect("connects"));
+    let request = ServerReflectionRequest { message_request: Some(request), ..Default::default() };
+    let answers = client.server_reflection_info(futures::stream::iter([request])).await.expect("served");
+    let answer = answers.into_inner().try_next().await.expect("readable").expect("an answer");
+    answer.message_response.expect("a message")
+}
+
+#[tokio::test]
+async fn reflection_lists_and_describes_all_services() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Daichod::fresh(folder.path(), Some("2021-02-01")).expect("a server");
+    let MessageResponse::ListServicesResponse(list) =
+        reflect(&server, MessageRequest::ListServices(String::new())).await
+    else {
+        panic!("no list");
+    };
+    let listed: Vec<String> = list.service.into_iter().map(|service| service.name).collect();
+    let services = ["LedgerService", "CustodyService", "ReportService", "SimulationService"];
+    let services = services.map(|name| format!("daicho.v1.{name}"));
+    for name in services
+        .iter()
+        .map(String::as_str)
+        .chain(["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"])
+    {
+        assert!(listed.iter().any(|one| one == name), "{name} is not among {listed:?}");
+    }
+    for name in listed {
+        let answer = reflect(&server, MessageRequest::FileContainingSymbol(name.clone())).await;
+        let MessageResponse::FileDescriptorResponse(files) = answer else { panic!("{name}: {answer:?}") };
+        let short = name.rsplit('.').next().expect("a name").as_bytes();
+        let described = |file: &Vec<u8>| file.windows(short.len()).any(|window| window == short);
+        assert!(files.file_descriptor_proto.iter().any(described), "{name} is not described");
+    }
 }
 
 #[test]

@@ -395,6 +395,10 @@ fn run(data: &Path, rounds: &[Round], groups: &[usize], max_group: usize) -> Run
         assert_eq!(engine.now(), round.asked);
         said.push((round.asked, ask(&engine.store().snapshot(), round.asked)));
     }
+    // A proof is in the checkpoint of its group: other groups, other proofs of the same entry.
+    for receipt in answers.iter_mut().filter_map(|answer| answer.as_mut().ok()) {
+        assert!(receipt.proof.take().is_some(), "every receipt has a proof");
+    }
     Run { engine, answers, said }
 }
 

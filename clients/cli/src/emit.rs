@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use daicho_client::{ClientError, Emitter, SigningKey, Validation, split};
+use daicho_client::{ClientError, Emitter, Recorded, SigningKey, Validation, split};
 use daicho_core::{MAX_EVENTS, proto};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -177,7 +177,7 @@ impl<'a> Reporter<'a> {
     fn answered(
         &mut self,
         batch: (usize, usize, usize),
-        result: Result<proto::Receipt, ClientError>,
+        result: Result<Recorded, ClientError>,
     ) -> anyhow::Result<bool> {
         let (first, last, events) = batch;
         self.progress.inc(events as u64);

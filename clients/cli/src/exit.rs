@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use daicho_client::{ClientError, Code, Refusal, RefusalCode};
 
 use crate::scheme::Lang;
+use crate::tiles::Failure;
 
 /// How the program ends. The numbers are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,9 +75,12 @@ pub(crate) fn report(error: &anyhow::Error, lang: Lang) -> ExitCode {
         // The reader has seen enough, as with `| head`.
         return Exit::Ok.into();
     }
-    let (exit, text) = match error.downcast_ref::<ClientError>() {
-        Some(client) => (Exit::of(client), explain(client, lang)),
-        None => (Exit::Usage, format!("{error:#}")),
+    let (exit, text) = if let Some(client) = error.downcast_ref::<ClientError>() {
+        (Exit::of(client), explain(client, lang))
+    } else if let Some(failure) = error.downcast_ref::<Failure>() {
+        (failure.exit(), failure.explain(lang))
+    } else {
+        (Exit::Usage, format!("{error:#}"))
     };
     eprintln!("{}{text}", lang.either("エラー: ", "error: "));
     exit.into()

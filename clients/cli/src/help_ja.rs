@@ -51,7 +51,12 @@ fn examples(command: &Command, path: &str) -> Option<String> {
 
 /// What stands below the examples, by path.
 const NOTES: &[(&str, &str)] = &[
-    ("audit", "終了コード: 0 誤りなし、1 誤りあり（最初の記録と、失敗した検査を示します）"),
+    (
+        "audit",
+        "--tiles は、daichod serve --tiles-listen の所在か、daichod export の書き出した場所を読みます。\n\
+         --policy がなければ、検査点は台帳自身の記載する鍵で検証します。誰を信頼するかを決めるものではありません。\n\n\
+         終了コード: 0 誤りなし、1 誤りあり（最初の記録と、失敗した検査を示します）",
+    ),
     (
         "key new",
         "ファイルは PKCS#8 PEM 形式で、作成した本人だけが読めます。既にあるファイルには上書きしません。",
@@ -123,6 +128,12 @@ const ARGS: &[(&str, &str)] = &[
     ("stdin", "標準入力から読む"),
     ("per_statement", "一つの申告に含める事象の数の上限。申告は全体として記録されるか、されないかのどちらか"),
     ("describe", "事象の一覧、または一つの事象の項目を表示する（何も送信しない）"),
+    (
+        "tiles",
+        "サーバーに尋ねる代わりに、タイル（C2SP tlog-tiles）を検証する。その所在、またはファイルのあるフォルダ",
+    ),
+    ("policy", "信頼方針（C2SP tlog-policy）のファイル: 検査点に誰の署名と連署が必要か"),
+    ("token_file", "記録の閲覧に必要なトークンのファイル"),
     ("from", "最初に表示する記録の番号。省略時は末尾の 20 件（--limit があればその件数）"),
     ("limit", "表示する件数の上限"),
     ("follow", "新しい記録を待って表示し続ける"),

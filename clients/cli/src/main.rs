@@ -26,6 +26,7 @@ mod scheme;
 mod scheme_cmd;
 mod simulate;
 mod table;
+mod tiles;
 mod words;
 
 use std::io::Write;

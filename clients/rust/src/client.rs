@@ -8,7 +8,8 @@ use tonic::transport::{Channel, Endpoint};
 
 use daicho_core::proto::{
     self, custody_service_client::CustodyServiceClient, ledger_service_client::LedgerServiceClient,
-    report_service_client::ReportServiceClient, simulation_service_client::SimulationServiceClient,
+    proof_service_client::ProofServiceClient, report_service_client::ReportServiceClient,
+    simulation_service_client::SimulationServiceClient,
 };
 
 use crate::ClientError;
@@ -81,6 +82,11 @@ impl Client {
     /// The generated client of the ledger.
     pub fn ledger(&self) -> LedgerServiceClient<Channel> {
         LedgerServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_DECODE_LEN)
+    }
+
+    /// The generated client of proofs.
+    pub fn proof(&self) -> ProofServiceClient<Channel> {
+        ProofServiceClient::new(self.channel.clone()).max_decoding_message_size(MAX_DECODE_LEN)
     }
 
     /// The generated client of custody.

@@ -5,7 +5,7 @@ use std::fmt;
 use daicho_core::{Instant, RefusalCode, SigningKey, proto};
 use sha2::{Digest as _, Sha256};
 
-use crate::{ClientError, Emitter, event};
+use crate::{ClientError, Emitter, Recorded, event};
 
 /// Longest piece, in bytes.
 pub const CHUNK_LEN: usize = 32 * 1024;
@@ -59,7 +59,7 @@ pub struct Enacted {
     /// The vocabulary file in the ledger.
     pub vocabulary_document: DocumentHash,
     /// Receipt of the enactment.
-    pub receipt: proto::Receipt,
+    pub receipt: Recorded,
 }
 
 /// The pieces of a document as events, in order. Each fits a statement of its own.

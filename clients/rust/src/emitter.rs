@@ -1,10 +1,13 @@
 //! Signs statements and sends them until they are answered.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use daicho_core::{Instant, KeyId, ParsedStatement, Refusal, RefusalCode, SigningKey, proto, sign_statement};
+use daicho_tlog::Policy;
 
-use crate::{Client, ClientError, Retry};
+use crate::receipt::Gate;
+use crate::{Client, ClientError, Recorded, Retry};
 
 /// An event of a scheme (empty: of the ledger), as it occurred.
 pub fn event(scheme: &str, occurred: Instant, fact: proto::event::Fact) -> proto::Event {
@@ -41,6 +44,7 @@ pub struct Emitter {
     /// Next number of each key, as far as it is known. Forgotten when an outcome is in doubt.
     next: HashMap<KeyId, u64>,
     retry: Retry,
+    gate: Option<Arc<Gate>>,
 }
 
 impl Emitter {
@@ -50,7 +54,8 @@ impl Emitter {
     /// [`ClientError::Unreachable`] or [`ClientError::Server`].
     pub async fn new(client: Client, key: SigningKey) -> Result<Self, ClientError> {
         let origin = client.ledger_info().await?.origin;
-        let mut emitter = Self { client, key, origin, next: HashMap::new(), retry: Retry::default() };
+        let mut emitter =
+            Self { client, key, origin, next: HashMap::new(), retry: Retry::default(), gate: None };
         emitter.numbers(&[emitter.key.public().id()]).await?;
         Ok(emitter)
     }
@@ -59,6 +64,16 @@ impl Emitter {
     #[must_use]
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// The same, but every receipt is verified on arrival: the ledger must prove that it recorded what was sent, in a
+    /// checkpoint that it signed with a key of the policy. Not the quorum: witnesses are asked later.
+    ///
+    /// What does not hold is [`ClientError::BadReceipt`]. A receipt that comes without a proof is asked for again.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.gate = Some(Arc::new(Gate::new(policy)));
         self
     }
 
@@ -82,7 +97,7 @@ impl Emitter {
     /// # Errors
     /// [`ClientError::Refused`]: nothing was recorded and the number stays free.
     /// [`ClientError::Unanswered`]: the outcome is unknown; [`resend`](Self::resend) the statement in it.
-    pub async fn emit(&mut self, events: Vec<proto::Event>) -> Result<proto::Receipt, ClientError> {
+    pub async fn emit(&mut self, events: Vec<proto::Event>) -> Result<Recorded, ClientError> {
         self.emit_with(events, &[]).await
     }
 
@@ -94,11 +109,12 @@ impl Emitter {
         &mut self,
         events: Vec<proto::Event>,
         cosigners: &[&SigningKey],
-    ) -> Result<proto::Receipt, ClientError> {
+    ) -> Result<Recorded, ClientError> {
         let statement = self.sign(events, cosigners).await?;
         let outcome = self.resend(statement).await;
         match &outcome {
-            Ok(_) => {
+            // Recorded, whatever its receipt is worth.
+            Ok(_) | Err(ClientError::BadReceipt { .. }) => {
                 for id in signers(&self.key, cosigners) {
                     self.next.entry(id).and_modify(|next| *next += 1);
                 }
@@ -115,7 +131,7 @@ impl Emitter {
     ///
     /// # Errors
     /// As [`emit`](Self::emit).
-    pub async fn resend(&self, statement: proto::SignedStatement) -> Result<proto::Receipt, ClientError> {
+    pub async fn resend(&self, statement: proto::SignedStatement) -> Result<Recorded, ClientError> {
         let mut service = self.client.ledger();
         let mut in_doubt = false;
         let mut attempts = 0;
@@ -124,10 +140,15 @@ impl Emitter {
             let request = proto::AppendStatementRequest { statement: Some(statement.clone()) };
             let error = match service.append_statement(request).await {
                 Ok(response) => {
-                    return response
+                    let answer = response
                         .into_inner()
                         .receipt
-                        .ok_or_else(|| ClientError::Protocol("an answer without its receipt".to_owned()));
+                        .ok_or_else(|| ClientError::Protocol("an answer without its receipt".to_owned()))?;
+                    let recorded = Recorded::new(answer, statement);
+                    return match &self.gate {
+                        Some(gate) => gate.admit(&self.client, self.retry, recorded).await,
+                        None => Ok(recorded),
+                    };
                 }
                 Err(status) => ClientError::from(status),
             };
@@ -217,13 +238,23 @@ impl Emitter {
         Ok(ids.iter().map(|id| self.next[id]).collect())
     }
 
-    /// Takes the emitter apart for a stream: client, key, origin, next number, policy.
-    pub(crate) async fn into_parts(
-        mut self,
-    ) -> Result<(Client, SigningKey, String, u64, Retry), ClientError> {
+    /// Takes the emitter apart for a stream.
+    pub(crate) async fn into_parts(mut self) -> Result<Parts, ClientError> {
         let next = self.numbers(&[self.key_id()]).await?[0];
-        Ok((self.client, self.key, self.origin, next, self.retry))
+        let Self { client, key, origin, retry, gate, .. } = self;
+        Ok(Parts { client, key, origin, next, retry, gate })
     }
+}
+
+/// What a stream needs of an emitter.
+pub(crate) struct Parts {
+    pub(crate) client: Client,
+    pub(crate) key: SigningKey,
+    pub(crate) origin: String,
+    /// The key's next number.
+    pub(crate) next: u64,
+    pub(crate) retry: Retry,
+    pub(crate) gate: Option<Arc<Gate>>,
 }
 
 fn signers(key: &SigningKey, cosigners: &[&SigningKey]) -> Vec<KeyId> {

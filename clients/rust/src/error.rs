@@ -6,6 +6,8 @@ use daicho_core::{ReadCode, Refusal, RefusalCode, proto};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
+use crate::ReceiptFault;
+
 /// `ErrorInfo.domain` of the ledger's own errors.
 const DOMAIN: &str = "daicho";
 
@@ -20,6 +22,7 @@ const DOMAIN: &str = "daicho";
 /// | `NotFound` | - | ask for something that is there |
 /// | `Server` | no | read the message; the server or the caller's rights need a change |
 /// | `Protocol` | unknown | server and client differ in version |
+/// | `BadReceipt` | maybe | keep the statement; the ledger does not prove that it recorded it |
 /// | `StreamClosed` | no | open a new stream |
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -84,6 +87,15 @@ pub enum ClientError {
     /// The answer makes no sense.
     #[error("the server's answer makes no sense: {0}; client and server may differ in version")]
     Protocol(String),
+    /// The ledger says that the statement is recorded, and its receipt does not hold.
+    #[error("the ledger's receipt for entry {entry} does not hold: {fault}")]
+    BadReceipt {
+        /// Index of the entry, as the ledger says.
+        entry: u64,
+        /// What is wrong with it.
+        #[source]
+        fault: Box<ReceiptFault>,
+    },
     /// The stream gave up earlier; its answers say why.
     #[error("the stream is closed; read its answers, then open a new one")]
     StreamClosed,
@@ -111,6 +123,7 @@ impl ClientError {
             | Self::BadField { .. }
             | Self::NotFound(_)
             | Self::Protocol(_)
+            | Self::BadReceipt { .. }
             | Self::StreamClosed
             | Self::DocumentSize { .. }
             | Self::NoRandomness => false,
@@ -124,6 +137,10 @@ impl ClientError {
             Self::Server { .. } | Self::BadField { .. } | Self::NotFound(_) => true,
             _ => false,
         }
+    }
+
+    pub(crate) fn bad_receipt(entry: u64, fault: ReceiptFault) -> Self {
+        Self::BadReceipt { entry, fault: Box::new(fault) }
     }
 
     /// An answer of a stream or a validation that is a refusal.

@@ -21,21 +21,29 @@
 //! Both send the same bytes again when the connection breaks or the server is busy: the ledger answers a
 //! statement that it already has with its first receipt, so nothing is recorded twice.
 //!
+//! [`Recorded::receipt`] is proof, to be kept in a file, that the ledger recorded the statement. With
+//! [`Emitter::with_policy`] every one is verified when it arrives.
+//!
 //! [`ClientError`] says what to do next.
 
 mod client;
 mod document;
 mod emitter;
 mod error;
+mod proof;
+mod receipt;
 mod retry;
 mod split;
 mod stream;
 
 pub use client::{Client, KEEPALIVE_INTERVAL, MAX_DECODE_LEN, REQUEST_TIMEOUT};
 pub use daicho_core::{Instant, KeyId, Refusal, RefusalCode, SigningKey, StatementId, proto};
+pub use daicho_verify::Receipt;
 pub use document::{CHUNK_LEN, DocumentHash, Enacted, Enactment, MAX_DOCUMENT_LEN, document_chunks};
 pub use emitter::{Emitter, Validation, event};
 pub use error::ClientError;
+pub use proof::{EntryName, Inclusion, KeptCheckpoint};
+pub use receipt::{ReceiptFault, Recorded};
 pub use retry::Retry;
 pub use split::split;
 pub use stream::{Answer, EmitStream};

@@ -10,8 +10,9 @@ use futures::{StreamExt as _, TryFutureExt as _};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
-use crate::emitter::checked;
-use crate::{Client, ClientError, Emitter, Retry};
+use crate::emitter::{Parts, checked};
+use crate::receipt::Gate;
+use crate::{Client, ClientError, Emitter, Recorded, Retry};
 
 /// How long a server may be silent while it owes an answer.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -22,7 +23,7 @@ pub struct Answer {
     /// The statement.
     pub statement: StatementId,
     /// Its receipt, or why there is none. [`ClientError::Unanswered`] when the stream gave up before it knew.
-    pub result: Result<proto::Receipt, ClientError>,
+    pub result: Result<Recorded, ClientError>,
 }
 
 /// Sends statements without waiting for each receipt.
@@ -58,13 +59,14 @@ impl Emitter {
     /// # Errors
     /// As [`Emitter::new`], when the key's next number is not known.
     pub async fn into_stream(self, window: usize) -> Result<EmitStream, ClientError> {
-        let (client, key, origin, next, retry) = self.into_parts().await?;
+        let Parts { client, key, origin, next, retry, gate } = self.into_parts().await?;
         let window = Arc::new(Semaphore::new(window.clamp(1, Semaphore::MAX_PERMITS)));
         let (requests, to_driver) = mpsc::unbounded_channel();
         let (from_driver, answers) = mpsc::unbounded_channel();
         let driver = Driver {
             client,
             retry,
+            gate,
             requests: to_driver,
             answers: from_driver,
             window: window.clone(),
@@ -121,6 +123,7 @@ impl EmitStream {
 struct Driver {
     client: Client,
     retry: Retry,
+    gate: Option<Arc<Gate>>,
     requests: mpsc::UnboundedReceiver<Pending>,
     answers: mpsc::UnboundedSender<Answer>,
     window: Arc<Semaphore>,
@@ -170,7 +173,7 @@ impl Driver {
                 reply = tokio::time::timeout(SILENCE, replies.next()), if !self.pending.is_empty() => match reply {
                     Err(_) => return Err(ClientError::Unreachable { message: "no answer for a minute".into() }),
                     Ok(None) => return Err(ClientError::Unreachable { message: "the stream ended early".into() }),
-                    Ok(Some(reply)) => self.settle(reply?)?,
+                    Ok(Some(reply)) => self.settle(reply?).await?,
                 },
                 request = self.requests.recv(), if sender.is_some() => match (request, &sender) {
                     (Some(request), Some(sender)) => {
@@ -190,7 +193,7 @@ impl Driver {
     ///
     /// A refusal that may pass is treated as a broken connection: later statements may depend on this one,
     /// so all of them are sent again, in order.
-    fn settle(&mut self, reply: proto::AppendStatementsResponse) -> Result<(), ClientError> {
+    async fn settle(&mut self, reply: proto::AppendStatementsResponse) -> Result<(), ClientError> {
         use proto::append_statements_response::Outcome;
         let result = match reply.outcome {
             Some(Outcome::Receipt(receipt)) => Ok(receipt),
@@ -204,11 +207,22 @@ impl Driver {
             return Err(ClientError::Protocol("an answer to nothing".to_owned()));
         };
         self.failures = 0;
+        let result = match result {
+            Ok(answer) => self.admit(Recorded::new(answer, pending.statement)).await,
+            Err(error) => Err(error),
+        };
         self.answer(pending.id, result);
         Ok(())
     }
 
-    fn answer(&self, statement: StatementId, result: Result<proto::Receipt, ClientError>) {
+    async fn admit(&self, recorded: Recorded) -> Result<Recorded, ClientError> {
+        match &self.gate {
+            Some(gate) => gate.admit(&self.client, self.retry, recorded).await,
+            None => Ok(recorded),
+        }
+    }
+
+    fn answer(&self, statement: StatementId, result: Result<Recorded, ClientError>) {
         // The caller may have dropped the stream; the statements are recorded all the same.
         drop(self.answers.send(Answer { statement, result }));
         self.window.add_permits(1);

@@ -4,6 +4,7 @@
 
 mod error;
 mod format;
+mod log;
 mod reader;
 mod store;
 

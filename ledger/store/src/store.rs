@@ -169,6 +169,9 @@ impl Store {
             for (at, _) in places {
                 if let Ok((entry, len)) = Entry::decode_prefix(&bytes[at..])
                     && entry.index == index
+                    // Other rows begin like this too: a run of zeros reads as an entry that nobody signed.
+                    && !entry.statement.signatures.is_empty()
+                    && !entry.statement.statement.is_empty()
                 {
                     return Ok(Some(bytes[at..at + len].to_vec()));
                 }
@@ -398,7 +401,12 @@ fn open(path: &Path, mode: Mode) -> Result<DB, StoreError> {
     let mut options = Options::default();
     options.create_if_missing(mode == Mode::Create);
     options.create_missing_column_families(mode == Mode::Create);
-    // A torn record at the end of the log is a write that nobody was told of. Damage anywhere else stops the start.
+    // A torn record at the end of the log is a write that nobody was told of: to stop the start because of it, as
+    // `AbsoluteConsistency` does, would stop it after many a loss of power. Damage anywhere else stops the start; by
+    // itself RocksDB takes some of it for a torn end, and reads some for ever.
+    if mode != Mode::Create {
+        crate::log::check_all(path)?;
+    }
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_max_background_jobs(2);
     options.set_keep_log_file_num(4);

@@ -208,6 +208,19 @@ pub fn verify_inclusion(
     proof: &[TreeHash],
     root: &TreeHash,
 ) -> Result<(), ProofError> {
+    if inclusion_root(leaf, index, size, proof)? == *root { Ok(()) } else { Err(ProofError::Root) }
+}
+
+/// The root that a proof leads to from `leaf` as leaf `index` of a tree with `size` leaves. RFC 9162 §2.1.3.2.
+///
+/// # Errors
+/// [`ProofError::Range`], [`ProofError::Length`].
+pub fn inclusion_root(
+    leaf: &TreeHash,
+    index: u64,
+    size: u64,
+    proof: &[TreeHash],
+) -> Result<TreeHash, ProofError> {
     if index >= size {
         return Err(ProofError::Range { small: index, size });
     }
@@ -229,10 +242,7 @@ pub fn verify_inclusion(
         at >>= 1;
         last >>= 1;
     }
-    if last != 0 {
-        return Err(ProofError::Length { found });
-    }
-    if hash == *root { Ok(()) } else { Err(ProofError::Root) }
+    if last == 0 { Ok(hash) } else { Err(ProofError::Length { found }) }
 }
 
 /// Checks that the tree of `old` leaves with `old_root` is the beginning of that of `new` leaves with `new_root`.

@@ -10,8 +10,15 @@
 //! ```
 
 mod audit;
+pub mod bundle;
+mod fixed;
+mod fork;
+mod receipt;
 mod state;
 pub mod timestamp;
 
 pub use audit::{AuditError, AuditReport, Auditor, Check, Counts};
+pub use fixed::{FixedBy, FixedSince};
+pub use fork::{Evidence, ForkError, ForkProof, ForkReport, MAX_ASKED_LEN, MAX_FORK_PROOF_BYTES, Proves};
+pub use receipt::{Receipt, ReceiptError, ReceiptReport};
 pub use state::Scratch;

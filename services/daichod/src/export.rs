@@ -11,7 +11,7 @@ use daicho_store::{Store, StoreError};
 use daicho_tlog::tile::{self, Kind, Tile};
 use daicho_tlog::{SignedCheckpoint, TreeHash, merkle};
 use futures::{StreamExt as _, TryStreamExt as _};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as Place;
 use object_store::{Attribute, Attributes, ObjectStore, ObjectStoreExt as _, PutOptions};
@@ -110,7 +110,13 @@ impl Target {
     }
 
     /// Writes one object, whole or not at all.
-    async fn put(&self, name: &str, bytes: Vec<u8>, kind: &'static str, cache: &'static str) -> anyhow::Result<()> {
+    async fn put(
+        &self,
+        name: &str,
+        bytes: Vec<u8>,
+        kind: &'static str,
+        cache: &'static str,
+    ) -> anyhow::Result<()> {
         let mut options = PutOptions::default();
         if self.attributes {
             let both = [(Attribute::ContentType, kind), (Attribute::CacheControl, cache)];
@@ -132,7 +138,8 @@ impl Target {
     /// Lengths of the tiles and bundles there, by name.
     async fn tiles(&self) -> anyhow::Result<HashMap<String, u64>> {
         let prefix = Place::parse("tile")?;
-        let found = self.store.list(Some(&prefix)).map_ok(|object| (object.location.to_string(), object.size));
+        let found =
+            self.store.list(Some(&prefix)).map_ok(|object| (object.location.to_string(), object.size));
         found.try_collect().await.context("listing what is there")
     }
 }
@@ -153,9 +160,9 @@ async fn export(store: &Arc<Store>, target: &Target) -> anyhow::Result<Exported>
         check_continues(store, before, &checkpoint)?;
     }
     let there = target.tiles().await?;
-    let (present, missing): (Vec<Tile>, Vec<Tile>) =
-        Tile::added(0, size).partition(|tile| there.get(&tile.to_string()).is_some_and(|len| fits(*tile, *len)));
-    let bar = ProgressBar::new(missing.len() as u64).with_style(
+    let (present, missing): (Vec<Tile>, Vec<Tile>) = Tile::added(0, size)
+        .partition(|tile| there.get(&tile.to_string()).is_some_and(|len| fits(*tile, *len)));
+    let bar = ProgressBar::new(missing.len() as u64).with_finish(ProgressFinish::AndClear).with_style(
         ProgressStyle::with_template("{bar:40} {pos}/{len} tiles  {per_sec}  {eta} left")
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
@@ -168,7 +175,6 @@ async fn export(store: &Arc<Store>, target: &Target) -> anyhow::Result<Exported>
         anyhow::Ok(())
     });
     futures::stream::iter(writes).buffer_unordered(PARALLEL).try_collect::<()>().await?;
-    bar.finish_and_clear();
     // If we die before this, the checkpoint there still speaks of what it spoke of, and all of that is there.
     if before.as_deref() != Some(note.as_bytes()) {
         target.put(CHECKPOINT, note.into_bytes(), TEXT, FRESH).await?;
@@ -179,9 +185,13 @@ async fn export(store: &Arc<Store>, target: &Target) -> anyhow::Result<Exported>
 /// The newest kept checkpoint as stored and as read, when the tree on disk has its root.
 fn trusted_checkpoint(store: &Store) -> anyhow::Result<(String, SignedCheckpoint)> {
     let Some((size, row)) = newest_kept(store)? else {
-        bail!("no checkpoint is kept yet: `daichod serve` keeps one when it starts and at every publication interval");
+        bail!(
+            "no checkpoint is kept yet: `daichod serve` keeps one when it starts and at every publication interval"
+        );
     };
-    let damaged = |what: &str| Unsound(format!("the kept checkpoint of {} entries {what}; run `daichod fsck`", size.get()));
+    let damaged = |what: &str| {
+        Unsound(format!("the kept checkpoint of {} entries {what}; run `daichod fsck`", size.get()))
+    };
     let signed = SignedCheckpoint::parse(row.note.as_bytes()).map_err(|_| damaged("is no checkpoint"))?;
     let checkpoint = signed.checkpoint();
     if checkpoint.size() != size.get() || root(store, size.get())? != *checkpoint.root() {
@@ -192,7 +202,8 @@ fn trusted_checkpoint(store: &Store) -> anyhow::Result<(String, SignedCheckpoint
 
 /// Checks that what the target holds is the beginning of this ledger.
 fn check_continues(store: &Store, before: &[u8], now: &SignedCheckpoint) -> anyhow::Result<()> {
-    let before = SignedCheckpoint::parse(before).context("the target holds something else named `checkpoint`")?;
+    let before =
+        SignedCheckpoint::parse(before).context("the target holds something else named `checkpoint`")?;
     let (before, now) = (before.checkpoint(), now.checkpoint());
     if before.origin() != now.origin() {
         bail!("the target holds the ledger {}, not {}", before.origin(), now.origin());

@@ -168,6 +168,7 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     reporter.set_serving::<LedgerServiceServer<Ledger>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(daicho_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     let simulation = engine
         .simulated_clock()

@@ -202,9 +202,7 @@ async fn tile(State(tiles): State<Arc<Tiles>>, uri: Uri, headers: HeaderMap) -> 
     let Some(wanted) = wanted else { return refuse(StatusCode::NOT_FOUND) };
     if wanted.kind != Kind::Entries {
         return match blocking(move || tiles.bytes(wanted)).await {
-            Ok(Some(hashes)) => {
-                ([(CONTENT_TYPE, OCTETS), (CACHE_CONTROL, FOR_EVER)], hashes).into_response()
-            }
+            Ok(Some(hashes)) => ([(CONTENT_TYPE, OCTETS), (CACHE_CONTROL, FOR_EVER)], hashes).into_response(),
             Ok(None) => refuse(StatusCode::NOT_FOUND),
             Err(error) => failed(&error),
         };
@@ -237,7 +235,9 @@ async fn tile(State(tiles): State<Arc<Tiles>>, uri: Uri, headers: HeaderMap) -> 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(StoreError::Damaged(error.to_string())))
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|error| Err(StoreError::Damaged(error.to_string())))
 }
 
 fn failed(error: &StoreError) -> Response {

@@ -5,6 +5,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "shared by tests that each use a part")]
 
+pub mod proof;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,6 +15,7 @@ use daicho_core::{ChainHash, Entry, EntryIndex, Instant, Origin, ParsedStatement
 use futures::{Stream, StreamExt as _};
 use proto::custody_service_server::{CustodyService, CustodyServiceServer};
 use proto::ledger_service_server::{LedgerService, LedgerServiceServer};
+use proto::proof_service_server::ProofServiceServer;
 use tokio_stream::wrappers::{TcpListenerStream, UnboundedReceiverStream};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
@@ -43,6 +46,21 @@ pub enum End {
     RefuseFor(RefusalCode),
 }
 
+/// What is wrong with the receipts that are handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lie {
+    /// They have no proof.
+    NoProof,
+    /// They are of an entry with another time.
+    OtherEntry,
+    /// Their hashes lead elsewhere.
+    OtherTree,
+    /// Somebody else signed their checkpoint.
+    OtherKey,
+    /// Their tree has another first entry than before.
+    OtherHistory,
+}
+
 #[derive(Default)]
 pub struct State {
     /// Every statement as it arrived, repeats included.
@@ -57,6 +75,11 @@ pub struct State {
     pub copies: Vec<proto::CopyState>,
     pub findings: Vec<proto::Finding>,
     pub predicted: Vec<proto::PredictedFinding>,
+    /// Tokens beside every checkpoint.
+    pub timestamps: Vec<Vec<u8>>,
+    pub lie: Option<Lie>,
+    /// How many questions for a receipt come too early.
+    pub unpublished: usize,
 }
 
 #[derive(Clone, Default)]
@@ -70,6 +93,7 @@ impl Fake {
         let server = tonic::transport::Server::builder()
             .add_service(LedgerServiceServer::new(self.clone()))
             .add_service(CustodyServiceServer::new(self.clone()))
+            .add_service(ProofServiceServer::new(self.clone()))
             .serve_with_incoming(TcpListenerStream::new(listener));
         tokio::spawn(server);
         format!("http://{address}")
@@ -85,7 +109,7 @@ impl State {
         let bytes = signed.statement.to_vec();
         let id = ParsedStatement::parse(signed.clone())?;
         if let Some(index) = self.recorded.iter().position(|other| *other == bytes) {
-            return Ok(receipt(index as u64, &self.entries[index], true));
+            return Ok(self.answer(index as u64, true));
         }
         let taken = self.recorded.iter().any(|other| {
             let other = proto::SignedStatement {
@@ -103,21 +127,16 @@ impl State {
         let index = self.entries.len() as u64;
         let recorded = Instant::EPOCH.plus_ms(NOW_MS + index as i64);
         let entry = Entry { index: EntryIndex::new(index), recorded, previous, statement: signed }.encode();
-        let answer = receipt(index, &entry, false);
         self.entries.push(entry);
         self.recorded.push(bytes);
-        Ok(answer)
+        Ok(self.answer(index, false))
     }
-}
 
-fn receipt(entry_index: u64, entry: &[u8], repeated: bool) -> proto::Receipt {
-    let chain_hash = ChainHash::of_entry(entry).as_bytes().to_vec();
-    proto::Receipt {
-        entry_index,
-        record_time_ms: NOW_MS + entry_index as i64,
-        chain_hash,
-        repeated,
-        ..Default::default()
+    /// Name of the ledger.
+    pub fn origin(&self) -> String {
+        let first = self.entries.first().and_then(|bytes| Entry::decode(bytes).ok());
+        let statement = first.and_then(|entry| ParsedStatement::parse(entry.statement).ok());
+        statement.map_or(ORIGIN.to_owned(), |statement| statement.body().ledger_origin.clone())
     }
 }
 
@@ -157,7 +176,7 @@ impl LedgerService for Fake {
     ) -> Result<Response<proto::GetLedgerResponse>, Status> {
         let size = self.state().entries.len() as u64;
         let info = proto::GetLedgerResponse {
-            origin: ORIGIN.to_owned(),
+            origin: self.state().origin(),
             clock: proto::Clock::Simulated as i32,
             size,
             now_ms: NOW_MS,

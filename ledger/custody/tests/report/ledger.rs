@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use daicho_core::proto::{self, event::Fact};
 use daicho_core::{
-    ChainHash, EntryIndex, Instant, Origin, ParsedStatement, Place, SigningKey, sign_statement,
+    ChainHash, Entry, EntryIndex, Instant, Origin, ParsedStatement, SigningKey, sign_statement,
 };
 use daicho_custody::scheme::{Level, Scheme, Vocabulary, lint};
 use daicho_custody::state::MemoryState;
@@ -18,6 +18,10 @@ const VOCABULARY: &str = include_str!("../../../../deploy/schemes/common.toml");
 pub(crate) struct Ledger {
     pub(crate) state: MemoryState,
     pub(crate) scheme: Scheme,
+    /// The bytes of the entries.
+    #[allow(dead_code, reason = "shared by tests that each use a part")]
+    pub(crate) entries: Vec<Vec<u8>>,
+    head: ChainHash,
     fold: Fold,
     keys: BTreeMap<String, (SigningKey, u64)>,
     size: u64,
@@ -37,6 +41,8 @@ impl Ledger {
         let vocabulary = Vocabulary::parse(VOCABULARY).expect("a vocabulary");
         let mut ledger = Self {
             state: MemoryState::new(),
+            entries: Vec::new(),
+            head: ChainHash::of_origin(&Origin::new(ORIGIN).expect("a name")),
             fold: Fold::default(),
             keys: BTreeMap::new(),
             size: 0,
@@ -115,7 +121,8 @@ impl Ledger {
         document
     }
 
-    fn say_outside(&mut self, party: &str, fact: Fact) {
+    /// Records a fact of the ledger itself at once.
+    pub(crate) fn say_outside(&mut self, party: &str, fact: Fact) {
         let event = proto::Event {
             occur_time_ms: self.now.unix_ms(),
             scheme: String::new(),
@@ -170,17 +177,19 @@ impl Ledger {
         let (key, sequence) = self.keys.get_mut(party).expect("a key");
         *sequence += 1;
         let signed = sign_statement(ORIGIN, &[(key, *sequence)], vec![event]);
-        let parsed = ParsedStatement::parse(signed).expect("well formed");
+        let parsed = ParsedStatement::parse(signed.clone()).expect("well formed");
         let verifying = self.keys.values().map(|(k, _)| k.public()).collect::<Vec<_>>();
         let find = |id: &daicho_core::KeyId| {
             verifying.iter().find(|k| k.id() == *id).and_then(|k| k.to_verifying_key()).map(Box::new)
         };
         let checked = parsed.check(ORIGIN, find).expect("signed well");
         let index = EntryIndex::new(self.size);
-        let previous = ChainHash::of_origin(&Origin::new(ORIGIN).expect("a name"));
-        let place = Place { index, recorded: self.now, previous };
-        let changes = self.fold.apply(&self.state, &checked, place).expect("accepted");
+        let entry = Entry { index, recorded: self.now, previous: self.head, statement: signed };
+        let changes = self.fold.apply(&self.state, &checked, entry.place()).expect("accepted");
         self.state.apply(changes);
+        let bytes = entry.encode();
+        self.head = ChainHash::of_entry(&bytes);
+        self.entries.push(bytes);
         self.size += 1;
     }
 

@@ -1,5 +1,8 @@
 //! `make demo`: the five schemes run through real gRPC clients into a real ledger; an auditor, a tampered copy,
-//! five council reports; one screen at the end. Fails when the findings are not exactly the expected ones.
+//! five council reports with evidence that verifies offline, a dishonest operator; one screen at the end. Fails when the
+//! findings are not exactly the expected ones, or anything is not caught.
+
+mod proofs;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +14,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use daicho_core::EntryIndex;
 use daicho_store::Store;
-use daicho_tests::{Daichod, binary};
+use daicho_tests::{Daichod, Surroundings, binary};
 use serde_json::{Value, json};
 
 /// Plays the demonstration into a folder.
@@ -41,16 +44,33 @@ fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let watch = Stopwatch::now();
     prepare(&args.folder)?;
-    let server = Daichod::fresh(&args.folder, Some("2018-08-01"))?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    Daichod::init(&args.folder, Some("2018-08-01"))?;
+    // A seal for each week of the years that are played.
+    let around = Surroundings::start(&args.folder, 7 * 86_400)?;
+    let server = Daichod::start(&args.folder, &["--config", text(around.config())?])?;
     let simulation = simulate(&args, &server)?;
-    let audit: Value = serde_json::from_slice(&daicho(&args, &server, &["audit", "--output", "json"])?)?;
+    let client = runtime.block_on(server.client())?;
+    let held = runtime.block_on(proofs::publish(&args.folder, &client, &around))?;
+    let words = ["audit", "--policy", text(around.policy())?, "--output", "json"];
+    let audit: Value = serde_json::from_slice(&daicho(&args, &server, &words)?)?;
     ensure!(audit["ok"] == true, "the audit failed: {audit}");
     let mut schemes = Vec::new();
     for played in array(&simulation, "schemes")? {
         schemes.push(report(&args, &server, played)?);
     }
+    drop(client);
     server.stop()?;
+    // From here on no server of the operator runs.
+    let mut verified = Vec::new();
+    for scheme in &schemes {
+        let file = args.folder.join("reports").join(format!("{}.bundle", string(scheme, "id")?));
+        verified.push(proofs::verify_offline(&file, &around, &args.lang)?);
+    }
+    proofs::verify_offline(&args.folder.join("receipt.tlog-proof"), &around, &args.lang)?;
     let tamper = tamper(&args.folder)?;
+    let liar = runtime.block_on(proofs::lie(&args.folder, &around, &held))?;
+    proofs::verify_offline(&args.folder.join("fork-proof.txt"), &around, &args.lang)?;
     let summary = json!({
         "schemes": schemes,
         "ledger": {
@@ -58,6 +78,9 @@ fn main() -> anyhow::Result<()> {
             "verified_signatures": audit["signatures"], "verified_links": audit["links"],
         },
         "tamper": tamper,
+        "proofs": held.summary,
+        "bundles": verified,
+        "liar": liar,
     });
     fs::write(args.folder.join("summary.json"), format!("{summary:#}\n"))?;
     screen(&args, &summary, &audit, watch.elapsed().as_secs());
@@ -121,9 +144,10 @@ fn simulate(args: &Args, server: &Daichod) -> anyhow::Result<Value> {
 fn report(args: &Args, server: &Daichod, played: &Value) -> anyhow::Result<Value> {
     let id = string(played, "id")?;
     let mut json = Value::Null;
+    let bundle = args.folder.join("reports").join(format!("{id}.bundle"));
     for format in ["html", "json"] {
         let file = args.folder.join("reports").join(format!("{id}.{format}"));
-        let words = [
+        let mut words = vec![
             "report",
             "deletion",
             "--scheme",
@@ -139,6 +163,9 @@ fn report(args: &Args, server: &Daichod, played: &Value) -> anyhow::Result<Value
             "--out",
             text(&file)?,
         ];
+        if format == "json" {
+            words.extend(["--bundle", text(&bundle)?]);
+        }
         daicho(args, server, &words)?;
         if format == "json" {
             json = serde_json::from_slice(&fs::read(&file)?)?;
@@ -315,13 +342,38 @@ fn screen(args: &Args, summary: &Value, audit: &Value, seconds: u64) {
         tamper["caught_at_entry"],
         tamper["check"].as_str().unwrap_or_default()
     );
+    let (proofs, liar) = (&summary["proofs"], &summary["liar"]);
+    let names: Vec<&str> =
+        proofs["cosigned_by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    println!(
+        "{} {}",
+        pick(
+            "4. 検査点に第三者が連署し、時刻認証局が刻印しました:",
+            "4. Others cosigned the checkpoint, and an authority stamped its time:"
+        ),
+        proofs["stamped_at"].as_str().unwrap_or_default()
+    );
+    println!("   {}", names.join("  "));
+    println!(
+        "{} {} {}",
+        pick(
+            "5. 運用者が消去の記録を書き換え、本物の鍵で全てに署名し直しました: 記録",
+            "5. The operator rewrote a deletion and signed everything anew with its real keys, entry"
+        ),
+        liar["rewritten_entry"],
+        pick(
+            "。立会人・受領証・時刻印・監査が、それぞれ単独で見破りました。",
+            "- caught by witness, receipt, time-stamp and auditor, each alone."
+        )
+    );
     println!(
         "{} {folder}/reports/*.html",
         pick(
-            "4. 審議会向けの消去報告書(五事業):",
-            "4. Deletion reports for the council, one for each scheme:"
+            "6. 審議会向けの消去報告書(五事業)と、それだけで検証できる証拠一式(*.bundle):",
+            "6. Deletion reports for the council, each with a bundle that proves it offline (*.bundle):"
         )
     );
+    println!("   daicho verify {folder}/reports/queue_notice_service.bundle --policy {folder}/policy.txt");
     println!(
         "   {}",
         pick(

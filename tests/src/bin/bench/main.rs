@@ -1,8 +1,11 @@
 //! `make bench`: figures measured side by side in one run, each beside its bare limit. Prints and writes `bench.json`.
 
+mod proofs;
+
 use std::path::PathBuf;
 use std::time::Instant as Stopwatch;
 
+use crate::proofs::Proofs;
 use anyhow::Context as _;
 use clap::Parser;
 use daicho_client::proto::{AppendStatementsRequest, SignedStatement};
@@ -50,11 +53,11 @@ async fn main() -> anyhow::Result<()> {
         rounds.push(measure(args.statements).await?);
     }
     let figures = summarize(&rounds);
-    println!("{:<14} {:>12} {:<14} {:>12} {:>7}", "figure", "median", "unit", "bare limit", "ratio");
+    println!("{:<18} {:>12} {:<14} {:>12} {:>7}", "figure", "median", "unit", "bare limit", "ratio");
     for f in &figures {
         let limit = f.limit.map_or_else(String::new, |l| format!("{l:.0}"));
         let ratio = f.ratio.map_or_else(String::new, |r| format!("{r:.2}"));
-        println!("{:<14} {:>12.2} {:<14} {limit:>12} {ratio:>7}", f.name, f.value, f.unit);
+        println!("{:<18} {:>12.2} {:<14} {limit:>12} {ratio:>7}", f.name, f.value, f.unit);
     }
     let json = serde_json::json!({ "figures": figures });
     std::fs::write(&args.out, format!("{json:#}\n")).with_context(|| args.out.display().to_string())?;
@@ -77,6 +80,7 @@ struct Round {
     ack_1: Vec<f64>,
     ack_many: Vec<f64>,
     audit: f64,
+    proofs: Proofs,
 }
 
 async fn measure(statements: usize) -> anyhow::Result<Round> {
@@ -100,6 +104,7 @@ async fn measure(statements: usize) -> anyhow::Result<Round> {
     // The auditor reads the ledger of single-event statements.
     let entries: Vec<Vec<u8>> = client.read_entries(0, 0).await?.try_collect().await?;
     let audit = audit_rate(&entries)?;
+    let proofs = proofs::measure(&entries)?;
     let append_100 = append(&client, batch.clone()).await? * 100.0;
 
     let ack_1 = latencies(&client, &key, now, "one", 400, 1).await?;
@@ -116,6 +121,7 @@ async fn measure(statements: usize) -> anyhow::Result<Round> {
         ack_1,
         ack_many,
         audit,
+        proofs,
     })
 }
 
@@ -263,7 +269,7 @@ fn summarize(rounds: &[Round]) -> Vec<Figure> {
         limit: None,
         ratio: None,
     };
-    vec![
+    let mut figures = vec![
         bare("verify", "signatures/s", |r| r.verify),
         bare("write_1", "statements/s", |r| r.bare_write_1),
         bare("write_100", "events/s", |r| r.bare_write_100),
@@ -276,5 +282,35 @@ fn summarize(rounds: &[Round]) -> Vec<Figure> {
         bounded("audit", "entries/s", |r| r.audit, |r| r.verify),
         bare("load_cpu", "us/statement", |r| r.client_cpu * 1e6),
         bare("server_cpu", "us/statement", |r| r.server_cpu * 1e6),
-    ]
+        // Of the server's own processor time.
+        bounded("proof_cpu", "us/statement", |r| r.proofs.append * 1e6, |r| r.server_cpu * 1e6),
+        at("proof_wait_p50", |r| &r.proofs.wait, 0.50),
+        at("proof_wait_p99", |r| &r.proofs.wait, 0.99),
+        bare("consistency_len", "hashes", |r| r.proofs.consistency.0),
+        bare("consistency_make", "us", |r| r.proofs.consistency.1 * 1e6),
+        bare("consistency_check", "us", |r| r.proofs.consistency.2 * 1e6),
+    ];
+    let receipts = |name: &'static str, unit, of: &dyn Fn(&Proofs) -> f64| Figure {
+        name,
+        value: median(rounds.iter().map(|r| of(&r.proofs)).collect()),
+        unit,
+        limit: None,
+        ratio: None,
+    };
+    for (n, names) in RECEIPTS.iter().enumerate() {
+        figures.push(receipts(names[0], "bytes", &|p| p.plain[n].0));
+        figures.push(receipts(names[1], "us", &|p| p.plain[n].1 * 1e6));
+        figures.push(receipts(names[2], "bytes", &|p| p.full[n].0));
+        figures.push(receipts(names[3], "us", &|p| p.full[n].1 * 1e6));
+    }
+    figures
 }
+
+/// Size and check time of a receipt with the ledger's signature alone, and with Ed25519 and ML-DSA-44 of the ledger and
+/// of three witnesses, for each size of tree.
+const RECEIPTS: [[&str; 4]; proofs::SIZES.len()] = [
+    ["receipt_1e4", "receipt_check_1e4", "full_receipt_1e4", "full_check_1e4"],
+    ["receipt_1e5", "receipt_check_1e5", "full_receipt_1e5", "full_check_1e5"],
+    ["receipt_1e6", "receipt_check_1e6", "full_receipt_1e6", "full_check_1e6"],
+    ["receipt_1e7", "receipt_check_1e7", "full_receipt_1e7", "full_check_1e7"],
+];

@@ -1,0 +1,67 @@
+//! Statements and entries.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use daicho_core::{Entry, KeyId, ParsedStatement, PublicKey, VerifyingKey, proto};
+use prost::Message as _;
+use serde_json::Value;
+
+use crate::assert_same;
+use crate::vectors::{LEDGER, SIGNING, bytes, list, read, word};
+
+/// What the only signers of the vectors have signed.
+struct Signed {
+    origin: String,
+    keys: HashMap<KeyId, VerifyingKey>,
+    statements: Vec<Vec<u8>>,
+}
+
+static SIGNED: LazyLock<Signed> = LazyLock::new(|| {
+    let ledger = read(LEDGER);
+    let key = |vector: &Value| {
+        let public = PublicKey::from_bytes(bytes(&vector["public"]).try_into().expect("32 bytes"));
+        (public.id(), public.to_verifying_key().expect("a point"))
+    };
+    Signed {
+        origin: word(&ledger["origin"]).to_owned(),
+        keys: list(&read(SIGNING)["keys"]).iter().map(key).collect(),
+        statements: list(&ledger["entries"]).iter().map(|entry| bytes(&entry["statement"])).collect(),
+    }
+});
+
+/// The input is a `SignedStatement` in protobuf, as it comes over the wire.
+pub(crate) fn statement(bytes: &[u8]) -> bool {
+    proto::SignedStatement::decode(bytes).is_ok_and(|signed| check(&signed))
+}
+
+pub(crate) fn entry(bytes: &[u8]) -> bool {
+    let Ok(entry) = Entry::decode(bytes) else { return false };
+    assert_same(entry.encode(), bytes);
+    let longer = [bytes, b"more"].concat();
+    assert_eq!(Entry::decode_prefix(&longer).as_ref(), Ok(&(entry.clone(), bytes.len())));
+    check(&entry.statement);
+    true
+}
+
+fn check(signed: &proto::SignedStatement) -> bool {
+    let Ok(parsed) = ParsedStatement::parse(signed.clone()) else { return false };
+    assert_eq!(parsed.signed(), signed);
+    assert_same(parsed.body().encode_to_vec(), &signed.statement);
+    assert_eq!(proto::SignedStatement::decode(&signed.encode_to_vec()[..]).as_ref(), Ok(signed));
+    if let Ok(checked) = parsed.check(&SIGNED.origin, |id| SIGNED.keys.get(id)) {
+        let known = SIGNED.statements.iter().any(|statement| checked.signed().statement == statement);
+        assert!(known, "a forged statement verifies");
+    }
+    true
+}
+
+pub(crate) fn entries() -> Vec<Vec<u8>> {
+    list(&read(LEDGER)["entries"]).iter().map(|entry| bytes(&entry["entry"])).collect()
+}
+
+pub(crate) fn statements() -> Vec<Vec<u8>> {
+    let statement =
+        |entry: Vec<u8>| Entry::decode(&entry).expect("an entry of the vectors").statement.encode_to_vec();
+    entries().into_iter().map(statement).collect()
+}
