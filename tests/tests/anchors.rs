@@ -237,7 +237,7 @@ async fn a_quorum_of_groups_is_lost_and_found_and_recording_goes_on() {
     assert_eq!(scene.metric("daicho_published_entries").await, Some(lost.tree_size as f64));
     stage
         .logged(
-            "both has 1 of 2 (y has 0 of 2 (y1s has 0 of 2 (y1 is missing, y1pq is missing), y2 is missing))",
+            "both has 1 of 2 (y has 0 of 1 (y1s has 0 of 2 (y1 is missing, y1pq is missing), y2 is missing))",
         )
         .await;
     let (witnessed, _) = scene.newest(CheckpointKind::Witnessed).await.expect("there");

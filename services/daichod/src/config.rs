@@ -284,4 +284,28 @@ mod tests {
             assert!(error.contains(word), "{error}");
         }
     }
+
+    #[test]
+    fn the_sample_file_has_every_key_with_its_default() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/daichod.toml");
+        let config = Config::load(Some(Path::new(file)), Flags { max_group: None }).expect("valid");
+        assert_eq!(config, Config::default());
+        // With its examples in force it is valid, too, and sets whatever can be set.
+        let text = std::fs::read_to_string(file).expect("there");
+        let example = |line: &&str| line.contains(" = ") || *line == "[[tsa]]";
+        let lines = text.lines().map(|line| line.strip_prefix("# ").filter(example).unwrap_or(line));
+        let config = load(&lines.collect::<Vec<_>>().join("\n"), None).expect("valid");
+        let Config { metrics_listen, operator_key, checkpoint_keys, guard, policy, tsa, .. } = &config;
+        assert!(metrics_listen.is_some() && operator_key.is_some() && !checkpoint_keys.is_empty());
+        assert!(guard.is_some() && policy.is_some() && tsa.len() == 1 && tsa[0].policy_oid.is_some());
+        assert!(config.tiles_listen.is_some() && config.entries_token_file.is_some());
+    }
+
+    #[test]
+    fn the_sample_policy_is_one() {
+        let policy = include_bytes!("../../../deploy/policy.example.txt");
+        let policy = daicho_tlog::Policy::parse(policy).expect("a policy");
+        assert_eq!((policy.logs().len(), policy.witnesses().len()), (1, 3));
+        assert!(policy.witnesses().iter().all(|witness| witness.url.is_some()));
+    }
 }

@@ -231,3 +231,41 @@ fn now() -> Instant {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Instant::EPOCH.plus_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: Duration = Duration::from_secs(3_600);
+
+    fn at(text: &str) -> Instant {
+        Instant::parse(text).expect("a time")
+    }
+
+    fn due_at(stamped: (u64, &str), newest: u64, now: &str) -> (bool, bool) {
+        let stamped = Stamped { size: stamped.0, at: at(stamped.1) };
+        let due = due(Some(stamped), newest, at(now), HOUR);
+        if let Some(midnight) = due.before {
+            assert_eq!(midnight, at(&now[..10]), "midnight in Japan");
+        }
+        (due.before.is_some(), due.newest)
+    }
+
+    #[test]
+    fn a_stamp_is_due_at_first_then_by_the_hour_and_at_the_end_of_the_day_in_japan() {
+        let (day, newest) = ((true, false), (false, true));
+        let (both, nothing) = ((true, true), (false, false));
+        assert_eq!(due(None, 1, at("2026-11-22"), HOUR), Due { before: None, newest: true });
+        let stamped = (5, "2026-11-22T23:10:00+09:00");
+        assert_eq!(due_at(stamped, 6, "2026-11-22T23:59:59+09:00"), nothing);
+        assert_eq!(due_at(stamped, 6, "2026-11-23T00:00:00+09:00"), day);
+        assert_eq!(due_at((6, "2026-11-23T00:00:01+09:00"), 7, "2026-11-23T00:00:11+09:00"), nothing);
+        assert_eq!(due_at((6, "2026-11-23T00:00:01+09:00"), 7, "2026-11-23T01:00:01+09:00"), newest);
+        // The authority was away over midnight.
+        assert_eq!(due_at((5, "2026-11-22T20:00:00+09:00"), 9, "2026-11-23T03:00:00+09:00"), both);
+        // The day ends at 15:00 UTC.
+        assert_eq!(due_at((5, "2026-11-22T14:30:00Z"), 6, "2026-11-22T14:59:59Z"), nothing);
+        // Nothing was recorded since: an older token says more than a newer one.
+        assert_eq!(due_at((6, "2026-11-22T20:00:00+09:00"), 6, "2026-11-24T03:00:00+09:00"), nothing);
+    }
+}
