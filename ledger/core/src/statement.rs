@@ -58,8 +58,10 @@ impl ParsedStatement {
             let message = format!("a statement has at most {MAX_STATEMENT_LEN} bytes; send it in parts");
             return Err(Refusal::new(RefusalCode::TooLarge, message));
         }
-        let body = proto::Statement::decode(signed.statement.clone())
+        let mut body = proto::Statement::decode(&signed.statement[..])
             .map_err(|error| malformed(&format!("statement does not decode: {error}")))?;
+        // The decoder makes room for four events at once, a kilobyte; most statements hold one.
+        body.events.shrink_to_fit();
         if body.events.len() > MAX_EVENTS {
             let message = format!("a statement has at most {MAX_EVENTS} events; send it in parts");
             return Err(Refusal::field(RefusalCode::TooLarge, "events", message));
