@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use daicho_core::{Entry, KeyId, ParsedStatement, PublicKey, VerifyingKey, proto};
+use daicho_core::{Entry, KeyId, MAX_STATEMENT_LEN, ParsedStatement, PublicKey, VerifyingKey, proto};
 use prost::Message as _;
 use serde_json::Value;
 
 use crate::assert_same;
+use crate::large::LEN;
 use crate::vectors::{LEDGER, SIGNING, bytes, list, read, word};
 
 /// What the only signers of the vectors have signed.
@@ -64,4 +65,15 @@ pub(crate) fn statements() -> Vec<Vec<u8>> {
     let statement =
         |entry: Vec<u8>| Entry::decode(&entry).expect("an entry of the vectors").statement.encode_to_vec();
     entries().into_iter().map(statement).collect()
+}
+
+/// Messages that take few bytes each: many empty events, many empty signatures.
+pub(crate) fn large_statements() -> Vec<(&'static str, Vec<u8>)> {
+    const EMPTY_EVENT: [u8; 2] = [0x1a, 0];
+    const EMPTY_SIGNATURE: [u8; 2] = [0x12, 0];
+    let events = EMPTY_EVENT.repeat(MAX_STATEMENT_LEN / 2).into();
+    vec![
+        ("empty events", proto::SignedStatement { statement: events, signatures: vec![] }.encode_to_vec()),
+        ("empty signatures", EMPTY_SIGNATURE.repeat(LEN / 2)),
+    ]
 }

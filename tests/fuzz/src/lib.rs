@@ -1,5 +1,6 @@
 //! Every parser of foreign bytes, with what must hold of it whatever comes in. `tests/fuzz/README.md`.
 
+pub mod large;
 mod ledger;
 mod log;
 pub mod mutate;

@@ -3,15 +3,18 @@
 use std::sync::LazyLock;
 
 use daicho_tlog::merkle::{inclusion_proof, root, verify_inclusion};
-use daicho_tlog::tile::{Tile, TileNodes, read_bundle, write_bundle_entry};
+use daicho_tlog::tile::{Tile, TileNodes, WIDTH, read_bundle, write_bundle_entry};
 use daicho_tlog::witness::{
     AddCheckpoint, cosignatures_body, decide, parse_cosignatures, parse_size, size_body,
 };
-use daicho_tlog::{Checkpoint, Note, NoteSigner, Policy, SignedCheckpoint, TlogProof, TreeHash, VerifierKey};
+use daicho_tlog::{
+    Algorithm, Checkpoint, Note, NoteSigner, Policy, SignedCheckpoint, TlogProof, TreeHash, VerifierKey,
+};
 use daicho_verify::timestamp::TsaTrust;
 use serde_json::Value;
 
 use crate::assert_same;
+use crate::large::LEN;
 use crate::vectors::{TLOG, bytes, list, read, text, word};
 
 /// What the only signers of the vectors have signed.
@@ -138,7 +141,7 @@ pub(crate) fn size(bytes: &[u8]) -> bool {
 pub(crate) fn tile_path(bytes: &[u8]) -> bool {
     let Some(Ok(tile)) = str::from_utf8(bytes).ok().map(str::parse::<Tile>) else { return false };
     assert_same(tile.to_string(), bytes);
-    assert!((1..=256).contains(&tile.width));
+    assert!((1..=WIDTH).contains(&u64::from(tile.width)));
     true
 }
 
@@ -156,8 +159,8 @@ pub(crate) fn tiles(bytes: &[u8]) -> bool {
     let Ok(root) = root(&nodes, size) else { return false };
     if let Some(index) = u64::from_be_bytes(*index).checked_rem(size) {
         let proof = inclusion_proof(&nodes, index, size);
-        // In one tile, all hashes are of the same tree.
-        if size <= 256 {
+        // In one tile, all hashes are of the same tree. From a full one, the level above is asked for.
+        if size < WIDTH {
             let at = 32 * index as usize;
             let leaf = TreeHash::from_slice(&tile[at..at + 32]).expect("32 bytes");
             let proof = proof.expect("the root needed all of the tile");
@@ -244,4 +247,43 @@ pub(crate) fn hash_tiles() -> Vec<Vec<u8>> {
 
 pub(crate) fn entry_bundles() -> Vec<Vec<u8>> {
     vec![[vec![0, 7], bytes(&read(TLOG)["tiles"]["tile/entries/000.p/7"])].concat()]
+}
+
+/// As many lines as a note can have, above and below.
+pub(crate) fn large_notes() -> Vec<(&'static str, Vec<u8>)> {
+    let vectors = read(TLOG);
+    let (text, signatures) = word(&vectors["note"]).rsplit_once("\n\n").expect("a note");
+    let lines: Vec<&str> = signatures.lines().collect();
+    let short = lines[0];
+    let ml_dsa = format!("{}\n", lines[1]).repeat(100);
+    vec![
+        ("text lines", format!("{text}\n{}\n{short}\n", "x\n".repeat(LEN / 2 - 300)).into_bytes()),
+        ("signatures", format!("{text}\n\n{ml_dsa}").into_bytes()),
+    ]
+}
+
+/// With much extra data.
+pub(crate) fn large_proofs() -> Vec<(&'static str, Vec<u8>)> {
+    let vectors = read(TLOG);
+    let extra = format!("\nextra {}\nindex", "A".repeat(LEN));
+    vec![("extra data", word(&vectors["proof"]).replacen("\nindex", &extra, 1).into_bytes())]
+}
+
+/// As many witnesses as a policy can have, in groups within groups, and long roots.
+pub(crate) fn large_policies() -> Vec<(&'static str, Vec<u8>)> {
+    let mut lines = String::new();
+    for n in 0..256u64 {
+        let mut seed = [7; 32];
+        seed[..8].copy_from_slice(&n.to_be_bytes());
+        let name = "witness".parse().expect("a key name");
+        let key = NoteSigner::from_seed(name, Algorithm::CosignatureEd25519, &seed).expect("a key");
+        lines += &format!("witness w{n} {}\n", key.verifier());
+    }
+    lines += "group g0 any w0\n";
+    for n in 1..256 {
+        lines += &format!("group g{n} all w{n} g{}\n", n - 1);
+    }
+    lines += "quorum g255\n";
+    lines += &format!("# daicho-tsa-root: {}\n", "A".repeat(4_000)).repeat(256);
+    vec![("groups in groups", lines.into_bytes())]
 }

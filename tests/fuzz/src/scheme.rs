@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use crate::large::LEN;
 use daicho_custody::SchemeContext;
 use daicho_custody::scheme::{Scheme, Vocabulary, lint, lint_vocabulary};
 use serde::{Serialize, de::DeserializeOwned};
@@ -55,4 +56,37 @@ pub(crate) fn schemes() -> Vec<Vec<u8>> {
 
 pub(crate) fn vocabularies() -> Vec<Vec<u8>> {
     VOCABULARIES.map(|text| text.as_bytes().to_vec()).to_vec()
+}
+
+/// Each table of a sound file as often as fits, under ids of their own.
+fn numbered_tables(file: &str) -> Vec<(&'static str, Vec<u8>)> {
+    let tables = file.split("\n\n").filter(|part| part.trim_start().starts_with("[["));
+    let many = |table: &str| {
+        let mut text = file.to_owned();
+        let copies = (LEN - file.len()) / (table.len() + 8);
+        for n in 0..copies {
+            text += "\n\n";
+            text += &table.replacen("id = \"", &format!("id = \"{n}-"), 1);
+        }
+        ("tables", text.into_bytes())
+    };
+    tables.map(many).collect()
+}
+
+/// And a flow that rests on every one of many matters.
+pub(crate) fn large_schemes() -> Vec<(&'static str, Vec<u8>)> {
+    let mut all = numbered_tables(SCHEMES[0]);
+    let matter =
+        |n: usize| format!("\n\n[[matter]]\nid = \"{n}\"\nlabel = \"m\"\nbasis = []\nwords = \"\"\n");
+    let names = |n: usize| format!("\"{n}\",");
+    let ids = (LEN / 2) / 64;
+    let matters: String = (0..ids).map(matter).collect();
+    let basis: String = (0..ids).map(names).collect::<String>().repeat(5);
+    let text = SCHEMES[0].replacen("basis = [\"m1\"]", &format!("basis = [{basis}]"), 1);
+    all.push(("references", (text + &matters).into_bytes()));
+    all
+}
+
+pub(crate) fn large_vocabularies() -> Vec<(&'static str, Vec<u8>)> {
+    numbered_tables(VOCABULARIES[0])
 }

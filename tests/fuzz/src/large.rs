@@ -1,0 +1,46 @@
+//! Inputs of a mebibyte, made so that a parser that takes more than linear time or memory shows it.
+
+use crate::mutate::Mutator;
+use crate::{Target, ledger, log, scheme, timestamp};
+
+/// Length of the inputs, in bytes: somewhat more, or less where a format ends before.
+pub const LEN: usize = 1 << 20;
+
+/// What comes of a seed when some of it is repeated, each with a few words on how it was made.
+pub fn repeated(seed: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let insert = |at: usize, part: &[u8]| {
+        let (head, tail) = seed.split_at(at);
+        [head, &part.repeat(LEN / part.len()), tail].concat()
+    };
+    let lines = seed.split_inclusive(|b| *b == b'\n').take(24).scan(0, move |at, line| {
+        let start = *at;
+        *at += line.len();
+        Some((format!("line at {start}"), insert(start, line)))
+    });
+    let mut random = Mutator::new(1);
+    let parts = (0..8).map(move |_| {
+        let start = random.below(seed.len());
+        let end = seed.len().min(start + 1 + random.below(64));
+        (format!("bytes {start} to {end}"), insert(start, &seed[start..end]))
+    });
+    let mut random = Mutator::new(2);
+    let bytes = b"\0\xff 0A[{(\".,#".iter().map(move |byte| {
+        let at = random.below(seed.len());
+        (format!("byte {byte} at {at}"), insert(at, &[*byte]))
+    });
+    lines.chain(parts).chain(bytes)
+}
+
+/// What repeating does not lead to: as much of everything as a format allows.
+pub fn made(target: &Target) -> Vec<(&'static str, Vec<u8>)> {
+    match target.name {
+        "note" | "checkpoint" => log::large_notes(),
+        "proof" => log::large_proofs(),
+        "policy" => log::large_policies(),
+        "timestamp-token" => timestamp::large_tokens(),
+        "statement" => ledger::large_statements(),
+        "scheme" => scheme::large_schemes(),
+        "vocabulary" => scheme::large_vocabularies(),
+        _ => Vec::new(),
+    }
+}
