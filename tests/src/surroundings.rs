@@ -31,6 +31,9 @@ impl Surroundings {
     /// # Errors
     /// When one of them does not come up.
     pub fn start(folder: &Path, seal_every: u64) -> anyhow::Result<Self> {
+        // The programs that are started may stand in folders of their own.
+        let folder = &folder.canonicalize()?;
+        std::fs::create_dir_all(folder.join("tsa"))?;
         let vkey = checkpoint_vkey(folder)?;
         let vkeys = [vkey.clone()];
         // The witness that replays must know where the tiles are before the server that serves them starts.
