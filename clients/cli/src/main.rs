@@ -27,6 +27,7 @@ mod scheme_cmd;
 mod simulate;
 mod table;
 mod tiles;
+mod verify;
 mod words;
 
 use std::io::Write;
@@ -94,6 +95,8 @@ enum Command {
     Handovers(handovers::Args),
     /// Verify the whole ledger without trusting its operator
     Audit(audit::Args),
+    /// Verify a bundle, receipt or proof of a fork, offline
+    Verify(verify::Args),
     /// Reports for the council
     #[command(subcommand)]
     Report(report::Command),
@@ -114,6 +117,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Findings(args) => findings::run(args, context, out).await,
         Command::Handovers(args) => handovers::run(args, context, out).await,
         Command::Audit(args) => audit::run(args, context, out).await,
+        Command::Verify(args) => verify::run(args, context, out).await,
         Command::Report(command) => report::run(command, context, out).await,
         Command::Simulate(args) => simulate::run(args, context, out).await,
     }
