@@ -11,6 +11,7 @@ mod describe;
 mod due;
 mod emit;
 mod event_json;
+mod evidence;
 mod exit;
 mod findings;
 mod handovers;
