@@ -38,7 +38,8 @@ impl Voice {
     async fn say(&mut self) -> Result<proto::Receipt, ClientError> {
         let now = self.emitter.ledger_now().await?;
         self.said += 1;
-        self.emitter.emit(vec![collected(now, &format!("{}-{}", self.word, self.said))]).await
+        let said = self.emitter.emit(vec![collected(now, &format!("{}-{}", self.word, self.said))]).await?;
+        Ok(said.clone())
     }
 }
 

@@ -4,6 +4,7 @@ use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
 use daicho_client::Client;
 use daicho_core::{Date, Instant};
+use daicho_tlog::Policy;
 
 use crate::scheme::Lang;
 
@@ -47,6 +48,42 @@ impl Context {
             self.pick(format!("{path} を読めません"), format!("cannot read {path}"))
         };
         std::fs::read(path).with_context(what)
+    }
+
+    /// Reads a trust policy.
+    pub(crate) fn policy(&self, path: &std::path::Path) -> anyhow::Result<Policy> {
+        Policy::parse(&self.read(path)?).map_err(|error| {
+            let path = path.display();
+            anyhow!(self.pick(
+                format!("{path} は信頼方針（C2SP tlog-policy）として読めません（{error}）"),
+                format!("{path} is no trust policy of C2SP tlog-policy: {error}"),
+            ))
+        })
+    }
+
+    /// Writes a file whole.
+    pub(crate) fn write(&self, path: &std::path::Path, bytes: &[u8]) -> anyhow::Result<()> {
+        std::fs::write(path, bytes).with_context(|| self.cannot_write(path))
+    }
+
+    /// Writes a file that must not be there yet: evidence is not written over. Says whether it was written.
+    pub(crate) fn create(&self, path: &std::path::Path, bytes: &[u8]) -> anyhow::Result<bool> {
+        use std::io::Write as _;
+        match std::fs::OpenOptions::new().write(true).create_new(true).open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error).with_context(|| self.cannot_write(path)),
+            Ok(mut file) => {
+                let written = file.write_all(bytes).and_then(|()| file.sync_all());
+                written.with_context(|| self.cannot_write(path))?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// What to say when a file cannot be written.
+    pub(crate) fn cannot_write(&self, path: &std::path::Path) -> String {
+        let path = path.display();
+        self.pick(format!("{path} に書き込めません"), format!("cannot write {path}"))
     }
 
     /// A time given as a date (its end, in Japan) or as an instant; 0, which means now, when absent.

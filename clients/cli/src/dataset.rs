@@ -21,7 +21,9 @@ pub(crate) enum Command {
     },
     /// Show a data set with its copies
     #[command(after_help = "Examples:\n  daicho dataset show --scheme queue_notice 2021-04-01/entry\n  \
-        daicho dataset show --scheme queue_notice 2021-04-01/entry --as-of 2021-04-30")]
+        daicho dataset show --scheme queue_notice 2021-04-01/entry --as-of 2021-04-30\n  \
+        daicho dataset show --scheme queue_notice 2021-04-01/entry --bundle entry.bundle\n\n\
+        --bundle writes the entries that speak of it, and those that they rest on, with their proofs: for `daicho verify`.")]
     Show {
         /// Scheme id
         #[arg(long)]
@@ -31,15 +33,23 @@ pub(crate) enum Command {
         /// Time of the verdicts: a date (its end) or a time in Japan. Default: now
         #[arg(long, value_name = "TIME")]
         as_of: Option<String>,
+        /// Also write an evidence bundle of the entries about it
+        #[arg(long, value_name = "FILE")]
+        bundle: Option<std::path::PathBuf>,
     },
 }
 
 pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match command {
         Command::List { scheme } => list(&scheme, context, out).await?,
-        Command::Show { scheme, data_set, as_of } => {
+        Command::Show { scheme, data_set, as_of, bundle } => {
             let as_of = context.moment(as_of.as_deref())?;
             show(&scheme, &data_set, as_of, context, out).await?;
+            if let Some(file) = bundle {
+                let selection = daicho_verify::bundle::Selection::of_data_set(&scheme, &data_set);
+                crate::evidence::selective_bundle(&context.connect().await?, selection, &file, context)
+                    .await?;
+            }
         }
     }
     Ok(Exit::Ok)

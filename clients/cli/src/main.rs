@@ -12,6 +12,7 @@ mod describe;
 mod due;
 mod emit;
 mod event_json;
+mod evidence;
 mod exit;
 mod findings;
 mod handovers;
@@ -97,11 +98,11 @@ enum Command {
     Handovers(handovers::Args),
     /// Verify the whole ledger without trusting its operator
     Audit(audit::Args),
+    /// Verify a bundle, receipt or proof of a fork, offline
+    Verify(verify::Args),
     /// Fetch, check and compare receipts: proofs of single entries
     #[command(subcommand)]
     Receipt(receipt::Command),
-    /// Check a file of evidence offline: bundle, receipt, fork proof
-    Verify(verify::Args),
     /// Show what the ledger signed, and who cosigned it
     #[command(subcommand)]
     Checkpoint(checkpoint::Command),
@@ -125,8 +126,8 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Findings(args) => findings::run(args, context, out).await,
         Command::Handovers(args) => handovers::run(args, context, out).await,
         Command::Audit(args) => audit::run(args, context, out).await,
+        Command::Verify(args) => verify::run(args, context, out).await,
         Command::Receipt(command) => receipt::run(command, context, out).await,
-        Command::Verify(args) => verify::run(&args, context, out),
         Command::Checkpoint(command) => checkpoint::run(command, context, out).await,
         Command::Report(command) => report::run(command, context, out).await,
         Command::Simulate(args) => simulate::run(args, context, out).await,

@@ -3,18 +3,19 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use daicho_client::proto::CheckpointKind;
 use daicho_client::{Client, EntryName};
 use daicho_core::{EntryIndex, KeyId, StatementId};
 use daicho_tlog::SignedCheckpoint;
 use daicho_tlog::merkle::verify_consistency;
-use daicho_verify::bundle::{Selection, write_selective};
+use daicho_verify::bundle::Selection;
 use daicho_verify::{Evidence, ForkProof, Receipt};
 use futures::TryStreamExt as _;
 use serde_json::json;
 
 use crate::context::Context;
+use crate::evidence::selective_bundle;
 use crate::exit::Exit;
 use crate::verify;
 
@@ -83,10 +84,12 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
     match command {
         Command::Get(args) => get(args, context, out).await,
         Command::Verify(args) => {
-            let policy = verify::read_policy(&args.policy, context)?;
+            let policy = context.policy(&args.policy)?;
             let mut worst = Exit::Ok;
             for file in &args.files {
-                if verify::verify_receipt(&context.read(file)?, &policy, context, out)? != Exit::Ok {
+                let outcome =
+                    verify::of_receipt(&context.read(file)?, &policy, &verify::Demand::default(), context);
+                if verify::draw(outcome, context, out)? != Exit::Ok {
                     worst = Exit::Wrong;
                 }
             }
@@ -103,10 +106,10 @@ async fn get(args: Get, context: &Context, out: &mut dyn Write) -> anyhow::Resul
     };
     let client = context.connect().await?;
     let receipt = client.receipt(name, 0).await?;
-    write(&args.out, receipt.to_string().as_bytes(), context)?;
+    context.write(&args.out, receipt.to_string().as_bytes())?;
     let index = receipt.entry().index;
     if let Some(path) = &args.bundle {
-        selective(&client, Selection::of_entry(index), path, context).await?;
+        selective_bundle(&client, Selection::of_entry(index), path, context).await?;
     }
     let size = receipt.checkpoint().checkpoint().size();
     if context.json() {
@@ -129,28 +132,6 @@ async fn get(args: Get, context: &Context, out: &mut dyn Write) -> anyhow::Resul
     Ok(Exit::Ok)
 }
 
-/// Writes a selective bundle: the entries that are meant, and those that they rest on, with one checkpoint.
-pub(crate) async fn selective(
-    client: &Client,
-    mut selection: Selection,
-    path: &Path,
-    context: &Context,
-) -> anyhow::Result<()> {
-    let kept = client.newest_checkpoint(CheckpointKind::Kept).await?;
-    let size = kept.note.checkpoint().size();
-    let mut entries = Box::pin(client.read_entries(0, size).await?);
-    while let Some(bytes) = entries.try_next().await? {
-        selection.see(&bytes)?;
-    }
-    let selected = selection.finish()?;
-    let mut receipts: Vec<Receipt> = Vec::new();
-    for index in &selected.entries {
-        receipts.push(client.receipt(EntryName::Index(*index), size).await?);
-    }
-    let bytes = write_selective(Vec::new(), selected.claim, &kept.note, &kept.timestamps, &receipts)?;
-    write(path, &bytes, context)
-}
-
 fn statement(text: &str, context: &Context) -> anyhow::Result<StatementId> {
     let parsed = text.split_once(':').and_then(|(key, number)| {
         Some(StatementId { key: KeyId::parse(key)?, sequence: number.parse().ok()? })
@@ -161,14 +142,6 @@ fn statement(text: &str, context: &Context) -> anyhow::Result<StatementId> {
             format!("`{text}` names no statement; write key id:number"),
         ))
     })
-}
-
-fn write(path: &Path, bytes: &[u8], context: &Context) -> anyhow::Result<()> {
-    let what = || {
-        let path = path.display();
-        context.pick(format!("{path} に書き込めません"), format!("cannot write {path}"))
-    };
-    std::fs::write(path, bytes).with_context(what)
 }
 
 /// What was held: a receipt, or a checkpoint alone.
@@ -187,7 +160,7 @@ impl Old {
 }
 
 async fn compare(args: Compare, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let policy = verify::read_policy(&args.policy, context)?;
+    let policy = context.policy(&args.policy)?;
     let client = context.connect().await?;
     let now = client.newest_checkpoint(CheckpointKind::Unspecified).await?.note;
     policy.examine(&now).map_err(|error| anyhow!("{}: {error}", context.server))?;
@@ -218,8 +191,12 @@ async fn compare(args: Compare, context: &Context, out: &mut dyn Write) -> anyho
         };
         worst = Exit::Wrong;
         let proof = ForkProof::new(evidence, &format!("asked {} for its newest checkpoint", context.server))?;
-        write(&args.out, proof.to_string().as_bytes(), context)?;
         let path = args.out.display();
+        // Evidence is not written over.
+        anyhow::ensure!(
+            context.create(&args.out, proof.to_string().as_bytes())?,
+            context.pick(format!("{path} が既にあります"), format!("{path} exists already"))
+        );
         say(
             context,
             out,

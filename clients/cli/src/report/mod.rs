@@ -1,6 +1,6 @@
 //! `daicho report deletion`: asks the ledger for a deletion report and draws it.
 //!
-//! The ledger computes; nothing here judges. See `docs/formats/report.md` for the report's JSON.
+//! The ledger computes; nothing here judges. With `--bundle` the report is computed here as well, from the entries. See `docs/formats/report.md` for the report's JSON.
 
 mod details;
 mod flow_svg;
@@ -12,21 +12,20 @@ mod text;
 mod words;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{anyhow, ensure};
 use clap::ValueEnum;
+use daicho_client::Client;
 use daicho_core::{Date, Instant, proto};
 use daicho_custody::DeletionReport;
 use daicho_custody::report::Period;
-use daicho_verify::bundle::{ReportBundle, ReportTerms};
-use futures::{StreamExt as _, TryStreamExt as _};
+use daicho_verify::bundle::BundleError;
 
 use crate::context::Context;
+use crate::evidence::{self, Disagreement};
 use crate::exit::Exit;
 
-/// Entries that are audited together.
-const BATCH: usize = 4_096;
 /// Most bytes of a report that are read.
 const MAX_REPORT_LEN: usize = 256 * 1024 * 1024;
 
@@ -37,9 +36,11 @@ pub(crate) enum Command {
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28\n  \
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html\n  \
         daicho report deletion --scheme queue_notice --from 2020-04-01 --to 2021-03-31 --as-of 2021-04-30 --format json\n  \
-        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --out report.txt --bundle report.bundle\n\n\
-        --bundle publishes a checkpoint, reads every entry up to it and computes the report from them.\n\
-        Data sets that came into being in the period are reported, whatever became of them later.")]
+        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html \\\n    \
+        --bundle report.bundle\n\n\
+        Data sets that came into being in the period are reported, whatever became of them later.\n\
+        --bundle publishes a checkpoint, reads and audits every entry up to it, computes the report from them and demands\n\
+        that the ledger's own is the same. Anybody can verify the file: daicho verify report.bundle --policy policy.txt")]
     Deletion(Args),
 }
 
@@ -63,7 +64,7 @@ pub(crate) struct Args {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Also write an evidence bundle that proves the report offline; the report is then the one computed from it
+    /// Write everything that proves the report to this file
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
 }
@@ -86,26 +87,40 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
         from <= to,
         context.pick("--to の日が --from の日より前です", "the day of --to is before the day of --from")
     );
-    let request = proto::GetDeletionReportRequest {
-        scheme: args.scheme.clone(),
-        from: args.from.clone(),
-        to: args.to.clone(),
-        as_of_ms: context.moment(args.as_of.as_deref())?,
-    };
-    let bytes = match &args.bundle {
-        None => fetch(context, request).await?,
-        Some(path) => evidence(context, request, Period { from, to }, path).await?,
-    };
+    let as_of_ms = context.moment(args.as_of.as_deref())?;
     let format = if context.json() { Format::Json } else { args.format };
-    let drawn = draw(&bytes, format, context)?;
+    let client = context.connect().await?;
+    let report = match &args.bundle {
+        Some(bundle) => {
+            let as_of = Instant::from_unix_ms(as_of_ms).filter(|_| as_of_ms != 0);
+            let terms = (args.scheme.as_str(), Period { from, to });
+            match evidence::report_bundle(&client, terms, as_of, bundle, context).await {
+                Ok(report) => report,
+                Err(error) => return wrong(error, context),
+            }
+        }
+        None => {
+            let (scheme, from, to) = (args.scheme.clone(), args.from.clone(), args.to.clone());
+            let request = proto::GetDeletionReportRequest { scheme, from, to, as_of_ms };
+            parse(&fetch(&client, request, context).await?, context)?
+        }
+    };
+    let drawn = draw(&report, format, context)?;
     match &args.out {
         None => out.write_all(drawn.as_bytes())?,
-        Some(path) => std::fs::write(path, drawn).with_context(|| {
-            let path = path.display();
-            context.pick(format!("{path} に書き込めません"), format!("cannot write {path}"))
-        })?,
+        Some(path) => context.write(path, drawn.as_bytes())?,
     }
     Ok(Exit::Ok)
+}
+
+/// Ends with the exit code of something wrong where the ledger is at fault.
+fn wrong(error: anyhow::Error, context: &Context) -> anyhow::Result<Exit> {
+    let at_fault = error.is::<Disagreement>() || matches!(error.downcast_ref(), Some(BundleError::Audit(_)));
+    if !at_fault {
+        return Err(error);
+    }
+    eprintln!("{}{error:#}", context.pick("誤りを見つけました: ", "NOT SOUND: "));
+    Ok(Exit::Wrong)
 }
 
 fn day(text: &str, context: &Context) -> anyhow::Result<Date> {
@@ -117,50 +132,12 @@ fn day(text: &str, context: &Context) -> anyhow::Result<Date> {
     })
 }
 
-/// Writes a complete bundle, and gives the JSON of the report that its entries give. The server's own report over the
-/// same entries must be the same.
-async fn evidence(
+/// Reads a report from the ledger.
+pub(crate) async fn fetch(
+    client: &Client,
+    request: proto::GetDeletionReportRequest,
     context: &Context,
-    mut request: proto::GetDeletionReportRequest,
-    period: Period,
-    path: &Path,
 ) -> anyhow::Result<Vec<u8>> {
-    let client = context.connect().await?;
-    if request.as_of_ms == 0 {
-        request.as_of_ms = client.ledger_info().await?.now_ms;
-    }
-    let as_of = Instant::from_unix_ms(request.as_of_ms).context("a time in range")?;
-    let kept = client.publish_checkpoint().await?;
-    let size = kept.note.checkpoint().size();
-    let terms = ReportTerms { scheme: request.scheme.clone(), period, as_of };
-    let what = || {
-        let path = path.display();
-        context.pick(format!("{path} に書き込めません"), format!("cannot write {path}"))
-    };
-    let file = std::io::BufWriter::new(std::fs::File::create(path).with_context(what)?);
-    let mut bundle = ReportBundle::begin(file, terms, kept.note, &kept.timestamps)?;
-    let mut batches = std::pin::pin!(client.read_entries(0, size).await?.try_chunks(BATCH));
-    while let Some(batch) = batches.next().await {
-        bundle.push(batch.map_err(|broken| broken.1)?)?;
-    }
-    let (mut file, report) = bundle.finish()?;
-    file.flush().with_context(what)?;
-    let served: DeletionReport = serde_json::from_slice(&fetch(context, request).await?)?;
-    // The ledger may have grown meanwhile; then the two are of different ledgers.
-    if served.ledger.size == report.ledger.size {
-        ensure!(
-            served == report,
-            context.pick(
-                "サーバーの報告書が、全記録から計算した報告書と異なります。`daicho audit` で台帳を監査してください",
-                "the server's report is not the one that its entries give; run `daicho audit`"
-            )
-        );
-    }
-    Ok(serde_json::to_vec(&report)?)
-}
-
-async fn fetch(context: &Context, request: proto::GetDeletionReportRequest) -> anyhow::Result<Vec<u8>> {
-    let client = context.connect().await?;
     let answer = client.report().get_deletion_report(request).await;
     let mut pieces = answer.map_err(daicho_client::ClientError::from)?.into_inner();
     let mut bytes = Vec::new();
@@ -177,8 +154,8 @@ async fn fetch(context: &Context, request: proto::GetDeletionReportRequest) -> a
     Ok(bytes)
 }
 
-/// Draws a report from its JSON.
-fn draw(bytes: &[u8], format: Format, context: &Context) -> anyhow::Result<String> {
+/// Reads a report's JSON.
+pub(crate) fn parse(bytes: &[u8], context: &Context) -> anyhow::Result<DeletionReport> {
     let report: DeletionReport = serde_json::from_slice(bytes).map_err(|error| {
         anyhow!(context.pick(
             format!(
@@ -194,10 +171,15 @@ fn draw(bytes: &[u8], format: Format, context: &Context) -> anyhow::Result<Strin
             format!("this version cannot read reports of the format {}", report.format),
         )
     );
+    Ok(report)
+}
+
+/// Draws a report.
+fn draw(report: &DeletionReport, format: Format, context: &Context) -> anyhow::Result<String> {
     Ok(match format {
-        Format::Html => html::page(&report, context.lang),
-        Format::Json => serde_json::to_string_pretty(&report)? + "\n",
-        Format::Text => text::page(&report, context.lang),
+        Format::Html => html::page(report, context.lang),
+        Format::Json => serde_json::to_string_pretty(report)? + "\n",
+        Format::Text => text::page(report, context.lang),
     })
 }
 
@@ -211,7 +193,7 @@ mod tests {
 
     fn sample(format: Format, lang: Lang) -> String {
         let context = Context { server: String::new(), lang, output: Output::Text };
-        draw(SAMPLE, format, &context).expect("the sample draws")
+        draw(&parse(SAMPLE, &context).expect("a report"), format, &context).expect("the sample draws")
     }
 
     #[test]
@@ -245,9 +227,8 @@ mod tests {
             report.data_sets.push(daicho_custody::report::DataSetReport { id, ..clean.clone() });
         }
         let own = report.data_sets.len() - problems - 1_200;
-        let bytes = serde_json::to_vec(&report).expect("JSON");
         let context = Context { server: String::new(), lang: Lang::En, output: Output::Text };
-        let page = draw(&bytes, Format::Html, &context).expect("it draws");
+        let page = draw(&report, Format::Html, &context).expect("it draws");
         let listed = page.matches("<tbody class=\"group\"><tr class=\"set\"><th colspan=\"8\">").count();
         assert_eq!(listed, problems + 300);
         for set in report.data_sets.iter().filter(|d| d.problem.is_some()) {
@@ -290,6 +271,6 @@ mod tests {
     fn other_formats_are_refused() {
         let text = std::str::from_utf8(SAMPLE).expect("UTF-8").replace("report/1", "report/2");
         let context = Context { server: String::new(), lang: Lang::En, output: Output::Text };
-        assert!(draw(text.as_bytes(), Format::Text, &context).is_err());
+        assert!(parse(text.as_bytes(), &context).is_err());
     }
 }

@@ -1,0 +1,113 @@
+//! `daicho verify`: what a file proves, from the file and a policy alone. Opens no connection.
+
+mod bundle;
+mod faults;
+mod findings;
+mod fork;
+mod receipt;
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use daicho_tlog::{Policy, SignedCheckpoint};
+use daicho_verify::MAX_FORK_PROOF_BYTES;
+use daicho_verify::bundle::MAGIC;
+
+use crate::context::Context;
+use crate::exit::Exit;
+
+pub(crate) use faults::Fault;
+pub(crate) use findings::Findings;
+pub(crate) use receipt::{Demand, of_receipt};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  daicho verify queue_notice_service.bundle --policy policy.txt\n  \
+    daicho verify 12.tlog-proof --policy policy.txt --lang ja\n  \
+    daicho verify fork-proof.txt --policy policy.txt --output json\n\n\
+    Takes evidence bundles, receipts, proofs of a fork, and checkpoints. Nothing is asked of anybody: the file and the\n\
+    policy decide. What is not proven is said as well.\n\n\
+    Exit codes: 0 proven; 1 not proven, with the check and the part; 2 the file or the policy cannot be read.")]
+pub(crate) struct Args {
+    /// What to verify: a bundle, a receipt, a proof of a fork or a checkpoint
+    file: PathBuf,
+    /// Trust policy (C2SP tlog-policy): who must have signed and cosigned the checkpoint
+    #[arg(long, value_name = "FILE", env = "DAICHO_POLICY")]
+    policy: PathBuf,
+}
+
+#[expect(clippy::unused_async, reason = "every command is run in the same way")]
+pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let policy = context.policy(&args.policy)?;
+    let outcome = match open(&args.file, context)? {
+        Kind::Bundle(file) => bundle::of_bundle(file, &policy, context),
+        Kind::Small(bytes) => of_small(&bytes, &args.file, &policy, context)?,
+    };
+    draw(outcome, context, out)
+}
+
+/// Prints what a file proves, or why it does not.
+pub(crate) fn draw(
+    outcome: Result<Findings, Fault>,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    match outcome {
+        Ok(findings) => {
+            findings.write(context, out)?;
+            Ok(if findings.proven { Exit::Ok } else { Exit::Wrong })
+        }
+        Err(fault) => {
+            fault.write(context, out)?;
+            Ok(Exit::Wrong)
+        }
+    }
+}
+
+/// A file by how it begins.
+enum Kind {
+    /// Gzip: read as it comes.
+    Bundle(File),
+    /// Everything else is small.
+    Small(Vec<u8>),
+}
+
+fn open(path: &Path, context: &Context) -> anyhow::Result<Kind> {
+    let what = || {
+        let path = path.display();
+        context.pick(format!("{path} を読めません"), format!("cannot read {path}"))
+    };
+    let mut file = File::open(path).with_context(what)?;
+    let mut start = Vec::new();
+    (&mut file).take(2).read_to_end(&mut start).with_context(what)?;
+    if start == MAGIC[..2] {
+        file.rewind().with_context(what)?;
+        return Ok(Kind::Bundle(file));
+    }
+    // One byte more than is allowed, so that what is too long is found to be.
+    file.take(MAX_FORK_PROOF_BYTES as u64 + 1).read_to_end(&mut start).with_context(what)?;
+    Ok(Kind::Small(start))
+}
+
+fn of_small(
+    bytes: &[u8],
+    path: &Path,
+    policy: &Policy,
+    context: &Context,
+) -> anyhow::Result<Result<Findings, Fault>> {
+    if bytes.starts_with(b"c2sp.org/tlog-proof@") {
+        return Ok(of_receipt(bytes, policy, &Demand::default(), context));
+    }
+    if bytes.starts_with(b"daicho-fork-proof/") {
+        return Ok(fork::of_fork(bytes, policy, context));
+    }
+    if let Ok(checkpoint) = SignedCheckpoint::parse(bytes) {
+        return Ok(receipt::of_checkpoint(&checkpoint, policy, context));
+    }
+    let path = path.display();
+    bail!(context.pick(
+        format!("{path} は証拠一式、受領証、分岐の証明、検査点のいずれでもありません"),
+        format!("{path} is no bundle, receipt, proof of a fork or checkpoint"),
+    ))
+}
