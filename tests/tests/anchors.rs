@@ -100,7 +100,7 @@ impl Scene {
         self.said += 1;
         let now = self.contractor.ledger_now().await.expect("a time");
         let id = format!("{}-{}", self.metrics.replace([':', '.'], "-"), self.said);
-        self.contractor.emit(vec![collected(now, &id)]).await.expect("recorded").clone()
+        (*self.contractor.emit(vec![collected(now, &id)]).await.expect("recorded")).clone()
     }
 
     async fn proofs(&self) -> ProofServiceClient<tonic::transport::Channel> {

@@ -39,7 +39,7 @@ impl Voice {
         let now = self.emitter.ledger_now().await?;
         self.said += 1;
         let said = self.emitter.emit(vec![collected(now, &format!("{}-{}", self.word, self.said))]).await?;
-        Ok(said.clone())
+        Ok((*said).clone())
     }
 }
 
