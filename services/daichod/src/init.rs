@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 use daicho_core::{Instant, Origin};
 use daicho_engine::{Clock as _, Founding, SystemClock, found};
+use daicho_store::{Store, StoreError};
 use daicho_tlog::Algorithm;
 
 use crate::config::beside;
@@ -98,6 +99,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         checkpoint_keys: checkpoint_keys.clone(),
         at,
     };
+    if !matches!(Store::open_read_only(&args.data), Err(StoreError::Missing(_))) {
+        bail!(StoreError::Exists(args.data.display().to_string()));
+    }
     let guard = Location::or_beside(args.guard.as_ref(), &args.data);
     // A guard that still holds a checkpoint knows of a ledger whose receipts a new one would contradict.
     if let Some(held) = guard.with(|guard| guard.read())? {
