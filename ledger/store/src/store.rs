@@ -18,6 +18,9 @@ use crate::format::{
 };
 use crate::{Snapshot, StoreError};
 
+/// Key and value as RocksDB hands them out.
+type Row = (Box<[u8]>, Box<[u8]>);
+
 /// Length of a full tile.
 const TILE_BYTES: usize = 32 * tile::WIDTH as usize;
 /// Memory for blocks read back, in bytes.
@@ -220,11 +223,7 @@ impl Store {
     }
 
     /// Rows of one tile, in order.
-    fn tile_pieces(
-        &self,
-        level: u8,
-        start: u64,
-    ) -> impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), StoreError>> + '_ {
+    fn tile_pieces(&self, level: u8, start: u64) -> impl Iterator<Item = Result<Row, StoreError>> + '_ {
         let from = tile_key(level, start);
         let end = tile_key(level, start + tile::WIDTH);
         let mode = rocksdb::IteratorMode::From(&from, rocksdb::Direction::Forward);
