@@ -7,9 +7,6 @@ use daicho_core::Date;
 
 use crate::scheme::{Action, EvidenceSource, Flow, PartyRole, Personal, Rule, Scheme, Storage, Vocabulary};
 
-/// Clause word of the vocabulary by which a sheet forbids copying.
-const CLAUSE_NO_COPYING: &str = "copy-event-forbidden-unless-flow-defines-it";
-
 /// One version of a scheme with its vocabulary, indexed.
 #[derive(Debug)]
 pub struct SchemeContext {
@@ -153,6 +150,11 @@ impl SchemeContext {
         self.matter_end(&contract.matter)
     }
 
+    /// The first day of a matter: its own, else that of its first phase.
+    pub fn matter_start(&self, matter: &str) -> Option<Date> {
+        matter_period(&self.scheme, matter).0
+    }
+
     /// The last day of a matter: its own, else that of its last phase.
     pub fn matter_end(&self, matter: &str) -> Option<Date> {
         matter_period(&self.scheme, matter).1
@@ -233,7 +235,7 @@ fn parties_that_must_not_copy(scheme: &Scheme, vocabulary: &Vocabulary) -> BTree
         .iter()
         .filter(|contract| {
             let sheet = contract.clause_sheet.as_deref().and_then(|id| vocabulary.clause_sheet(id));
-            sheet.is_some_and(|sheet| sheet.clauses.iter().any(|clause| clause.ledger == CLAUSE_NO_COPYING))
+            sheet.is_some_and(|sheet| sheet.clauses.iter().any(|clause| clause.check.forbids_copying()))
         })
         .flat_map(|contract| contract.between.iter().skip(1).cloned())
         .collect()

@@ -66,6 +66,12 @@ codes! {
     MilestoneWithheld "MILESTONE_WITHHELD" WithTime "契機の記録がないままの長期保有" "No milestone started the clock within the longest wait";
     CertificateMissing "CERTIFICATE_MISSING" WithTime "消去証明書の未提出" "No certificate of erasure within the limit";
     CertificateIncomplete "CERTIFICATE_INCOMPLETE" WithTime "消去証明書の提出先の不足" "The certificate did not go to everyone who is owed it";
+    ObligationMissed "OBLIGATION_MISSED" WithTime "義務の不履行" "A duty was not done, and its time has passed";
+    ObligationLate "OBLIGATION_LATE" WithTime "義務の履行の遅れ" "A duty was done after its time";
+    ForbiddenAct "FORBIDDEN_ACT" WithTime "禁止された行為の記録" "Something was done that a clause or an obligation forbids";
+    SequenceGap "SEQUENCE_GAP" WithTime "申告番号の欠け" "A key left out statement numbers: something was signed, or meant to be, and never came";
+    AttestationStopped "ATTESTATION_STOPPED" WithTime "保持していないことの申告の途絶" "A system that must keep nothing has stopped to say so";
+    ContractEnding "CONTRACT_ENDING" WithTime "契約の終了が近い保有" "A contract is near its end, and its party still holds copies";
     KeyDistrusted "KEY_DISTRUSTED" WithTime "信頼できない時点の後も有効だった鍵" "A revoked key was still accepted after the time from which it is not trusted";
 }
 

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::FindingCode;
 use crate::context::{ContextCache, SchemeContext};
+use crate::duty::{Records, duties};
 use crate::fold::{load_context, scope_word};
+use crate::report::Certificate;
 use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, Text, lint};
 use crate::state::{
     AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, KeyRecord,
@@ -286,6 +288,14 @@ impl<'a> Judge<'a> {
         Ok(found.into_iter().filter(|d| d.level == Level::Warning).collect())
     }
 
+    pub(crate) fn state(&self) -> &'a dyn Scan {
+        self.state
+    }
+
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
     /// The scheme's record.
     pub fn record(&self) -> &SchemeRecord {
         &self.record
@@ -463,7 +473,7 @@ impl<'a> Judge<'a> {
     }
 
     /// The end of a contract as the ward settled it last, else the scheme's.
-    fn contract_end(&self, contract: &str, t: Instant) -> Option<Fact> {
+    pub(crate) fn contract_end(&self, contract: &str, t: Instant) -> Option<Fact> {
         let settled = self
             .contracts
             .get(contract)
@@ -477,6 +487,17 @@ impl<'a> Judge<'a> {
             None => (self.context_at(t).contract_end(contract)?, self.record.versions.first()?.enacted),
         };
         Some(Fact { occurred: end.end(), recorded: end.end(), entry: set.entry })
+    }
+
+    /// The first day of a contract as the ward settled it first; `None`: as in the scheme.
+    pub(crate) fn contract_start(&self, contract: &str, t: Instant) -> Option<daicho_core::Date> {
+        let settlements = self.contracts.get(contract).into_iter().flat_map(|r| &r.settlements);
+        settlements.filter(|s| s.set.recorded <= t).find_map(|s| s.start)
+    }
+
+    /// The number that the ward set last for an act word, as known at `t`: how often, or how soon.
+    pub(crate) fn number_of_act(&self, word: &str, t: Instant) -> Option<Deadline> {
+        self.setting(&act_rule(word), t, t)
     }
 
     /// The rule and deadline that govern a clock: those in force when it started, unless a later version applies to open clocks.
@@ -608,6 +629,21 @@ impl<'a> Judge<'a> {
         judgement.findings.push((code, format!("owed to {}", judgement.unserved.join(", "))));
     }
 
+    /// What became of the certificate of a copy.
+    pub fn certificate(&self, judgement: &Judgement, t: Instant) -> Certificate {
+        let Some(closed) = judgement.closed.filter(|_| !judgement.owed.is_empty()) else {
+            return Certificate::NotOwed;
+        };
+        if judgement.unserved.is_empty() {
+            return Certificate::Received;
+        }
+        match self.limits(t).certificate {
+            None => Certificate::NoLimit,
+            Some(within) if t > within.due(closed.occurred) => Certificate::Missing,
+            Some(_) => Certificate::Pending,
+        }
+    }
+
     /// Parties that are owed a certificate for the erasure of a copy: the recipients of each rule whose clock had
     /// started when it was erased, and of each rule but those of a whole contract whose clock started later.
     fn certificate_owed(
@@ -642,9 +678,12 @@ impl<'a> Judge<'a> {
     /// When the state cannot be read.
     pub fn findings(&self, t: Instant) -> Result<Vec<Finding>> {
         let mut found = BTreeMap::new();
+        let duties = duties(self.context_at(t));
+        let mut records = Records::new(t, &duties);
         for row in self.copies(t, None) {
             let (id, copy) = row?;
             let judgement = self.judge(&id, &copy, t)?;
+            records.copy(&copy, &judgement, self.certificate(&judgement, t));
             for (code, detail) in judgement.findings {
                 for entry in &judgement.entries {
                     add(&mut found, code, &id, &detail, *entry);
@@ -653,10 +692,14 @@ impl<'a> Judge<'a> {
             }
         }
         self.beside_copies(&mut found, t)?;
+        records.complete(self)?;
+        for finding in self.duty_findings(&duties, &records) {
+            found.insert((finding.code, finding.object.clone()), finding);
+        }
         Ok(found.into_values().collect())
     }
 
-    /// Findings apart from those that single copies give: recorded ones, one-sided handovers, keys not trusted.
+    /// Findings apart from those that single copies and duties give: recorded ones, one-sided handovers, keys not trusted.
     ///
     /// # Errors
     /// When the state cannot be read.
@@ -757,6 +800,14 @@ pub fn distrusted_keys(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bo
 /// How many milestone targets are kept in memory: copies of one session or day are judged close together.
 const MILESTONES_KEPT: usize = 10_000;
 const NO_MILESTONE: &str = "none";
+
+/// Under which name the numbers of an act word are kept among those of rules.
+pub(crate) fn act_rule(word: &str) -> String {
+    format!("{ACT_RULE_PREFIX}{word}")
+}
+
+/// What a rule id starts with when it names an act word. No rule id holds a slash.
+pub(crate) const ACT_RULE_PREFIX: &str = "act/";
 const CONTRACT_ENDED: &str = "contract_ended";
 const DATE_REACHED: &str = "date_reached";
 

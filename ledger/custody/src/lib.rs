@@ -4,11 +4,13 @@
 //! - [`fold`]: from a statement to what it changes.
 //! - [`state`]: the records that the fold keeps.
 //! - [`Judge`]: from records and a time to verdicts and findings.
+//! - [`duty`]: what parties owe besides each single copy, and what became of it.
 //! - [`report`]: verdicts and findings of a scheme and a period as one value.
 //!
 //! Pure: no clock, no socket, no file, no thread.
 
 mod context;
+pub mod duty;
 mod finding;
 pub mod fold;
 mod judge;

@@ -5,6 +5,7 @@ use daicho_tlog::VerifierKey;
 use sha2::{Digest as _, Sha256};
 
 use super::{FOLD_VERSION, FoldError, Result, Step, refuse};
+use crate::judge::ACT_RULE_PREFIX;
 use crate::scheme::{Deadline, Level, Scheme, Vocabulary, lint};
 use crate::state::{
     ApprovalRecord, CheckpointKeysRecord, ContractRecord, CorrectionRecord, DocumentRecord, Fact, KeyRecord,
@@ -345,10 +346,14 @@ impl Step<'_, '_> {
             self.scheme = None;
             return Ok(());
         }
-        let Some(rule) = in_force.context.scheme.rule(&e.rule) else {
-            return Err(refuse(RefusalCode::UnknownReference, "rule", &format!("no rule `{}`", e.rule)));
+        let context = &in_force.context;
+        let rule = context.scheme.rule(&e.rule).map(|rule| rule.deadline.proposal);
+        let act = || e.rule.strip_prefix(ACT_RULE_PREFIX).and_then(|word| context.vocabulary.act(word));
+        let Some(proposal) = rule.or_else(|| act().map(|act| act.proposal)) else {
+            let text = format!("no rule `{}`; an act word is written act/<word>", e.rule);
+            return Err(refuse(RefusalCode::UnknownReference, "rule", &text));
         };
-        let proposal = rule.deadline.proposal.map(|p| p.to_string());
+        let proposal = proposal.map(|p| p.to_string());
         if e.adopts_proposal && (deadline.is_none() || proposal != deadline) {
             return Err(refuse(
                 RefusalCode::Malformed,

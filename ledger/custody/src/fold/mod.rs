@@ -33,7 +33,7 @@ use crate::state::{
 };
 
 /// Version of the rules of this module. It is in entry 0; other versions are not replayed by this one.
-pub const FOLD_VERSION: u32 = 1;
+pub const FOLD_VERSION: u32 = 2;
 
 /// Why a statement was not folded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -95,6 +95,7 @@ impl Fold {
             n: 0,
             scheme: None,
             actor: String::new(),
+            flow: String::new(),
         };
         for (n, event) in events.iter().enumerate().skip(first) {
             step.event(n as u32, event).map_err(|error| within(error, &format!("events[{n}]")))?;
@@ -218,6 +219,8 @@ struct Step<'a, 'c> {
     scheme: Option<InForce>,
     /// Party that the event speaks for: local to the scheme, when there is one.
     actor: String,
+    /// Flow that the event names, or empty.
+    flow: String,
 }
 
 impl Step<'_, '_> {
@@ -232,6 +235,7 @@ impl Step<'_, '_> {
         }
         self.enter_scheme(&event.scheme)?;
         self.actor = self.speaks_for(&event.on_behalf_of)?;
+        flow_of(body).clone_into(&mut self.flow);
         self.check_reported_in_time();
         match body {
             Body::Collected(e) => self.collected(e),
@@ -427,7 +431,8 @@ impl Step<'_, '_> {
     fn raise(&mut self, code: FindingCode, object: &str, detail: &str) {
         let place = key_at(Table::Finding, &[self.scheme_id(), code.word(), object], self.fact.entry, self.n);
         self.txn.note_finding(code, object, detail);
-        self.txn.put(place, &FindingRecord { fact: self.fact, detail: detail.to_owned() });
+        let (by, flow) = (self.actor.clone(), self.flow.clone());
+        self.txn.put(place, &FindingRecord { fact: self.fact, detail: detail.to_owned(), by, flow });
     }
 
     /// Key of something that this event puts out, the `item`th of its kind.
@@ -439,6 +444,19 @@ impl Step<'_, '_> {
 
 fn refuse(code: RefusalCode, field: &str, message: &str) -> FoldError {
     FoldError::Refused(Refusal::field(code, field, message))
+}
+
+/// The flow that a fact names, or empty.
+fn flow_of(body: &Body) -> &str {
+    match body {
+        Body::Collected(e) => &e.flow,
+        Body::HandoverGiven(e) => &e.flow,
+        Body::HandoverReceived(e) => &e.flow,
+        Body::Derived(e) => &e.flow,
+        Body::Printed(e) => &e.flow,
+        Body::Relayed(e) => &e.flow,
+        _ => "",
+    }
 }
 
 /// Name of a fact, as the wire schema has it.

@@ -12,13 +12,14 @@ use super::{
     RuleReport, RuleStatus, Totals, VerdictCounts,
 };
 use crate::context::{ContextCache, SchemeContext};
+use crate::duty::{Duty, Records, duties};
 use crate::fold::ledger_record;
 use crate::judge::{Evidence, Judge, Judgement, Verdict};
 use crate::scheme::Text;
 use crate::state::{
     AT_LEN, CopyRecord, DataSetRecord, Fact, RelayRecord, Scan, StateError, Table, Txn, decode, key, parts,
 };
-use crate::{FindingCode, scheme::Deadline};
+use crate::FindingCode;
 
 type Result<T> = std::result::Result<T, StateError>;
 
@@ -53,7 +54,9 @@ impl DeletionReport {
             }
         }
         pass.uses(state, scheme)?;
-        for finding in judge.findings_without_copies(as_of)? {
+        pass.records.complete(&judge)?;
+        let of_duties = judge.duty_findings(&pass.duties, &pass.records);
+        for finding in judge.findings_without_copies(as_of)?.into_iter().chain(of_duties) {
             pass.found.add(finding);
         }
         pass.finish(&describe, head).map(Some)
@@ -71,7 +74,6 @@ struct Pass<'p> {
     context: &'p SchemeContext,
     period: Period,
     as_of: Instant,
-    certificate_within: Option<Deadline>,
     totals: Totals,
     unproven: u64,
     systems: Tallies,
@@ -82,6 +84,8 @@ struct Pass<'p> {
     flows: Vec<FlowReport>,
     flow_at: HashMap<String, usize>,
     found: Found,
+    duties: Vec<Duty<'p>>,
+    records: Records,
     listed: BinaryHeap<Ranked>,
 }
 
@@ -94,13 +98,13 @@ impl<'p> Pass<'p> {
         as_of: Instant,
     ) -> Self {
         let (rules, flows) = (describe.rules(), describe.flows());
+        let duties = duties(context);
         let scheme = &context.scheme;
         Self {
             judge,
             context,
             period,
             as_of,
-            certificate_within: judge.limits(as_of).certificate,
             totals: Totals {
                 data_sets: 0,
                 copies: 0,
@@ -120,6 +124,8 @@ impl<'p> Pass<'p> {
             flow_at: flows.iter().enumerate().map(|(i, f)| (f.id.clone(), i)).collect(),
             flows,
             found: Found::default(),
+            records: Records::new(as_of, &duties),
+            duties,
             listed: BinaryHeap::new(),
         }
     }
@@ -140,8 +146,9 @@ impl<'p> Pass<'p> {
             }
             let judgement = self.judge.judge(copy_id, &copy, self.as_of)?;
             self.found.of_copy(copy_id, &judgement);
+            let certificate = self.judge.certificate(&judgement, self.as_of);
+            self.records.copy(&copy, &judgement, certificate);
             if reported {
-                let certificate = self.certificate(&judgement);
                 self.count(&copy, &judgement, certificate);
                 copies.push(RankedCopy(copy_report(copy_id, copy, judgement, certificate)));
                 if copies.len() > DeletionReport::LISTED_COPIES {
@@ -172,20 +179,6 @@ impl<'p> Pass<'p> {
         self.listed.push(Ranked(data_set));
         if self.listed.len() > DeletionReport::LISTED_DATA_SETS {
             self.listed.pop();
-        }
-    }
-
-    fn certificate(&self, judgement: &Judgement) -> Certificate {
-        let Some(closed) = judgement.closed.filter(|_| !judgement.owed.is_empty()) else {
-            return Certificate::NotOwed;
-        };
-        if judgement.unserved.is_empty() {
-            return Certificate::Received;
-        }
-        match self.certificate_within {
-            None => Certificate::NoLimit,
-            Some(within) if self.as_of > within.due(closed.occurred) => Certificate::Missing,
-            Some(_) => Certificate::Pending,
         }
     }
 

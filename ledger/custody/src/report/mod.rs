@@ -30,16 +30,16 @@ mod time {
 }
 
 /// Instants that may be absent.
-mod opt_time {
+pub(crate) mod opt_time {
     use daicho_core::Instant;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
     #[expect(clippy::ref_option, reason = "the signature that serde's `with` asks for")]
-    pub(super) fn serialize<S: Serializer>(time: &Option<Instant>, s: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &Option<Instant>, s: S) -> Result<S::Ok, S::Error> {
         time.map(|t| t.to_string()).serialize(s)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Instant>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Instant>, D::Error> {
         let Some(text) = Option::<String>::deserialize(d)? else { return Ok(None) };
         Instant::parse(&text).map(Some).ok_or_else(|| D::Error::custom(format!("`{text}` is no time")))
     }

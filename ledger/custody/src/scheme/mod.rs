@@ -1,10 +1,12 @@
 //! Schemes are data: the file format, its reading, its checks.
 
+mod check;
 mod deadline;
 mod lint;
 mod model;
 
 pub use daicho_core::Date;
+pub use check::{ActWord, Answer, Check, Occasion};
 pub use deadline::Deadline;
 pub use lint::{Diagnostic, Level, lint, lint_vocabulary};
 pub use model::*;
@@ -91,6 +93,11 @@ impl Vocabulary {
     /// The kind of evidence with this id.
     pub fn evidence(&self, id: &str) -> Option<&EvidenceKind> {
         self.evidence.iter().find(|e| e.id == id)
+    }
+
+    /// The act with this word.
+    pub fn act(&self, word: &str) -> Option<&ActWord> {
+        self.acts.iter().find(|a| a.id == word)
     }
 }
 

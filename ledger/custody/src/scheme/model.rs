@@ -5,6 +5,7 @@
 use daicho_core::Date;
 use serde::{Deserialize, Serialize};
 
+use super::check::{ActWord, Check};
 use super::deadline::Deadline;
 
 /// Words shared by all schemes: ordinances, clause sheets, evidence, deadline words.
@@ -30,6 +31,9 @@ pub struct Vocabulary {
     /// Business facts that may start a clock. A rule may wait for no other.
     #[serde(default, rename = "milestone")]
     pub milestones: Vec<Milestone>,
+    /// Words for what is done besides moving and erasing data.
+    #[serde(default, rename = "act")]
+    pub acts: Vec<ActWord>,
 }
 
 /// A business fact that starts a clock (契機).
@@ -148,8 +152,8 @@ pub struct Clause {
     pub label: String,
     /// What it asks, in our words.
     pub asks: Text,
-    /// What the ledger does about it; the word of a check, or `none` where no ledger can judge.
-    pub ledger: String,
+    /// How it is judged.
+    pub check: Check,
     /// The same clause on another sheet: `sheet/number`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub same_as: Option<String>,
@@ -1005,7 +1009,10 @@ pub struct Obligation {
     /// The source's key words, in Japanese.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
-    /// Kind of check that will judge it.
+    /// The contracts for each of which it is owed. Empty: once, whatever the contracts.
+    #[serde(default)]
+    pub contracts: Vec<String>,
+    /// How it is judged.
     pub check: Check,
     /// Keys of this table that are not in the source.
     #[serde(default)]
@@ -1016,56 +1023,6 @@ pub struct Obligation {
     /// Line of the paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<u32>,
-}
-
-/// How an obligation is judged. Unused keys are left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Check {
-    /// Kind: `before-first-receipt`, `periodic`, `per-fiscal-year`, `forbidden-event` …
-    pub kind: String,
-    /// Period, ISO 8601.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub period: Option<String>,
-    /// Smallest number per period.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min: Option<u32>,
-    /// Event word that is required, forbidden or preceded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub event: Option<String>,
-    /// Event after which it is owed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    /// Attribute that movements must state.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub attribute: Option<String>,
-    /// Flows that it looks at.
-    #[serde(default)]
-    pub flows: Vec<String>,
-    /// Flows that are excepted.
-    #[serde(default)]
-    pub except_flows: Vec<String>,
-    /// Parties that it looks at.
-    #[serde(default)]
-    pub parties: Vec<String>,
-    /// Data set kind that it looks at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data_set: Option<String>,
-    /// Subject class that must stay away.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub class: Option<String>,
-    /// Clause sheet that a subcontract must carry.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clause_sheet: Option<String>,
-    /// Owner that media must have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<String>,
-    /// First of two ordered events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first: Option<String>,
-    /// Second of two ordered events.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub second: Option<String>,
 }
 
 /// Something wrong or left open in the source paper.

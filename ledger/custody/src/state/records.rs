@@ -381,6 +381,10 @@ pub struct FindingRecord {
     pub fact: Fact,
     /// What exactly.
     pub detail: String,
+    /// The party whose event shows it.
+    pub by: String,
+    /// The flow of that event, or empty.
+    pub flow: String,
 }
 
 /// Data that passed through.

@@ -7,9 +7,6 @@ use crate::scheme::{
     Act, Effect, End, Flow, Matter, Party, PartyRole, Personal, Scheme, Storage, System, Witness,
 };
 
-/// The clause word of a ban on copying.
-const COPY_BAN: &str = "copy-event-forbidden-unless-flow-defines-it";
-
 pub(super) fn check(cx: &mut Context<'_>) {
     for flow in &cx.scheme.flows {
         basis(cx, flow);
@@ -166,7 +163,7 @@ fn printing(cx: &mut Context<'_>, f: &Flow) {
     let prints = f.witness == Witness::Internal && (f.channel == "print" || f.copies.is_some());
     let banned = contracts_binding(cx.scheme, &f.from.party)
         .filter_map(|c| cx.vocabulary.clause_sheet(c.clause_sheet.as_deref()?))
-        .find_map(|s| s.clauses.iter().find(|k| k.ledger == COPY_BAN).map(|k| (s.id.clone(), k.n)));
+        .find_map(|s| s.clauses.iter().find(|k| k.check.forbids_copying()).map(|k| (s.id.clone(), k.n)));
     if let (true, Some((sheet, n))) = (prints, banned) {
         cx.note(
             "print-against-copy-ban",

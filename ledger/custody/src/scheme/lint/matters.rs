@@ -6,7 +6,7 @@ use crate::scheme::{Act, Matter};
 /// Words by which phases before go-live are named.
 const TEST_PHASES: [&str; 2] = ["test", "verification"];
 /// The event that an obligation forbids where tests must do without real data.
-const REAL_DATA_IN_TEST: &str = "real_data_in_test";
+const REAL_DATA_IN_TEST: &str = "real-data-used-in-test";
 
 pub(super) fn check(cx: &mut Context<'_>) {
     let scheme = cx.scheme;
@@ -64,7 +64,7 @@ fn basis_words(cx: &mut Context<'_>, m: &Matter) {
 }
 
 fn test_data(cx: &mut Context<'_>, m: &Matter) {
-    let ruled = cx.scheme.obligations.iter().any(|o| o.check.event.as_deref() == Some(REAL_DATA_IN_TEST));
+    let ruled = cx.scheme.obligations.iter().any(|o| o.check.acts().contains(&REAL_DATA_IN_TEST));
     let process = acts_of_matter(cx.vocabulary, m).any(|act| act == Act::Process);
     let Some(phase) = m.phases.iter().find(|p| TEST_PHASES.contains(&p.id.as_str())) else { return };
     if process && !ruled {

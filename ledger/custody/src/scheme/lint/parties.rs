@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Context, at, contracts_binding, storage_of};
-use crate::scheme::{Identity, Obligation, Party, PartyRole, Storage, System};
+use crate::scheme::{Check, Identity, Obligation, Party, PartyRole, Storage, System};
 
 pub(super) fn check(cx: &mut Context<'_>) {
     let scheme = cx.scheme;
@@ -29,7 +29,7 @@ pub(super) fn check(cx: &mut Context<'_>) {
     for obligation in &scheme.obligations {
         same_duty(cx, obligation);
         recipients(cx, obligation);
-        if obligation.check.kind == "periodic" && obligation.check.period.is_none() {
+        if matches!(obligation.check, Check::Periodic { every: None, .. }) {
             cx.note(
                 "period-without-number",
                 at("obligation", &obligation.id, "check"),

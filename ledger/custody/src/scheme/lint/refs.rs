@@ -3,38 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::{Context, Level, Place, Report, at};
-use crate::scheme::{Check, Flow, Rule, Scheme, System, Text, Vocabulary};
+use crate::scheme::{Check, Flow, Occasion, Rule, Scheme, System, Text, Vocabulary};
 
 /// Owners and operators that are no party.
 const NO_PARTY: [&str; 3] = ["public", "third-party", "unspecified"];
-
-/// Kinds of checks that obligations may ask for.
-const CHECK_KINDS: [&str; 24] = [
-    "actor-in-handler-list",
-    "approval-before-event",
-    "attestation",
-    "before-first-receipt",
-    "document-registered",
-    "event-exists-before",
-    "event-exists-per-handler",
-    "event-order",
-    "event-required",
-    "follows",
-    "forbidden-attribute",
-    "forbidden-event",
-    "incident-immediate",
-    "incident-two-step",
-    "items-subset-of-approved",
-    "media-registered-to",
-    "on-request",
-    "per-fiscal-year",
-    "periodic",
-    "required-attribute",
-    "retention",
-    "subcontract-contains-clause-set",
-    "subject-class-excluded",
-    "two-distinct-confirmers",
-];
 
 pub(super) fn check(cx: &mut Context<'_>) {
     let scheme = cx.scheme;
@@ -66,6 +38,7 @@ pub(super) fn check_vocabulary(v: &Vocabulary, report: &mut Report) {
     let ids = ids.chain(v.evidence.iter().map(|x| ("evidence", x.id.as_str())));
     let ids = ids.chain(v.deadline_words.iter().map(|x| ("deadline_word", x.id.as_str())));
     let ids = ids.chain(v.milestones.iter().map(|x| ("milestone", x.id.as_str())));
+    let ids = ids.chain(v.acts.iter().map(|x| ("act", x.id.as_str())));
     duplicates(report, ids.collect());
     for sheet in &v.clause_sheets {
         for (expected, clause) in (1..).zip(&sheet.clauses) {
@@ -80,6 +53,11 @@ pub(super) fn check_vocabulary(v: &Vocabulary, report: &mut Report) {
                     format!("clause {} stands where {expected} is due", clause.n),
                 );
                 break;
+            }
+            for word in clause.check.acts().into_iter().filter(|word| v.act(word).is_none()) {
+                let ja = format!("act「{word}」がありません");
+                let en = format!("there is no act `{word}`");
+                report.add(Level::Error, "unknown-reference", place, ja, en);
             }
             if let Some(other) = &clause.same_as
                 && !clause_exists(v, other)
@@ -304,6 +282,7 @@ fn obligations_and_anomalies(cx: &mut Context<'_>) {
         each(cx, place("who"), "party", &o.who);
         each(cx, place("disputed_who"), "party", &o.disputed_who);
         each(cx, place("to"), "party", &o.to);
+        each(cx, place("contracts"), "contract", &o.contracts);
         check_refs(cx, place("check"), &o.check);
         if let Some(id) =
             o.same_duty_as.as_ref().filter(|id| !scheme.obligations.iter().any(|x| x.id == **id))
@@ -324,12 +303,19 @@ fn obligations_and_anomalies(cx: &mut Context<'_>) {
 }
 
 fn check_refs(cx: &mut Context<'_>, place: Place<'_>, c: &Check) {
-    if !CHECK_KINDS.contains(&c.kind.as_str()) {
-        unknown(cx, place, "check kind", &c.kind);
+    match c {
+        Check::Absence { flows, .. } => each(cx, place, "flow", flows),
+        Check::Before { event, by, .. } => {
+            if let Occasion::Flow(flow) = event {
+                each(cx, place, "flow", [flow]);
+            }
+            each(cx, place, "party", by);
+        }
+        _ => {}
     }
-    each(cx, place, "flow", c.flows.iter().chain(&c.except_flows));
-    each(cx, place, "party", c.parties.iter().chain(&c.owner));
-    each(cx, place, "data_set", &c.data_set);
-    each(cx, place, "clause_sheet", &c.clause_sheet);
-    each(cx, place, "subject class", &c.class);
+    for word in c.acts() {
+        if cx.vocabulary.act(word).is_none() {
+            unknown(cx, place, "act", word);
+        }
+    }
 }

@@ -1,0 +1,93 @@
+//! Which acts count for which duty.
+
+use super::list::{Duty, DutySource};
+use super::records::Records;
+use crate::context::SchemeContext;
+use crate::scheme::PartyRole;
+use crate::state::{ActRecord, Fact};
+
+/// An act as known at a time.
+#[derive(Debug, Clone)]
+pub(super) struct Act {
+    pub(super) fact: Fact,
+    pub(super) by: String,
+    pub(super) target: String,
+    pub(super) counterpart: String,
+    pub(super) attributes: Vec<(String, String)>,
+}
+
+impl From<ActRecord> for Act {
+    fn from(record: ActRecord) -> Self {
+        let ActRecord { fact, by, target, counterpart, attributes, .. } = record;
+        Self { fact, by, target, counterpart, attributes }
+    }
+}
+
+impl Act {
+    /// The value of an attribute; empty when it is not stated.
+    pub(super) fn attribute(&self, name: &str) -> &str {
+        self.attributes.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    /// What ties a request to its answers.
+    pub(super) fn case(&self) -> &str {
+        self.attribute("case")
+    }
+}
+
+/// A duty with what is needed to tell which acts count for it.
+pub(super) struct Asked<'d> {
+    pub(super) context: &'d SchemeContext,
+    pub(super) duty: &'d Duty<'d>,
+    pub(super) records: &'d Records,
+}
+
+impl<'d> Asked<'d> {
+    /// Acts of a word by `who` that count for the duty, in the order in which they occurred.
+    pub(super) fn acts(&self, word: &str, who: &'d str) -> impl Iterator<Item = &'d Act> + use<'_, 'd> {
+        self.all(word).filter(move |act| act.by == who && self.is_meant(act))
+    }
+
+    /// Acts of a word by anyone.
+    pub(super) fn all(&self, word: &str) -> impl Iterator<Item = &'d Act> + use<'d> {
+        self.records.acts.get(word).into_iter().flatten()
+    }
+
+    /// Whether an act may serve this duty: it does not name another obligation, contract or contractor.
+    pub(super) fn is_meant(&self, act: &Act) -> bool {
+        let scheme = &self.context.scheme;
+        if scheme.obligations.iter().any(|o| o.id == act.target) {
+            let same = matches!(&self.duty.source, DutySource::Obligation { id, .. } if *id == act.target);
+            if !same && matches!(self.duty.source, DutySource::Obligation { .. }) {
+                return false;
+            }
+        }
+        let Some(contract) = self.duty.contract else { return true };
+        if scheme.contract(&act.target).is_some() {
+            return act.target == contract.id;
+        }
+        // What the ward does to its contractors must say which one is meant; a contractor's own act serves
+        // each of its contracts.
+        let to_other = self.duty.others.contains(&act.counterpart);
+        let by_ward = self.context.party(&act.by).is_some_and(|p| p.role == PartyRole::Controller);
+        to_other || !by_ward
+    }
+
+    /// Whether an act that asks for something concerns the party that owes the duty.
+    pub(super) fn concerns(&self, act: &Act) -> bool {
+        let who = &self.duty.who;
+        if act.by == *who || act.counterpart == *who {
+            return self.duty.contract.is_none_or(|c| {
+                self.context.scheme.contract(&act.target).is_none() || act.target == c.id
+            });
+        }
+        let to_nobody = act.counterpart.is_empty() && act.target.is_empty();
+        let named = matches!(&self.duty.source, DutySource::Obligation { id, .. } if *id == act.target);
+        named && act.counterpart.is_empty() || to_nobody && self.duty.others.contains(&act.by)
+    }
+
+    /// Whether an act reached a party to whom the duty is owed: it names it, or names nobody.
+    pub(super) fn reaches(act: &Act, party: &str) -> bool {
+        act.counterpart.is_empty() || act.counterpart == party
+    }
+}

@@ -1,0 +1,378 @@
+//! From records to what is said of one duty.
+
+use daicho_core::{Date, EntryIndex, Instant};
+
+use super::acts::{Act, Asked};
+use super::list::{Duty, stated_window};
+use super::records::{Records, Seen};
+use super::{DutyJudgement, DutyStatus};
+use crate::judge::Judge;
+use crate::scheme::{Answer, Check, Deadline, Occasion, Text};
+use crate::state::Fact;
+
+/// The days in which a duty is owed; open ends where nothing says.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    from: Date,
+    to: Option<Date>,
+}
+
+impl Judge<'_> {
+    /// What became of a duty, from records gathered and completed at the same time.
+    pub fn duty(&self, duty: &Duty<'_>, records: &Records) -> DutyJudgement {
+        let t = records.t;
+        let context = self.context_at(t);
+        let asked = Asked { context, duty, records };
+        let window = self.window(duty, t);
+        match &duty.check {
+            Check::Before { act, event, each, by, distinct } => {
+                let by = by.as_deref().unwrap_or(&duty.who);
+                let acts: Vec<&Act> = asked.acts(act, by).filter(|act| differ(act, distinct)).collect();
+                if *each { before_each(&asked, &acts, event) } else { before_first(&asked, &acts, event) }
+            }
+            Check::Periodic { act, every, min } => {
+                let every = every.or_else(|| self.number_of_act(act, t));
+                let acts: Vec<&Act> = asked.acts(act, &duty.who).collect();
+                periodic(&acts, every, *min, window, t)
+            }
+            Check::Response { request, answers } => {
+                let mut sum = Sum::default();
+                for answer in answers {
+                    let within = answer.within.or_else(|| self.number_of_act(&answer.act, t));
+                    respond(&asked, answer.after.as_deref().unwrap_or(request), answer, within, &mut sum);
+                }
+                sum.conclude(DutyStatus::NotApplicable, "求め・発生の記録なし", "nothing asked for it")
+            }
+            Check::Done { act } => done(&asked, act, self.number_of_act(act, t), window),
+            Check::Absence { findings, acts, flows } => absence(&asked, findings, acts, flows),
+            Check::Erasure => held(&asked, |holding| &holding.erasure),
+            Check::Certificate => held(&asked, |holding| &holding.certificates),
+            Check::NotJudged { why } => DutyJudgement { detail: why.clone(), ..said(DutyStatus::NotJudged) },
+        }
+    }
+
+    /// The contract's days, or those of all matters, from the scheme's enactment on: what came before is not in the ledger.
+    fn window(&self, duty: &Duty<'_>, t: Instant) -> Window {
+        let context = self.context_at(t);
+        let (stated, to) = match duty.contract {
+            Some(contract) => {
+                let (from, to) = stated_window(context, contract);
+                let to = self.contract_end(&contract.id, t).map(|end| end.occurred.jst_day()).or(to);
+                (self.contract_start(&contract.id, t).or(from), to)
+            }
+            None => {
+                let matters = &context.scheme.matters;
+                let from = matters.iter().filter_map(|m| context.matter_start(&m.id)).min();
+                let ends: Option<Vec<Date>> = matters.iter().map(|m| context.matter_end(&m.id)).collect();
+                (from, ends.and_then(|ends| ends.into_iter().max()))
+            }
+        };
+        let enacted = self.record().versions.first().map(|v| v.enacted.occurred.jst_day());
+        let from = stated.into_iter().chain(enacted).max().unwrap_or_else(|| t.jst_day());
+        Window { from, to }
+    }
+}
+
+fn said(status: DutyStatus) -> DutyJudgement {
+    let detail = Text { ja: String::new(), en: String::new() };
+    DutyJudgement { status, due: None, owed: 0, met: 0, entries: Vec::new(), detail }
+}
+
+fn text(ja: impl Into<String>, en: impl Into<String>) -> Text {
+    Text { ja: ja.into(), en: en.into() }
+}
+
+/// Whether these attributes are stated and differ from each other.
+fn differ(act: &Act, names: &[String]) -> bool {
+    let values: Vec<&str> = names.iter().map(|name| act.attribute(name)).collect();
+    values.iter().enumerate().all(|(i, value)| !value.is_empty() && !values[..i].contains(value))
+}
+
+/// Sums up how often something was owed; the worst shows.
+#[derive(Default)]
+struct Sum {
+    owed: u64,
+    met: u64,
+    worst: Option<(DutyStatus, Option<Instant>, Text)>,
+    problem: Vec<EntryIndex>,
+    last: Vec<EntryIndex>,
+}
+
+impl Sum {
+    fn add(&mut self, status: DutyStatus, due: Option<Instant>, shown: &[EntryIndex], detail: Text) {
+        self.owed += u64::from(!matches!(status, DutyStatus::Due | DutyStatus::NotYetDue));
+        self.met += u64::from(status == DutyStatus::Met);
+        if status < DutyStatus::Due {
+            let free = DutyJudgement::MAX_ENTRIES.saturating_sub(self.problem.len());
+            self.problem.extend(shown.iter().take(free));
+        }
+        self.last.extend(shown);
+        if self.last.len() > DutyJudgement::MAX_ENTRIES {
+            self.last.drain(..self.last.len() - DutyJudgement::MAX_ENTRIES);
+        }
+        if self.worst.as_ref().is_none_or(|(worst, ..)| status < *worst) {
+            self.worst = Some((status, due, detail));
+        }
+    }
+
+    fn conclude(self, otherwise: DutyStatus, ja: &str, en: &str) -> DutyJudgement {
+        let Some((status, due, detail)) = self.worst else {
+            return DutyJudgement { detail: text(ja, en), ..said(otherwise) };
+        };
+        let mut entries = if self.problem.is_empty() { self.last } else { self.problem };
+        entries.dedup();
+        DutyJudgement { status, due, owed: self.owed, met: self.met, entries, detail }
+    }
+}
+
+fn event_uses(asked: &Asked<'_>, event: &Occasion) -> Vec<Fact> {
+    let (records, who) = (asked.records, &asked.duty.who);
+    match event {
+        Occasion::FirstReceipt => records.first_receipt.get(who).copied().into_iter().collect(),
+        Occasion::FirstCollection => records.first_collection.into_iter().collect(),
+        Occasion::FirstPassOn => records.first_pass_on.get(who).copied().into_iter().collect(),
+        Occasion::Flow(flow) => records.flows.get(flow).cloned().unwrap_or_default(),
+        Occasion::Act(word) => asked.all(word).filter(|a| a.by == *who).map(|a| a.fact).collect(),
+    }
+}
+
+/// 事前: for each party to whom it is owed, the first act against the first event.
+fn before_first(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudgement {
+    let first = event_uses(asked, event).first().copied();
+    let nobody = [String::new()];
+    let to = if asked.duty.to.is_empty() { &nobody[..] } else { &asked.duty.to };
+    let mut sum = Sum::default();
+    for party in to {
+        let act = acts.iter().find(|act| party.is_empty() || Asked::reaches(act, party));
+        let (ja, en) = match party.as_str() {
+            "" => (String::new(), String::new()),
+            party => (format!("{party}へ: "), format!("to {party}: ")),
+        };
+        match (act, first) {
+            (Some(act), Some(event)) if act.fact.occurred > event.occurred => {
+                let days = act.fact.occurred.jst_day().days() - event.occurred.jst_day().days();
+                let detail = text(format!("{ja}{days}日遅れ"), format!("{en}{days} days late"));
+                sum.add(DutyStatus::MetLate, Some(event.occurred), &[event.entry, act.fact.entry], detail);
+            }
+            (Some(act), event) => {
+                let due = event.map(|e| e.occurred);
+                sum.add(DutyStatus::Met, due, &[act.fact.entry], text("", ""));
+            }
+            (None, Some(event)) => {
+                let detail = text(format!("{ja}記録なし"), format!("{en}nothing recorded"));
+                sum.add(DutyStatus::Missed, Some(event.occurred), &[event.entry], detail);
+            }
+            (None, None) => sum.add(DutyStatus::NotYetDue, None, &[], text("", "")),
+        }
+    }
+    sum.conclude(DutyStatus::NotYetDue, "", "")
+}
+
+/// 都度: each event needs an act since the one before it.
+fn before_each(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudgement {
+    let mut sum = Sum::default();
+    let mut next = acts.iter().peekable();
+    let mut since = None;
+    for fact in event_uses(asked, event) {
+        // Events of one instant go together.
+        if since == Some(fact.occurred) {
+            continue;
+        }
+        let mut found = None;
+        while let Some(act) = next.next_if(|act| act.fact.occurred <= fact.occurred) {
+            found = Some(act.fact.entry);
+        }
+        match found {
+            Some(entry) => sum.add(DutyStatus::Met, None, &[entry], text("", "")),
+            None => {
+                let day = fact.occurred.jst_day();
+                let detail = text(format!("{day}の分の記録なし"), format!("nothing recorded before that of {day}"));
+                sum.add(DutyStatus::Missed, Some(fact.occurred), &[fact.entry], detail);
+            }
+        }
+        since = Some(fact.occurred);
+    }
+    sum.conclude(DutyStatus::NotYetDue, "", "")
+}
+
+/// 定期: blocks of the fiscal year, or from act to act.
+fn periodic(acts: &[&Act], every: Option<Deadline>, min: u32, window: Window, t: Instant) -> DutyJudgement {
+    let Some(every) = every else {
+        let entries = acts.iter().rev().take(DutyJudgement::MAX_ENTRIES).map(|act| act.fact.entry).collect();
+        let detail = text("間隔の定めなし", "no interval is set");
+        return DutyJudgement { entries, detail, ..said(DutyStatus::NoSchedule) };
+    };
+    let mut sum = Sum::default();
+    match every {
+        Deadline::Calendar { months, days: 0 } if months > 0 && 12 % months == 0 => {
+            for (from, to) in blocks(window, months, t) {
+                let inside: Vec<EntryIndex> = acts
+                    .iter()
+                    .filter(|act| (from..=to).contains(&act.fact.occurred.jst_day()))
+                    .map(|act| act.fact.entry)
+                    .collect();
+                let status = match inside.len() >= min as usize {
+                    true => DutyStatus::Met,
+                    false if t > to.end() => DutyStatus::Missed,
+                    false => DutyStatus::Due,
+                };
+                let detail = match status {
+                    DutyStatus::Missed => {
+                        text(format!("{from}から{to}までの分なし"), format!("none from {from} to {to}"))
+                    }
+                    _ => text("", ""),
+                };
+                sum.add(status, Some(to.end()), &inside, detail);
+            }
+        }
+        every => {
+            let start = window.from.start();
+            let mut since = start;
+            let last = window.to.map_or(t, |to| to.end().min(t));
+            for act in acts.iter().filter(|act| act.fact.occurred >= start) {
+                let due = every.due(since);
+                let late = act.fact.occurred > due;
+                let status = if late { DutyStatus::MetLate } else { DutyStatus::Met };
+                let detail = text(format!("{}までの分が遅れ", due.jst_day()), format!("late for {}", due.jst_day()));
+                sum.add(status, Some(due), &[act.fact.entry], if late { detail } else { text("", "") });
+                since = act.fact.occurred;
+            }
+            let due = every.due(since);
+            if due < last {
+                let day = due.jst_day();
+                sum.add(DutyStatus::Missed, Some(due), &[], text(format!("{day}以降なし"), format!("none since {day}")));
+            } else if window.to.is_none_or(|to| t <= to.end()) {
+                sum.add(DutyStatus::Due, Some(due), &[], text("", ""));
+            }
+        }
+    }
+    sum.conclude(DutyStatus::NotYetDue, "", "")
+}
+
+/// Blocks of `months` of the fiscal year that touch the window and have begun by `t`, each clipped to the window.
+fn blocks(window: Window, months: u32, t: Instant) -> Vec<(Date, Date)> {
+    let last = window.to.map_or(t.jst_day(), |to| to.min(t.jst_day()));
+    let (year, month, _) = window.from.ymd();
+    let since_april = (month + 8) % 12;
+    let fiscal = if month >= 4 { year } else { year - 1 };
+    let Some(april) = Date::from_ymd(fiscal, 4, 1) else { return Vec::new() };
+    let mut all = Vec::new();
+    let mut from = april.plus_months(since_april / months * months);
+    while from <= last {
+        let next = from.plus_months(months);
+        let end = next.plus_days(-1);
+        all.push((from.max(window.from), window.to.map_or(end, |to| to.min(end))));
+        from = next;
+    }
+    all
+}
+
+/// 応答: each request, and the first answer to it.
+fn respond(asked: &Asked<'_>, request: &str, answer: &Answer, within: Option<Deadline>, sum: &mut Sum) {
+    let t = asked.records.t;
+    for request in asked.all(request).filter(|act| asked.concerns(act)) {
+        let found = asked.acts(&answer.act, &asked.duty.who).find(|act| {
+            act.fact.occurred >= request.fact.occurred && (request.case().is_empty() || act.case() == request.case())
+        });
+        let due = within.map(|within| within.due(request.fact.occurred));
+        let (status, word) = match (found, due) {
+            (Some(act), Some(due)) if act.fact.occurred > due => (DutyStatus::MetLate, ("遅れ", "late")),
+            (Some(_), _) => (DutyStatus::Met, ("", "")),
+            (None, Some(due)) if t > due => (DutyStatus::Missed, ("記録なし", "nothing recorded")),
+            (None, Some(_)) => (DutyStatus::Due, ("期限前", "not there yet")),
+            (None, None) => (DutyStatus::NoSchedule, ("記録なし・期限の定めなし", "nothing recorded, no limit set")),
+        };
+        let label = |lang: fn(&Text) -> &str| {
+            asked.context.vocabulary.act(&answer.act).map_or(answer.act.clone(), |a| lang(&a.label).to_owned())
+        };
+        let detail = match word.0 {
+            "" => text("", ""),
+            _ => text(
+                format!("{}: {}", label(|l| &l.ja), word.0),
+                format!("{}: {}", label(|l| &l.en), word.1),
+            ),
+        };
+        let mut shown = vec![request.fact.entry];
+        shown.extend(found.map(|act| act.fact.entry));
+        sum.add(status, due, &shown, detail);
+    }
+}
+
+/// 実施: at least once in the window, by the ward's limit from its start where there is one.
+fn done(asked: &Asked<'_>, word: &str, within: Option<Deadline>, window: Window) -> DutyJudgement {
+    let t = asked.records.t;
+    let acts: Vec<&Act> = asked.acts(word, &asked.duty.who).collect();
+    let due = within.map(|w| w.due(window.from.start())).or(window.to.map(Date::end));
+    let mut sum = Sum::default();
+    match (acts.first(), due) {
+        (Some(act), Some(due)) if act.fact.occurred > due => {
+            sum.add(DutyStatus::MetLate, Some(due), &[act.fact.entry], text("遅れ", "late"));
+        }
+        (Some(_), due) => {
+            let shown: Vec<EntryIndex> = acts.iter().map(|act| act.fact.entry).collect();
+            sum.add(DutyStatus::Met, due, &shown, text("", ""));
+        }
+        (None, Some(due)) if t > due => {
+            sum.add(DutyStatus::Missed, Some(due), &[], text("記録なし", "nothing recorded"));
+        }
+        (None, Some(due)) if t >= window.from.start() => sum.add(DutyStatus::Due, Some(due), &[], text("", "")),
+        (None, None) if t >= window.from.start() => {
+            sum.add(DutyStatus::NoSchedule, None, &[], text("記録なし・期限の定めなし", "nothing recorded, no limit set"));
+        }
+        (None, _) => sum.add(DutyStatus::NotYetDue, due, &[], text("", "")),
+    }
+    sum.conclude(DutyStatus::NotYetDue, "", "")
+}
+
+/// 禁止: recorded findings and acts of the party that show it.
+fn absence(
+    asked: &Asked<'_>,
+    findings: &[crate::FindingCode],
+    acts: &[String],
+    flows: &[String],
+) -> DutyJudgement {
+    let who = &asked.duty.who;
+    let mut seen = Seen::default();
+    for shown in &asked.records.findings {
+        let here = flows.is_empty() || flows.contains(&shown.flow);
+        if shown.by == *who && here && findings.contains(&shown.code) {
+            seen.add(Some(shown.entry));
+        }
+    }
+    for word in acts {
+        for act in asked.all(word).filter(|act| act.by == *who && asked.is_meant(act)) {
+            seen.add(Some(act.fact.entry));
+        }
+    }
+    if seen.count == 0 {
+        return said(DutyStatus::NoViolation);
+    }
+    let n = seen.count;
+    let detail = text(format!("{n}件の記録"), format!("{n} recorded"));
+    DutyJudgement { owed: n, entries: seen.entries, detail, ..said(DutyStatus::Violated) }
+}
+
+/// 消去・証明: the worst of the copies that the party holds or held.
+fn held(
+    asked: &Asked<'_>,
+    which: impl Fn(&super::records::Holding) -> &std::collections::BTreeMap<DutyStatus, Seen>,
+) -> DutyJudgement {
+    let none = DutyJudgement { detail: text("対象の複製なし", "no copy to which it applies"), ..said(DutyStatus::NotApplicable) };
+    let Some(holding) = asked.records.holdings.get(&asked.duty.who) else { return none };
+    let by_status = which(holding);
+    let Some((status, seen)) = by_status.first_key_value() else { return none };
+    let owed = by_status.iter().filter(|(s, _)| !matches!(s, DutyStatus::Due | DutyStatus::NotYetDue));
+    let n = seen.count;
+    let detail = match status {
+        DutyStatus::Met => text("", ""),
+        _ => text(format!("複製{n}件"), format!("{n} copies")),
+    };
+    DutyJudgement {
+        status: *status,
+        due: if *status == DutyStatus::Due { holding.next } else { None },
+        owed: owed.map(|(_, seen)| seen.count).sum(),
+        met: by_status.get(&DutyStatus::Met).map_or(0, |seen| seen.count),
+        entries: seen.entries.clone(),
+        detail,
+    }
+}

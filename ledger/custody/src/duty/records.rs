@@ -1,0 +1,245 @@
+//! What bears on duties, gathered in one pass over the state as known at a time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use daicho_core::{EntryIndex, Instant};
+
+use super::acts::Act;
+use super::list::Duty;
+use super::{DutyJudgement, DutyStatus};
+use crate::FindingCode;
+use crate::context::SchemeContext;
+use crate::judge::{Judge, Judgement, Verdict};
+use crate::report::Certificate;
+use crate::scheme::{Check, Occasion, PartyRole};
+use crate::state::{
+    AT_LEN, ActRecord, ApprovalRecord, CopyRecord, Fact, FindingRecord, HandoverRecord, Opening, RelayRecord,
+    Scan, StateError, Table, decode, key, parts,
+};
+
+type Result<T> = std::result::Result<T, StateError>;
+
+/// The act word that the ward's consent to a subcontractor counts as.
+pub(super) const SUBCONTRACT_APPROVED: &str = "subcontract-approved";
+
+/// Everything that duties ask about.
+#[derive(Debug)]
+pub struct Records {
+    pub(super) t: Instant,
+    /// By word, in the order in which they occurred.
+    pub(super) acts: HashMap<String, Vec<Act>>,
+    pub(super) findings: Vec<Shown>,
+    pub(super) first_receipt: HashMap<String, Fact>,
+    pub(super) first_collection: Option<Fact>,
+    pub(super) first_pass_on: HashMap<String, Fact>,
+    /// Uses of the flows that a duty asks about, in the order in which they occurred.
+    pub(super) flows: HashMap<String, Vec<Fact>>,
+    pub(super) holdings: HashMap<String, Holding>,
+}
+
+/// A recorded finding with the party whose event shows it.
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) code: FindingCode,
+    pub(super) by: String,
+    pub(super) flow: String,
+    pub(super) entry: EntryIndex,
+}
+
+/// How many, and the first entries that show it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Seen {
+    pub(super) count: u64,
+    pub(super) entries: Vec<EntryIndex>,
+}
+
+impl Seen {
+    pub(super) fn add(&mut self, entry: Option<EntryIndex>) {
+        self.count += 1;
+        if let Some(entry) = entry.filter(|_| self.entries.len() < DutyJudgement::MAX_ENTRIES) {
+            self.entries.push(entry);
+        }
+    }
+}
+
+/// What became of the copies of one party.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Holding {
+    pub(super) copies: u64,
+    /// Copies by what their erasure comes to.
+    pub(super) erasure: BTreeMap<DutyStatus, Seen>,
+    /// Erasures by what their certificate comes to.
+    pub(super) certificates: BTreeMap<DutyStatus, Seen>,
+    /// Nearest due time of a copy that is still there.
+    pub(super) next: Option<Instant>,
+}
+
+impl Records {
+    /// Nothing gathered yet, as known at `t`, for these duties.
+    pub fn new(t: Instant, duties: &[Duty<'_>]) -> Self {
+        let asked = duties.iter().filter_map(|duty| match &duty.check {
+            Check::Before { event: Occasion::Flow(flow), .. } => Some((flow.clone(), Vec::new())),
+            _ => None,
+        });
+        Self {
+            t,
+            acts: HashMap::new(),
+            findings: Vec::new(),
+            first_receipt: HashMap::new(),
+            first_collection: None,
+            first_pass_on: HashMap::new(),
+            flows: asked.collect(),
+            holdings: HashMap::new(),
+        }
+    }
+
+    /// Takes in one copy with what is said of it.
+    pub fn copy(&mut self, copy: &CopyRecord, judgement: &Judgement, certificate: Certificate) {
+        if matches!(copy.how, Opening::Collected | Opening::Received) {
+            earliest(&mut self.first_receipt, &copy.holder, copy.opened);
+        }
+        if copy.how == Opening::Collected && self.first_collection.is_none_or(|f| copy.opened.occurred < f.occurred) {
+            self.first_collection = Some(copy.opened);
+        }
+        self.used(&copy.flow, copy.opened);
+
+        let status = match judgement.verdict {
+            Verdict::Overdue => DutyStatus::Missed,
+            Verdict::Late => DutyStatus::MetLate,
+            Verdict::NoSchedule => DutyStatus::NoSchedule,
+            Verdict::NotJudged => return,
+            Verdict::Deferred | Verdict::Due => DutyStatus::Due,
+            Verdict::NotTriggered => DutyStatus::NotYetDue,
+            Verdict::Moved | Verdict::Returned | Verdict::OnTime => DutyStatus::Met,
+        };
+        let entry = judgement.closed.map(|fact| fact.entry).or_else(|| judgement.entries.first().copied());
+        let holding = match self.holdings.get_mut(&copy.holder) {
+            Some(holding) => holding,
+            None => self.holdings.entry(copy.holder.clone()).or_default(),
+        };
+        holding.copies += 1;
+        holding.erasure.entry(status).or_default().add(entry);
+        if let (None, Some(due)) = (judgement.closed, judgement.due.filter(|due| *due >= self.t)) {
+            holding.next = Some(holding.next.map_or(due, |next| next.min(due)));
+        }
+        let certified = match certificate {
+            Certificate::Missing => DutyStatus::Missed,
+            Certificate::NoLimit => DutyStatus::NoSchedule,
+            Certificate::Pending => DutyStatus::Due,
+            Certificate::Received => DutyStatus::Met,
+            Certificate::NotOwed => return,
+        };
+        holding.certificates.entry(certified).or_default().add(entry);
+    }
+
+    fn used(&mut self, flow: &str, fact: Fact) {
+        if let Some(uses) = self.flows.get_mut(flow) {
+            uses.push(fact);
+        }
+    }
+
+    /// Takes in what is recorded beside the copies, once all of these are in.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn complete(&mut self, judge: &Judge<'_>) -> Result<()> {
+        let (state, scheme) = (judge.state(), judge.id());
+        let context = judge.context_at(self.t);
+        for row in judge.handovers() {
+            self.handover(context, &row?.1);
+        }
+        for row in state.scan(&key(Table::Relay, &[scheme]), None) {
+            let (place, value) = row?;
+            let record: RelayRecord = decode(&value)?;
+            if record.fact.recorded <= self.t {
+                self.used(names(&place).get(1).copied().unwrap_or_default(), record.fact);
+            }
+        }
+        self.read_acts(state, scheme)?;
+        self.read_approvals(state, context, scheme)?;
+        self.read_findings(state, scheme)?;
+        for uses in self.flows.values_mut() {
+            uses.sort_by_key(|fact| (fact.occurred, fact.entry));
+            uses.dedup_by_key(|fact| fact.entry);
+        }
+        for acts in self.acts.values_mut() {
+            acts.sort_by_key(|act| (act.fact.occurred, act.fact.entry));
+        }
+        Ok(())
+    }
+
+    fn handover(&mut self, context: &SchemeContext, handover: &HandoverRecord) {
+        let known = |side: Option<Fact>| side.filter(|fact| fact.recorded <= self.t);
+        let (given, received) = (known(handover.given), known(handover.received));
+        if let Some(fact) = given.into_iter().chain(received).min_by_key(|fact| (fact.occurred, fact.entry)) {
+            self.used(&handover.flow, fact);
+            earliest(&mut self.first_receipt, &handover.taker, fact);
+            let below = context.party(&handover.taker).is_none_or(|p| p.role == PartyRole::SubProcessor);
+            let by_contractor = context.party(&handover.giver).is_some_and(|p| p.role.is_contractor());
+            if below && by_contractor {
+                earliest(&mut self.first_pass_on, &handover.giver, fact);
+            }
+        }
+    }
+
+    fn read_acts(&mut self, state: &dyn Scan, scheme: &str) -> Result<()> {
+        for row in state.scan(&key(Table::Act, &[scheme]), None) {
+            let (place, value) = row?;
+            let record: ActRecord = decode(&value)?;
+            if record.fact.recorded <= self.t {
+                let kind = names(&place).get(1).copied().unwrap_or_default().to_owned();
+                self.acts.entry(kind).or_default().push(record.into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The ward's consents, as acts of the ward towards the subcontractor under the contract.
+    fn read_approvals(&mut self, state: &dyn Scan, context: &SchemeContext, scheme: &str) -> Result<()> {
+        let ward = context.scheme.parties.iter().find(|p| p.role == PartyRole::Controller);
+        for row in state.scan(&key(Table::Approval, &[scheme]), None) {
+            let (place, value) = row?;
+            let record: ApprovalRecord = decode(&value)?;
+            if record.approved.recorded > self.t || record.contract.is_empty() {
+                continue;
+            }
+            let act = Act {
+                fact: record.approved,
+                by: ward.map(|p| p.id.clone()).unwrap_or_default(),
+                target: record.contract,
+                counterpart: parts(&place).get(1).copied().unwrap_or_default().to_owned(),
+                attributes: Vec::new(),
+            };
+            self.acts.entry(SUBCONTRACT_APPROVED.to_owned()).or_default().push(act);
+        }
+        Ok(())
+    }
+
+    fn read_findings(&mut self, state: &dyn Scan, scheme: &str) -> Result<()> {
+        for row in state.scan(&key(Table::Finding, &[scheme]), None) {
+            let (place, value) = row?;
+            let record: FindingRecord = decode(&value)?;
+            let code = names(&place).get(1).and_then(|word| FindingCode::parse(word));
+            if let Some(code) = code.filter(|_| record.fact.recorded <= self.t) {
+                let entry = record.fact.entry;
+                self.findings.push(Shown { code, by: record.by, flow: record.flow, entry });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names in a key that ends with an entry.
+fn names(place: &[u8]) -> Vec<&str> {
+    parts(&place[..place.len().saturating_sub(AT_LEN)])
+}
+
+fn earliest(firsts: &mut HashMap<String, Fact>, party: &str, fact: Fact) {
+    match firsts.get_mut(party) {
+        Some(first) if fact.occurred < first.occurred => *first = fact,
+        Some(_) => {}
+        None => {
+            firsts.insert(party.to_owned(), fact);
+        }
+    }
+}
