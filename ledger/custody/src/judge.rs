@@ -693,7 +693,8 @@ impl<'a> Judge<'a> {
         }
         self.beside_copies(&mut found, t)?;
         records.complete(self)?;
-        for finding in self.duty_findings(&duties, &records) {
+        let judged = self.judge_duties(&duties, &records);
+        for finding in self.duty_findings(&duties, &judged, &records) {
             found.insert((finding.code, finding.object.clone()), finding);
         }
         Ok(found.into_values().collect())

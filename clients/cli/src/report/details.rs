@@ -189,7 +189,7 @@ pub(super) fn findings(w: &Words<'_>) -> Markup {
     let r = w.report;
     html! {
         section {
-            h2 { (w.say("6　指摘", "6  Findings")) }
+            h2 { (w.say("7　指摘", "7  Findings")) }
             p.note { (w.say(
                 "事業全体の、期間を限らない指摘である。指摘がない事項は「違反の記録なし」であり、違反がないことを示すものではない。",
                 "Findings are those of the whole scheme, whatever the period. Where there is none, no violation is recorded; it does not say that there is none.",
@@ -228,7 +228,7 @@ pub(super) fn data_sets(w: &Words<'_>) -> Markup {
     let left_out = clean.len().saturating_sub(LISTED_CLEAN) as u64;
     html! {
         section {
-            h2 { (w.say("8　データセット別の明細", "8  Data sets in detail")) }
+            h2 { (w.say("9　データセット別の明細", "9  Data sets in detail")) }
             p.note {
                 (w.say("問題のあるものを先に、ほかは発生の順に掲げる。「記録」は台帳の記録番号。時刻は日本時間。", "Those with problems first, then in the order of time. Entries are numbers in the ledger. Times are those of Japan."))
                 @if left_out > 0 {

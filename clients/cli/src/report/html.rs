@@ -5,7 +5,7 @@ use daicho_custody::{DeletionReport, Evidence, Verdict};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::words::{Words, count};
-use super::{details, flow_svg, prose, style, tables};
+use super::{details, duties, flow_svg, prose, style, tables};
 use crate::scheme::Lang;
 
 /// The page.
@@ -36,6 +36,7 @@ pub(super) fn page(report: &DeletionReport, lang: Lang) -> String {
                     (tables::sums(w))
                     (tables::rules(w))
                     (flow(w))
+                    (duties::duties(w))
                     (details::findings(w))
                     (tables::source(w))
                     (details::data_sets(w))
@@ -179,12 +180,12 @@ fn proof(w: &Words<'_>) -> Markup {
     let p = prose::prose(w);
     html! {
         section {
-            h2 { (w.say("9　この報告書が証明すること・しないこと", "9  What this report proves and what it does not")) }
+            h2 { (w.say("10　この報告書が証明すること・しないこと", "10  What this report proves and what it does not")) }
             div.proof {
                 div { h3 { (w.say("✓ 証明すること（下の検証を経て）", "✓ It proves (once verified as below)")) } ul.plain { @for s in &p.proves { li { (s) } } } }
                 div.not { h3 { (w.say("× 証明しないこと", "× It does not prove")) } ul.plain { @for s in &p.does_not { li { (s) } } } }
             }
-            h2 { (w.say("10　検証の方法", "10  How to verify")) }
+            h2 { (w.say("11　検証の方法", "11  How to verify")) }
             ol.plain {
                 @for (text, command) in &p.verify {
                     li { (text) @if let Some(command) = command { pre { code { (command) } } } }

@@ -3,6 +3,7 @@
 //! The ledger computes; nothing here judges. With `--bundle` the report is computed here as well, from the entries. See `docs/formats/report.md` for the report's JSON.
 
 mod details;
+mod duties;
 mod flow_svg;
 mod html;
 mod prose;

@@ -168,7 +168,7 @@ pub(super) fn source(w: &Words<'_>) -> Markup {
     let r = w.report;
     html! {
         section {
-            h2 { (w.say("7　書面の不備、区の訂正と区が定めた数", "7  Flaws of the source, corrections and numbers set by the ward")) }
+            h2 { (w.say("8　書面の不備、区の訂正と区が定めた数", "8  Flaws of the source, corrections and numbers set by the ward")) }
             h3 { (w.say("書面の不備（重要なもの）", "Flaws of the source that matter")) }
             @if r.anomalies.is_empty() { p { (w.say("記載なし", "none stated")) } } @else {
                 table {

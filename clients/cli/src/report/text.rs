@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 
+use daicho_custody::duty::{DutySource, DutyStatus};
 use daicho_custody::report::{Certificate, CopyReport, Problem, RuleStatus};
 use daicho_custody::scheme::Severity;
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::duties::{entries, mark};
 use super::details::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
 use super::words::{Words, clock, count, symbol};
 use super::{prose, tables};
@@ -28,6 +30,7 @@ pub(super) fn page(report: &DeletionReport, lang: Lang) -> String {
     page.sums();
     page.rules();
     page.flows();
+    page.duties();
     page.findings();
     page.source();
     page.data_sets();
@@ -316,9 +319,31 @@ impl Page<'_, '_> {
         }
     }
 
+    fn duties(&mut self) {
+        let (w, r) = (self.w, self.w.report);
+        self.heading("6　義務と特記事項の履行", "6  Duties and contract clauses");
+        for (status, n) in r.duty_counts.iter().filter(|(_, n)| **n > 0) {
+            self.cells(&[(&format!("{}{}", mark(*status), w.of(&status.label())), 30), (&right(*n), 10)]);
+        }
+        for d in &r.duties {
+            let place = match (&d.source, &d.contract) {
+                (DutySource::Clause { n, .. }, Some(contract)) => {
+                    w.say(format!("{contract} 第{n}項 {}", d.label), format!("{contract} clause {n}: {}", w.of(&d.asks)))
+                }
+                _ => w.of(&d.asks).to_owned(),
+            };
+            let status = format!("{}{}", mark(d.judgement.status), w.of(&d.judgement.status.label()));
+            self.cells(&[(&status, 24), (w.party(&d.who), 24), (&place, 60)]);
+            let details = [w.of(&d.judgement.detail).to_owned(), entries(d)].join(" ");
+            if d.judgement.status < DutyStatus::Due && !details.trim().is_empty() {
+                self.line(28, details.trim());
+            }
+        }
+    }
+
     fn findings(&mut self) {
         let (w, r) = (self.w, self.w.report);
-        self.heading("6　指摘（事業全体）", "6  Findings of the whole scheme");
+        self.heading("7　指摘（事業全体）", "7  Findings of the whole scheme");
         if r.finding_counts.is_empty() {
             self.line(0, w.say("違反の記録なし", "no violation recorded"));
         }
@@ -339,8 +364,8 @@ impl Page<'_, '_> {
     fn source(&mut self) {
         let (w, r) = (self.w, self.w.report);
         self.heading(
-            "7　書面の不備、区の訂正と区が定めた数",
-            "7  Flaws of the source, corrections, numbers set by the ward",
+            "8　書面の不備、区の訂正と区が定めた数",
+            "8  Flaws of the source, corrections, numbers set by the ward",
         );
         for a in &r.anomalies {
             let weight =
@@ -376,7 +401,7 @@ impl Page<'_, '_> {
 
     fn data_sets(&mut self) {
         let (w, r) = (self.w, self.w.report);
-        self.heading("8　データセット別の明細", "8  Data sets in detail");
+        self.heading("9　データセット別の明細", "9  Data sets in detail");
         if r.data_sets_unlisted > 0 {
             let n = count(r.data_sets_unlisted);
             self.line(
@@ -421,8 +446,8 @@ impl Page<'_, '_> {
         let w = self.w;
         let p = prose::prose(w);
         self.heading(
-            "9　この報告書が証明すること・しないこと",
-            "9  What this report proves and what it does not",
+            "10　この報告書が証明すること・しないこと",
+            "10  What this report proves and what it does not",
         );
         for (name, list) in [
             (w.say("証明すること", "It proves"), &p.proves),
@@ -433,7 +458,7 @@ impl Page<'_, '_> {
                 self.line(2, &format!("{} {text}", w.say("・", "-")));
             }
         }
-        self.heading("10　検証の方法", "10  How to verify");
+        self.heading("11　検証の方法", "11  How to verify");
         for (i, (text, command)) in p.verify.iter().enumerate() {
             self.line(0, &format!("{}. {text}", i + 1));
             if let Some(command) = command {

@@ -12,7 +12,7 @@ use super::touch::Toucher;
 use super::{baseline, governance};
 
 /// Days after the end of a play on which it is judged: every deadline has passed by then.
-const DAYS_AFTER: i32 = 45;
+pub(crate) const DAYS_AFTER: i32 = 45;
 
 /// What a plan is made from.
 pub(crate) struct Order<'o> {
@@ -46,7 +46,7 @@ pub(crate) fn plan(order: &Order<'_>) -> anyhow::Result<Plan> {
         let period = (cast.from(), cast.to());
         let mut play =
             Play::new(&source.scheme, period, (order.scale_ppm, order.seed), order.faults, order.assumptions);
-        governance::play(&mut play, cast.members);
+        governance::play(&mut play, &source.vocabulary, cast.members);
         (cast.play)(&mut play);
         let (said, injected) = play.finish();
         let mut toucher = Toucher::new(&source.scheme);

@@ -50,7 +50,7 @@ pub(crate) fn spread(n: u64, days: &[Date]) -> Vec<(Date, u64)> {
     days.iter().zip(0..).map(|(day, i)| (*day, until(i + 1) - until(i))).collect()
 }
 
-fn is_office_day(day: Date) -> bool {
+pub(crate) fn is_office_day(day: Date) -> bool {
     let (_, month, of_month) = day.ymd();
     let weekend = matches!((day.days() + 3).rem_euclid(7), 5 | 6);
     let turn_of_year = (month == 12 && of_month >= 29) || (month == 1 && of_month <= 3);

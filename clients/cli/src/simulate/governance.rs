@@ -1,55 +1,297 @@
 //! What the schemes ask for besides moving and erasing: notices, training, audits, reports, attestations.
 //!
-//! Read from the obligations and systems of the scheme, so that nothing of a scheme is left out.
+//! Every duty is derived from the scheme and its clause sheets and fulfilled by its kind, so that nothing is left out.
 
-use daicho_core::Date;
-use daicho_custody::scheme::{Obligation, Storage};
+use std::collections::BTreeSet;
 
-use super::calendar::{at, later, month_ends, office_day_from};
+use daicho_core::proto;
+use daicho_core::proto::event::Fact;
+use daicho_core::{Date, Instant};
+use daicho_custody::duty::{Duty, DutySource, duties};
+use daicho_custody::scheme::{Check, Deadline, PartyRole, Storage, Vocabulary};
+use daicho_custody::{FindingCode, SchemeContext};
+
+use super::build::DAYS_AFTER;
+use super::calendar::{at, date, days, is_office_day, later, month_ends, office_day_from as office_day};
+use super::faults::Fault;
 use super::play::Play;
+use super::schemes::Members;
+use super::setup::DAYS_BEFORE;
 
-/// Plays the obligations of a scheme and the attestations for its systems.
-pub(crate) fn play(play: &mut Play<'_>, members: &[(&str, &[(&str, &str)])]) {
-    let scheme = play.scheme;
-    for obligation in &scheme.obligations {
-        fulfil(play, obligation, members);
+/// What the setup or the scripts themselves do.
+const DONE_ELSEWHERE: [&str; 5] =
+    ["subcontract-approved", "password-delivered", "inspection-passed", "double-checked", "work-approved"];
+
+/// Plays the duties of a scheme and the attestations for its systems.
+pub(crate) fn play(play: &mut Play<'_>, vocabulary: &Vocabulary, members: &[Members]) {
+    let context = SchemeContext::new(play.scheme.clone(), vocabulary.clone());
+    let all = duties(&context);
+    let mut said = Said::new(play);
+    for duty in &all {
+        said.fulfil(play, &context, duty);
+    }
+    // What answers to acts of other duties comes last.
+    for duty in &all {
+        said.answer(play, &context, duty);
+    }
+    for (who, when, fact) in said.acts {
+        for member in speakers(&who, members) {
+            play.say_as(&who, member, when, vec![Fact::ActPerformed(fact.clone())]);
+        }
     }
     attest(play, members);
 }
 
-/// When and as what an obligation of a kind is fulfilled. `None`: by not doing something, or by other events.
-fn schedule(play: &Play<'_>, obligation: &Obligation) -> Option<(&'static str, Vec<Date>)> {
-    let before = play.from.plus_days(-3);
-    let monthly = || month_ends(play.from, play.to);
-    let first = || vec![before];
-    Some(match obligation.check.kind.as_str() {
-        "before-first-receipt" => ("handlers-designated", first()),
-        "event-exists-per-handler" => ("staff-trained", first()),
-        "per-fiscal-year" => ("audited", fiscal_years(play.from, play.to)),
-        "periodic" => ("periodic-duty-done", monthly()),
-        "attestation" => ("attested", monthly()),
-        "on-request" => ("reported-on-request", vec![office_day_from(play.from.plus_days(40))]),
-        "approval-before-event" => ("approval-given", first()),
-        "subcontract-contains-clause-set" => ("subcontract-filed", first()),
-        "document-registered" => ("document-filed", first()),
-        "event-exists-before" => ("notice-published", first()),
-        "follows" => ("access-rights-revised", vec![office_day_from(play.from.plus_days(60))]),
-        _ => return None,
-    })
+/// A way in which duties go wrong in one scheme, and as what each duty that rests on the act must then be found.
+struct DutyFault {
+    fault: Fault,
+    scheme: &'static str,
+    who: &'static str,
+    word: &'static str,
+    slip: Slip,
+    findings: &'static [(FindingCode, u64)],
+    ja: &'static str,
+    en: &'static str,
 }
 
-fn fulfil(play: &mut Play<'_>, obligation: &Obligation, members: &[(&str, &[(&str, &str)])]) {
-    let Some((kind, days)) = schedule(play, obligation) else { return };
-    let nobody = String::new();
-    for (day, who) in days.iter().flat_map(|day| obligation.who.iter().map(move |who| (*day, who))) {
-        let to = if obligation.to.is_empty() { std::slice::from_ref(&nobody) } else { &obligation.to[..] };
-        for (n, counterpart) in (0..).zip(to) {
-            for member in speakers(who, members) {
-                let fact = act(kind, &obligation.id, counterpart);
-                play.say_as(who, member, later(at(day, 10, 0), n), vec![fact]);
+/// How an act goes wrong.
+#[derive(PartialEq)]
+enum Slip {
+    /// It never comes.
+    Never,
+    /// It does not come in this month.
+    NotIn(&'static str),
+    /// It comes so many days late.
+    Late(i64),
+    /// It comes though it must not, on this day.
+    Done(&'static str),
+}
+
+const DUTY_FAULTS: [DutyFault; 7] = [
+    DutyFault {
+        fault: Fault::HandlersNamedLate,
+        scheme: "queue_notice_service",
+        who: "hyojito",
+        word: "handlers-designated",
+        slip: Slip::Late(30),
+        findings: &[(FindingCode::ObligationLate, 2)],
+        ja: "取扱者の届出が最初の受領より後になった(義務と第13項)",
+        en: "the handlers are named after the first receipt (obligation and clause 13)",
+    },
+    DutyFault {
+        fault: Fault::AuditLeftOut,
+        scheme: "mynumber_card_application_support",
+        who: "ward",
+        word: "audited",
+        slip: Slip::Never,
+        findings: &[(FindingCode::ObligationMissed, 3)],
+        ja: "令和2年度の立入調査がない(義務、第15項、第16項)",
+        en: "no audit in fiscal year 2020 (obligation, clauses 15 and 16)",
+    },
+    DutyFault {
+        fault: Fault::ReportLeftOut,
+        scheme: "mynumber_card_application_support",
+        who: "contractor",
+        word: "monthly-reported",
+        slip: Slip::NotIn("2020-08"),
+        findings: &[(FindingCode::ObligationMissed, 1)],
+        ja: "8月の報告がない",
+        en: "no report for August",
+    },
+    DutyFault {
+        fault: Fault::NoPenaltyNotice,
+        scheme: "special_cash_benefit",
+        who: "toppan_forms",
+        word: "penalty-notice-given",
+        slip: Slip::Never,
+        findings: &[(FindingCode::ObligationMissed, 2)],
+        ja: "再委託先への守秘義務・罰則の周知がない(義務と第11項)",
+        en: "the subcontractor's staff are never told of secrecy and penalties (obligation and clause 11)",
+    },
+    DutyFault {
+        fault: Fault::IncidentNotWrittenUp,
+        scheme: "convenience_store_certificate_issuance",
+        who: "fujitsu",
+        word: "incident-reported",
+        slip: Slip::Never,
+        findings: &[(FindingCode::ObligationMissed, 2)],
+        ja: "事故の書面報告がない(義務と第19項)",
+        en: "an incident is never reported in writing (obligation and clause 19)",
+    },
+    DutyFault {
+        fault: Fault::StaffNotTrained,
+        scheme: "nhi_premium_payment",
+        who: "lgwan_asp_provider",
+        word: "staff-trained",
+        slip: Slip::Never,
+        findings: &[(FindingCode::ObligationMissed, 1)],
+        ja: "従事者の教育がない(第18項)",
+        en: "the staff are never trained (clause 18)",
+    },
+    DutyFault {
+        fault: Fault::TakenOut,
+        scheme: "convenience_store_certificate_issuance",
+        who: "fujitsu",
+        word: "taken-out",
+        slip: Slip::Done("2019-01-16"),
+        findings: &[(FindingCode::ForbiddenAct, 1)],
+        ja: "保守員が媒体を庁舎の外へ持ち出した",
+        en: "a maintainer took media out of the building",
+    },
+];
+
+/// Acts on their way, each once.
+struct Said {
+    acts: Vec<(String, Instant, proto::ActPerformed)>,
+    known: BTreeSet<(String, String, String, String, Instant)>,
+    faults: Vec<&'static DutyFault>,
+}
+
+impl Said {
+    /// With the faults of the run that concern the scheme, declared.
+    fn new(play: &mut Play<'_>) -> Self {
+        let here = DUTY_FAULTS.iter().filter(|one| one.scheme == play.scheme.id && play.has(one.fault));
+        let mut said = Self { acts: Vec::new(), known: BTreeSet::new(), faults: here.collect() };
+        for one in said.faults.clone() {
+            play.inject(one.fault, at(play.from, 10, 0), one.findings, one.ja, one.en);
+            if let Slip::Done(day) = one.slip {
+                let fact = act(one.word, "", "", "");
+                said.acts.push((one.who.to_owned(), at(date(day), 10, 0), fact));
+            }
+        }
+        said
+    }
+
+    fn say(&mut self, duty: &Duty<'_>, (who, to): (&str, &str), word: &str, when: Instant, case: &str) {
+        let mut when = when;
+        for one in self.faults.iter().filter(|one| one.who == who && one.word == word) {
+            match one.slip {
+                Slip::Never => return,
+                Slip::NotIn(month) if when.jst_day().to_string().starts_with(month) => return,
+                Slip::Late(days) => when = when.plus_ms(days * 86_400_000),
+                Slip::NotIn(_) | Slip::Done(_) => {}
+            }
+        }
+        let target = match (&duty.source, duty.contract) {
+            (_, Some(contract)) => contract.id.as_str(),
+            (DutySource::Obligation { id, .. }, None) => id,
+            (DutySource::Clause { .. }, None) => "",
+        };
+        let name = (who.to_owned(), word.to_owned(), target.to_owned(), to.to_owned(), when);
+        if self.known.insert(name) {
+            self.acts.push((who.to_owned(), when, act(word, target, to, case)));
+        }
+    }
+
+    /// Does once, or at intervals, what is owed without being asked for.
+    fn fulfil(&mut self, play: &Play<'_>, context: &SchemeContext, duty: &Duty<'_>) {
+        let start = first_morning(play);
+        let other = [duty.others.first().cloned().unwrap_or_default()];
+        let to = if duty.to.is_empty() { &other[..] } else { &duty.to[..] };
+        match &duty.check {
+            Check::Before { act, each: false, by, .. } if !DONE_ELSEWHERE.contains(&act.as_str()) => {
+                let by = by.as_deref().unwrap_or(&duty.who);
+                to.iter().for_each(|party| self.say(duty, (by, party), act, start, ""));
+            }
+            Check::Done { act } if !DONE_ELSEWHERE.contains(&act.as_str()) => {
+                self.say(duty, (&duty.who, &other[0]), act, start, "");
+            }
+            Check::Periodic { act, every, .. } => {
+                let every = every.or_else(|| context.vocabulary.act(act).and_then(|word| word.proposal));
+                let months = match every {
+                    Some(Deadline::Calendar { months, days: 0 }) => months,
+                    _ => 12,
+                };
+                for day in days_of_blocks(play, context, duty, months) {
+                    to.iter().for_each(|party| self.say(duty, (&duty.who, party), act, at(day, 10, 0), ""));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks for what is owed when asked for, and answers; so that each such duty is played at least once.
+    fn answer(&mut self, play: &Play<'_>, context: &SchemeContext, duty: &Duty<'_>) {
+        let Check::Response { request, answers } = &duty.check else { return };
+        let who = duty.who.as_str();
+        let asked = at(office_day(play.from.plus_days(40)), 11, 0);
+        let case = format!("{request}-{who}");
+        let concerns = |fact: &proto::ActPerformed| {
+            fact.kind == *request && (fact.counterpart == who || fact.attributes.iter().any(|a| a.value == case))
+        };
+        let mut requests: Vec<(Instant, String)> = self
+            .acts
+            .iter()
+            .filter(|(_, _, fact)| concerns(fact) && duty.contract.is_none_or(|c| fact.target == c.id))
+            .map(|(_, when, fact)| (*when, if fact.attributes.is_empty() { "" } else { case.as_str() }.to_owned()))
+            .collect();
+        if requests.is_empty() {
+            let (by, to) = asker(context, duty, request);
+            self.say(duty, (&by, &to), request, asked, &case);
+            requests.push((asked, case));
+        }
+        for (when, case) in requests {
+            for (n, answer) in (1..).zip(answers) {
+                if let Some(after) = &answer.after {
+                    self.say(duty, (ward(context), who), after, later(when, 60 * 24), &case);
+                }
+                let day = later(when, 60 * 6 * n);
+                self.say(duty, (who, &duty.to.first().cloned().unwrap_or_default()), &answer.act, day, &case);
             }
         }
     }
+}
+
+/// Who asks for something, and whom: an incident is the party's own word, anything else comes from the ward or concerns it.
+fn asker(context: &SchemeContext, duty: &Duty<'_>, request: &str) -> (String, String) {
+    let ward = ward(context);
+    if request.starts_with("incident") || duty.to.is_empty() && duty.who != ward {
+        return (duty.who.clone(), String::new());
+    }
+    if duty.who != ward {
+        return (ward.to_owned(), duty.who.clone());
+    }
+    let contractor = context.scheme.contracts.first().and_then(|c| c.between.get(1)).cloned();
+    match request {
+        "handlers-changed" => (contractor.unwrap_or_default(), ward.to_owned()),
+        _ => (ward.to_owned(), String::new()),
+    }
+}
+
+fn ward(context: &SchemeContext) -> &str {
+    let found = context.scheme.parties.iter().find(|party| party.role == PartyRole::Controller);
+    found.map_or("ward", |party| &party.id)
+}
+
+/// The morning after the ward set the scheme up.
+fn first_morning(play: &Play<'_>) -> Instant {
+    at(play.from.plus_days(1 - DAYS_BEFORE), 10, 0)
+}
+
+/// An office day in each block of months of the fiscal year, as far as the contract and the play go.
+fn days_of_blocks(play: &Play<'_>, context: &SchemeContext, duty: &Duty<'_>, months: u32) -> Vec<Date> {
+    let first = play.from.plus_days(1 - DAYS_BEFORE);
+    let last = play.to.plus_days(DAYS_AFTER);
+    let (start, end) = match duty.contract {
+        Some(contract) => (context.matter_start(&contract.matter), context.matter_end(&contract.matter)),
+        None => (None, None),
+    };
+    let (first, last) = (start.map_or(first, |day| day.max(first)), end.map_or(last, |day| day.min(last)));
+    // Months since April of year 0, in blocks.
+    let block = |day: &Date| (day.ymd().0 * 12 + day.ymd().1 as i32 - 4).div_euclid(months as i32);
+    let mut found: Vec<Date> = Vec::new();
+    for day in days(first, last) {
+        match found.last_mut() {
+            // The last office day of the block, or its first day where it has none.
+            Some(known) if block(known) == block(&day) => {
+                if is_office_day(day) {
+                    *known = day;
+                }
+            }
+            _ => found.push(day),
+        }
+    }
+    found
 }
 
 /// Monthly words on systems where nothing may stay, and on those that no movement touches.
@@ -73,8 +315,8 @@ fn attest(play: &mut Play<'_>, members: &[(&str, &[(&str, &str)])]) {
                     play.attest((&system.attester, member), (since, now), &system.id, kinds, &[]);
                 }
                 if system.covered_by.is_some() {
-                    let fact = act("system-attested", &system.id, "");
-                    play.say_as(&system.attester, member, later(now, 1), vec![fact]);
+                    let fact = act("system-attested", &system.id, "", "");
+                    play.say_as(&system.attester, member, later(now, 1), vec![Fact::ActPerformed(fact)]);
                 }
             }
             since = now;
@@ -82,13 +324,13 @@ fn attest(play: &mut Play<'_>, members: &[(&str, &[(&str, &str)])]) {
     }
 }
 
-fn act(kind: &str, target: &str, counterpart: &str) -> daicho_core::proto::event::Fact {
-    daicho_core::proto::event::Fact::ActPerformed(daicho_core::proto::ActPerformed {
-        kind: kind.to_owned(),
-        target: target.to_owned(),
-        counterpart: counterpart.to_owned(),
-        ..Default::default()
-    })
+fn act(word: &str, target: &str, counterpart: &str, case: &str) -> proto::ActPerformed {
+    let attributes = match case {
+        "" => Vec::new(),
+        case => vec![proto::Attribute { name: "case".to_owned(), value: case.to_owned() }],
+    };
+    let (kind, target, counterpart) = (word.to_owned(), target.to_owned(), counterpart.to_owned());
+    proto::ActPerformed { kind, target, counterpart, attributes, ..Default::default() }
 }
 
 /// The members of a set party, or the party itself.
@@ -99,13 +341,3 @@ fn speakers<'m>(party: &str, members: &[(&str, &'m [(&'m str, &'m str)])]) -> Ve
     }
 }
 
-/// A day in each fiscal year of the play.
-fn fiscal_years(from: Date, to: Date) -> Vec<Date> {
-    let fiscal = |day: Date| if day.ymd().1 >= 4 { day.ymd().0 } else { day.ymd().0 - 1 };
-    let days = (fiscal(from)..=fiscal(to)).filter_map(|year| {
-        let start = Date::from_ymd(year, 4, 1)?.max(from);
-        let end = Date::from_ymd(year + 1, 3, 31)?.min(to);
-        Some(office_day_from(Date::from_days((start.days() + end.days()) / 2)))
-    });
-    days.collect()
-}

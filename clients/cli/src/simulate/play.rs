@@ -104,6 +104,11 @@ impl<'a> Play<'a> {
         self.faults.contains(fault) && n == total * slot / LEAST + 1
     }
 
+    /// Whether the fault is in the run.
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(fault)
+    }
+
     /// Declares what an injected fault must be found as.
     pub(crate) fn inject(
         &mut self,
@@ -347,6 +352,25 @@ impl<'a> Play<'a> {
             };
             self.say_as(party, member, at, vec![Fact::NonPersistenceAttested(fact)]);
         }
+    }
+
+    /// Something was done, with attributes that say how.
+    pub(crate) fn act_with(
+        &mut self,
+        party: &str,
+        at: Instant,
+        kind: &str,
+        target: &str,
+        attributes: &[(&str, &str)],
+    ) {
+        let attribute = |(name, value): &(&str, &str)| proto::Attribute {
+            name: (*name).to_owned(),
+            value: (*value).to_owned(),
+        };
+        let attributes = attributes.iter().map(attribute).collect();
+        let (kind, target) = (kind.to_owned(), target.to_owned());
+        let fact = proto::ActPerformed { kind, target, attributes, ..Default::default() };
+        self.say(party, at, Fact::ActPerformed(fact));
     }
 
     /// Something that an obligation asks for was done.

@@ -4,7 +4,7 @@ use anyhow::{Context as _, anyhow};
 use daicho_client::{DocumentHash, document_chunks};
 use daicho_core::proto::{self, event::Fact};
 use daicho_core::{Instant, SigningKey};
-use daicho_custody::scheme::{Identity, Level, Scheme, Vocabulary, lint};
+use daicho_custody::scheme::{Check, Identity, Level, Scheme, Vocabulary, lint};
 use std::collections::BTreeSet;
 
 use super::calendar::at;
@@ -19,7 +19,8 @@ pub(crate) const DAYS_BEFORE: i32 = 7;
 pub(crate) struct Source {
     /// The scheme.
     pub(crate) scheme: Scheme,
-    vocabulary: Vocabulary,
+    /// Its vocabulary.
+    pub(crate) vocabulary: Vocabulary,
     text: String,
     vocabulary_text: String,
 }
@@ -54,7 +55,7 @@ pub(crate) fn steps(
     }
     ward.scheme = &source.scheme.id;
     enact(&mut ward, source);
-    set_numbers(&mut ward, &source.scheme, cast)?;
+    set_numbers(&mut ward, source, cast)?;
     settle(&mut ward, &source.scheme, cast);
     Ok(ward.steps)
 }
@@ -144,7 +145,8 @@ fn enact(ward: &mut Ward<'_>, source: &Source) {
 }
 
 /// Adopts every proposal, sets what has none, and leaves open what the cast says.
-fn set_numbers(ward: &mut Ward<'_>, scheme: &Scheme, cast: &Cast) -> anyhow::Result<()> {
+fn set_numbers(ward: &mut Ward<'_>, source: &Source, cast: &Cast) -> anyhow::Result<()> {
+    let scheme = &source.scheme;
     for rule in scheme.rules.iter().filter(|rule| rule.deadline.stated.is_none() && !rule.gap) {
         let own = cast.numbers.iter().find(|(id, _)| *id == rule.id).map(|(_, number)| (*number).to_owned());
         let proposal = rule.deadline.proposal.map(|proposal| proposal.to_string());
@@ -168,6 +170,16 @@ fn set_numbers(ward: &mut Ward<'_>, scheme: &Scheme, cast: &Cast) -> anyhow::Res
             ..Default::default()
         }));
     }
+    for word in number_words(source) {
+        let Some(proposal) = source.vocabulary.act(word).and_then(|act| act.proposal) else { continue };
+        ward.say(Fact::DeadlineSet(proto::DeadlineSet {
+            rule: format!("act/{word}"),
+            deadline: proposal.to_string(),
+            adopts_proposal: true,
+            ground: "定義の提案を採用する".to_owned(),
+            ..Default::default()
+        }));
+    }
     for (rule, wait) in cast.waits {
         ward.say(Fact::DeadlineSet(proto::DeadlineSet {
             rule: (*rule).to_owned(),
@@ -184,6 +196,21 @@ fn set_numbers(ward: &mut Ward<'_>, scheme: &Scheme, cast: &Cast) -> anyhow::Res
         ..Default::default()
     }));
     Ok(())
+}
+
+/// Act words of the scheme's duties for which the sources give no number.
+fn number_words(source: &Source) -> BTreeSet<&str> {
+    let sheets = source.scheme.contracts.iter().filter_map(|c| c.clause_sheet.as_deref());
+    let clauses = sheets.filter_map(|id| source.vocabulary.clause_sheet(id)).flat_map(|s| &s.clauses);
+    let checks = source.scheme.obligations.iter().map(|o| &o.check).chain(clauses.map(|c| &c.check));
+    let words = checks.flat_map(|check| match check {
+        Check::Periodic { act, every: None, .. } => vec![act.as_str()],
+        Check::Response { answers, .. } => {
+            answers.iter().filter(|a| a.within.is_none()).map(|a| a.act.as_str()).collect()
+        }
+        _ => Vec::new(),
+    });
+    words.collect()
 }
 
 /// Names the parties that the paper leaves open, and consents to subcontractors and members.

@@ -3,23 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::list::Duty;
-use super::{DutyStatus, Records};
+use super::{DutyJudgement, DutyStatus, Records};
 use crate::FindingCode;
 use crate::judge::{Finding, Judge};
 use crate::scheme::Check;
 
 impl Judge<'_> {
+    /// What became of each duty, in their order.
+    pub fn judge_duties(&self, duties: &[Duty<'_>], records: &Records) -> Vec<DutyJudgement> {
+        duties.iter().map(|duty| self.duty(duty, records)).collect()
+    }
+
     /// Duties that were missed or met late, and acts that a duty forbids.
     ///
     /// What a duty to erase or to certify comes to is in the findings of the copies, and what breaks a ban in the
     /// findings that show it: those duties add none of their own.
-    pub fn duty_findings(&self, duties: &[Duty<'_>], records: &Records) -> Vec<Finding> {
+    pub fn duty_findings(
+        &self,
+        duties: &[Duty<'_>],
+        judged: &[DutyJudgement],
+        records: &Records,
+    ) -> Vec<Finding> {
         let mut found: BTreeMap<(FindingCode, String), Finding> = BTreeMap::new();
-        for duty in duties {
+        for (duty, judgement) in duties.iter().zip(judged) {
             if matches!(duty.check, Check::Erasure | Check::Certificate | Check::Absence { .. }) {
                 continue;
             }
-            let judgement = self.duty(duty, records);
             let code = match judgement.status {
                 DutyStatus::Missed => FindingCode::ObligationMissed,
                 DutyStatus::MetLate => FindingCode::ObligationLate,
@@ -28,7 +37,7 @@ impl Judge<'_> {
             let object = duty.object();
             let due = judgement.due.map_or_else(String::new, |due| format!(", due {due}"));
             let detail = format!("{}{due}", judgement.detail.en);
-            let entries = judgement.entries;
+            let entries = judgement.entries.clone();
             found.insert((code, object.clone()), Finding { code, object, detail, entries, occurrences: 1 });
         }
         let banned: BTreeSet<&str> = duties

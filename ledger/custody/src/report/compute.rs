@@ -8,11 +8,11 @@ use super::answer::answer;
 use super::describe::{Describer, only_occurring};
 use super::gather::{Found, Ranked, RankedCopy, Tallies};
 use super::{
-    Certificate, CopyReport, DataSetReport, DeletionReport, FlowReport, Period, Place, Problem, ReportHead,
+    Certificate, CopyReport, DataSetReport, DeletionReport, DutyReport, FlowReport, Period, Place, Problem, ReportHead,
     RuleReport, RuleStatus, Totals, VerdictCounts,
 };
 use crate::context::{ContextCache, SchemeContext};
-use crate::duty::{Duty, Records, duties};
+use crate::duty::{Duty, DutyJudgement, DutyStatus, Records, duties};
 use crate::fold::ledger_record;
 use crate::judge::{Evidence, Judge, Judgement, Verdict};
 use crate::scheme::Text;
@@ -55,7 +55,9 @@ impl DeletionReport {
         }
         pass.uses(state, scheme)?;
         pass.records.complete(&judge)?;
-        let of_duties = judge.duty_findings(&pass.duties, &pass.records);
+        let judged = judge.judge_duties(&pass.duties, &pass.records);
+        let of_duties = judge.duty_findings(&pass.duties, &judged, &pass.records);
+        pass.judged = judged;
         for finding in judge.findings_without_copies(as_of)?.into_iter().chain(of_duties) {
             pass.found.add(finding);
         }
@@ -86,6 +88,7 @@ struct Pass<'p> {
     found: Found,
     duties: Vec<Duty<'p>>,
     records: Records,
+    judged: Vec<DutyJudgement>,
     listed: BinaryHeap<Ranked>,
 }
 
@@ -126,6 +129,7 @@ impl<'p> Pass<'p> {
             found: Found::default(),
             records: Records::new(as_of, &duties),
             duties,
+            judged: Vec::new(),
             listed: BinaryHeap::new(),
         }
     }
@@ -262,6 +266,11 @@ impl<'p> Pass<'p> {
     fn finish(self, describe: &Describer<'_>, ledger: ReportHead) -> Result<DeletionReport> {
         let listed: Vec<DataSetReport> = self.listed.into_sorted_vec().into_iter().map(|d| d.0).collect();
         let places = self.places.into_values();
+        let mut duty_counts: BTreeMap<DutyStatus, u64> = DutyStatus::ALL.map(|status| (status, 0)).into();
+        for judgement in &self.judged {
+            *duty_counts.entry(judgement.status).or_default() += 1;
+        }
+        let duties = self.duties.into_iter().zip(self.judged).map(|(duty, judgement)| duty_report(duty, judgement));
         let findings: u64 = self.found.counts.values().sum();
         let meanings: BTreeMap<FindingCode, Text> =
             self.found.counts.keys().map(|code| (*code, code.meaning())).collect();
@@ -282,6 +291,8 @@ impl<'p> Pass<'p> {
             flows: self.flows,
             limits: describe.limits(),
             settings: describe.settings(),
+            duties: duties.collect(),
+            duty_counts,
             findings_unlisted: findings - self.found.listed.len() as u64,
             findings: self.found.listed.into_values().collect(),
             finding_counts: self.found.counts,
@@ -327,5 +338,19 @@ fn copy_report(id: &str, copy: CopyRecord, judgement: Judgement, certificate: Ce
         owed: judgement.unserved,
         entries,
         entries_unlisted: unlisted as u64,
+    }
+}
+
+fn duty_report(duty: Duty<'_>, judgement: DutyJudgement) -> DutyReport {
+    DutyReport {
+        object: duty.object(),
+        contract: duty.contract.map(|contract| contract.id.clone()),
+        label: duty.label.to_owned(),
+        kind: duty.check.word().to_owned(),
+        source: duty.source,
+        asks: duty.asks,
+        who: duty.who,
+        to: duty.to,
+        judgement,
     }
 }

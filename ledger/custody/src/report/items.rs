@@ -4,8 +4,34 @@ use daicho_core::{EntryIndex, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{Certificate, Moment};
+use crate::duty::{DutyJudgement, DutySource};
 use crate::scheme::{Severity, Text};
 use crate::{Evidence, Verdict};
+
+/// A duty and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DutyReport {
+    /// Its stable name in the scheme, as findings have it.
+    pub object: String,
+    /// Where it comes from: an obligation of the scheme, or a clause of a sheet.
+    #[serde(flatten)]
+    pub source: DutySource,
+    /// Contract id. `None`: it is owed under none in particular.
+    pub contract: Option<String>,
+    /// Heading in Japanese.
+    pub label: String,
+    /// What is owed.
+    pub asks: Text,
+    /// The kind of rule that judges it.
+    pub kind: String,
+    /// Party that owes it.
+    pub who: String,
+    /// Parties to whom it is owed or reported.
+    pub to: Vec<String>,
+    /// What became of it.
+    #[serde(flatten)]
+    pub judgement: DutyJudgement,
+}
 
 /// A limit of the whole scheme.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use daicho_core::{Date, EntryIndex, Instant};
 use serde::{Deserialize, Serialize};
 
-use super::{AnomalyReport, CorrectionReport, DataSetReport, LimitReport, WardSetting, WarningReport};
+use super::{AnomalyReport, CorrectionReport, DataSetReport, DutyReport, LimitReport, WardSetting, WarningReport};
+use crate::duty::DutyStatus;
 use crate::scheme::{Action, Effect, PartyRole, Scope, Text};
 use crate::{Evidence, Finding, FindingCode, Verdict};
 
@@ -46,6 +47,10 @@ pub struct DeletionReport {
     pub limits: Vec<LimitReport>,
     /// Numbers that the ward set, oldest first.
     pub settings: Vec<WardSetting>,
+    /// The duties of the whole scheme: its obligations, then the clauses of each contract.
+    pub duties: Vec<DutyReport>,
+    /// Duties by status. Statuses that none has are there with 0.
+    pub duty_counts: BTreeMap<DutyStatus, u64>,
     /// Findings of the whole scheme, of every period, by code and object.
     pub findings: Vec<Finding>,
     /// How many findings (code and object) there are, listed or not.

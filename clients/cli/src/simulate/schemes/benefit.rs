@@ -139,7 +139,8 @@ fn protected_case(p: &mut Play<'_>, day: Date, n: u64) {
     let source = if n.is_multiple_of(2) { "children-home-ga" } else { "children-care-ga" };
     let letter = printed("", &[source], vec![data_set], vec![copy(&told, &told, "paper")]);
     p.say("ward", at(day, 10, 0), letter);
-    p.act("ward", at(day, 10, 30), "double-checked", "f02_provide_to_governments", "");
+    let persons = [("confirmer", "handler-3"), ("second_confirmer", "handler-8")];
+    p.act_with("ward", at(day, 10, 30), "double-checked", "f02_provide_to_governments", &persons);
     let (government, _) = GOVERNMENTS[n as usize % GOVERNMENTS.len()];
     let sent = at(day, 11, 0);
     p.give_to("f02_provide_to_governments", government, &told, sent, vec![part(&told, 0)]);

@@ -20,7 +20,6 @@ const HOKKAIDO_PC: &str = "hokkaido_work_pc";
 
 /// 申請書の発送: each lot goes to the contractor, on to the subcontractor, and out by mail.
 pub(super) fn deliver(p: &mut Play<'_>, lots: &[Lot]) {
-    p.act(HOKKAIDO, at(p.from.plus_days(2), 9, 0), "handlers-designated", "o_handlers_hokkaido", TOPPAN);
     for lot in lots {
         let day = office_day_from(date("2020-05-18").plus_days(lot.n as i32 - 1));
         to_toppan(p, lot, day);

@@ -324,6 +324,7 @@ fn maintenance(p: &mut Play<'_>, live: Date) {
         let id = format!("job-{n}");
         p.act("fujitsu", at(day, 8, 30), "work-reported", WARD_SYSTEM, "ward");
         p.act("ward", at(day, 8, 40), "work-approved", WARD_SYSTEM, "fujitsu");
+        p.act("fujitsu", at(day, 8, 50), "equipment-operated", WARD_SYSTEM, "ward");
         let access = format!("{id}-access");
         p.hand(
             Hand::new("f14_fujitsu_system_access", &access, at(day, 9, 0)),

@@ -22,7 +22,6 @@ pub(super) fn play(p: &mut Play<'_>, start: Date) {
         let first = Date::from_ymd(year, month, 8).expect("each month has an eighth day");
         job(p, &format!("print-{year}-{month:02}"), office_day_from(first), notices, (n, total));
     }
-    p.act("ward", at(start.plus_days(-2), 10, 0), "notice-published", "o_web_notice", "");
 }
 
 /// From the media's way out to the wiped disk.
@@ -92,6 +91,7 @@ fn deliver(p: &mut Play<'_>, id: &str, day: Date, count: u64) {
     let posted = office_day_from(day.plus_days(5));
     let half = count / 2;
     p.give("f24_post", &format!("{id}-post-1"), at(posted, 11, 0), vec![part(&notices, half)]);
+    p.act("ward", at(posted, 12, 0), "inspection-passed", "f24_post", PRINTER);
     p.give("f24_post", &format!("{id}-post-2"), at(posted, 13, 0), vec![part(&notices, count - half)]);
     let arrived = (at(posted, 13, 0), at(posted.plus_days(3), 17, 0));
     p.relay(("ward", ""), arrived, "f25_post_to_payer", &["notice_paper"], count);
