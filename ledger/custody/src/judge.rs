@@ -11,6 +11,7 @@ use daicho_core::{EntryIndex, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::FindingCode;
+use crate::calendar::{ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
 use crate::fold::{load_context, scope_word};
 use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, Text, lint};
@@ -254,7 +255,7 @@ impl<'a> Judge<'a> {
         let Some(record) = txn.get::<SchemeRecord>(&key(Table::Scheme, &[scheme]))? else { return Ok(None) };
         let mut contexts = Vec::with_capacity(record.versions.len());
         for version in &record.versions {
-            contexts.push(load_context(&txn, cache, &version.scheme_document, &version.vocabulary_document)?);
+            contexts.push(load_context(&txn, cache, version)?);
         }
         let rules = read_all(state, Table::Rule, scheme)?;
         let contracts = read_all(state, Table::Contract, scheme)?;
@@ -369,7 +370,7 @@ impl<'a> Judge<'a> {
 
     fn judge_rule(&self, rule: &Rule, view: &CopyView<'_>) -> Result<(RuleJudgement, Option<Deadline>)> {
         let triggered = self.trigger(rule, view)?;
-        let (rule, deadline) = self.governing(rule, triggered, view.t);
+        let (rule, deadline, office) = self.governing(rule, triggered, view.t);
         let mut one =
             RuleJudgement { rule: rule.id.clone(), verdict: Verdict::NoSchedule, triggered: None, due: None };
         if rule.out_of_ledger {
@@ -389,13 +390,14 @@ impl<'a> Judge<'a> {
             one.verdict = if open { Verdict::NotTriggered } else { view.closed_verdict(rule) };
             let wait = self
                 .longest_wait(&rule.id, view.t)
-                .filter(|w| open && view.t > w.due(view.copy.opened.occurred));
+                .filter(|w| open && w.due(view.copy.opened.occurred, office).is_some_and(|due| view.t > due));
             return Ok((one, wait));
         };
-        let stated = deadline.due(trigger.occurred);
+        one.triggered = Some(trigger.occurred);
+        // A day that the calendar does not know, or a closing time that nobody set: no schedule.
+        let Some(stated) = deadline.due(trigger.occurred, office) else { return Ok((one, None)) };
         let deferred = view.deferred_to().filter(|until| *until > stated);
         let due = deferred.unwrap_or(stated);
-        one.triggered = Some(trigger.occurred);
         one.due = Some(due);
         one.verdict = match view.closed {
             Some(closed) if closed.occurred <= due => view.closed_verdict(rule),
@@ -479,24 +481,25 @@ impl<'a> Judge<'a> {
         Some(Fact { occurred: end.end(), recorded: end.end(), entry: set.entry })
     }
 
-    /// The rule and deadline that govern a clock: those in force when it started, unless a later version applies to open clocks.
+    /// The rule, deadline and office that govern a clock: those in force when it started, unless a later version
+    /// applies to open clocks.
     fn governing<'r>(
         &'r self,
         rule: &'r Rule,
         trigger: Option<Fact>,
         t: Instant,
-    ) -> (&'r Rule, Option<Deadline>) {
+    ) -> (&'r Rule, Option<Deadline>, Office<'r>) {
         let start = trigger.map_or(t, |fact| fact.recorded);
-        let governed = self
+        let (governed, calendar) = self
             .record
             .versions
             .iter()
             .zip(&self.contexts)
             .rfind(|(v, _)| v.enacted.recorded <= start || v.applies_to_open && v.enacted.recorded <= t)
-            .and_then(|(_, context)| context.scheme.rule(&rule.id))
-            .unwrap_or(rule);
+            .and_then(|(_, context)| Some((context.scheme.rule(&rule.id)?, context.calendar.as_ref())))
+            .unwrap_or_else(|| (rule, self.context_at(t).calendar.as_ref()));
         let deadline = self.setting(&rule.id, start, t).or(governed.deadline.stated);
-        (governed, deadline)
+        (governed, deadline, Office { calendar, closing: self.closing(start, t) })
     }
 
     fn setting(&self, rule: &str, start: Instant, t: Instant) -> Option<Deadline> {
@@ -509,6 +512,21 @@ impl<'a> Judge<'a> {
             .or_else(|| known().next())
             .and_then(|s| s.deadline.as_deref())
             .and_then(|text| Deadline::parse(text).ok())
+    }
+
+    /// The ward's closing time for a clock that started at `start`: as set then, else as set first, up to `t`.
+    fn closing(&self, start: Instant, t: Instant) -> Option<ClockTime> {
+        let known = || {
+            let limits = self.record.limits.iter().filter(move |l| l.set.recorded <= t);
+            limits.filter_map(|l| Some((l.set.recorded, ClockTime::parse(l.closing_time.as_deref()?)?)))
+        };
+        let then = known().filter(|(set, _)| *set <= start).last();
+        then.or_else(|| known().next()).map(|(_, time)| time)
+    }
+
+    /// The office by which limits of the whole scheme are counted at `t`.
+    pub fn office_at(&self, t: Instant) -> Office<'_> {
+        Office { calendar: self.context_at(t).calendar.as_ref(), closing: self.closing(t, t) }
     }
 
     fn longest_wait(&self, rule: &str, t: Instant) -> Option<Deadline> {
@@ -600,7 +618,8 @@ impl<'a> Judge<'a> {
             (false, false) => Evidence::Attested,
         };
         let Some(within) = self.limits(view.t).certificate else { return };
-        if complete || view.t <= within.due(closed.occurred) {
+        let due = within.due(closed.occurred, self.office_at(view.t));
+        if complete || due.is_none_or(|due| view.t <= due) {
             return;
         }
         let code =
@@ -702,7 +721,7 @@ impl<'a> Judge<'a> {
             let Some((fact, missing)) = one_side.filter(|_| handover.two_sided) else { continue };
             // A taker that knows no flow cannot name the giver.
             let who = if missing.is_empty() { "the giver" } else { missing };
-            if t > within.due(fact.occurred) {
+            if within.due(fact.occurred, self.office_at(t)).is_some_and(|due| t > due) {
                 add(found, FindingCode::Unacknowledged, &id, &format!("{who} is silent"), fact.entry);
             }
         }

@@ -1,5 +1,6 @@
 //! What a copy, a handover, a deadline and a verdict is: schemes, the fold, the judge.
 //!
+//! - [`calendar`]: eras, fiscal years, business days, counting by the Civil Code.
 //! - [`scheme`]: the files that describe an administrative programme.
 //! - [`fold`]: from a statement to what it changes.
 //! - [`state`]: the records that the fold keeps.
@@ -8,6 +9,7 @@
 //!
 //! Pure: no clock, no socket, no file, no thread.
 
+pub mod calendar;
 mod context;
 mod finding;
 pub mod fold;

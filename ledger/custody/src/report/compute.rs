@@ -182,9 +182,10 @@ impl<'p> Pass<'p> {
         if judgement.unserved.is_empty() {
             return Certificate::Received;
         }
-        match self.certificate_within {
+        let due = |within: Deadline| within.due(closed.occurred, self.judge.office_at(self.as_of));
+        match self.certificate_within.and_then(due) {
             None => Certificate::NoLimit,
-            Some(within) if self.as_of > within.due(closed.occurred) => Certificate::Missing,
+            Some(due) if self.as_of > due => Certificate::Missing,
             Some(_) => Certificate::Pending,
         }
     }

@@ -201,6 +201,7 @@ impl Describer<'_> {
                 ("certificate", &s.certificate_within),
                 ("acknowledge", &s.acknowledge_within),
                 ("report", &s.report_within),
+                ("closing-time", &s.closing_time),
             ];
             for (what, value) in values {
                 let Some(value) = value else { continue };

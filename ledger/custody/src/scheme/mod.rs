@@ -1,11 +1,12 @@
 //! Schemes are data: the file format, its reading, its checks.
 
+pub(crate) mod day;
 mod deadline;
 mod lint;
 mod model;
 
 pub use daicho_core::Date;
-pub use deadline::Deadline;
+pub use deadline::{Deadline, Falls, Term};
 pub use lint::{Diagnostic, Level, lint, lint_vocabulary};
 pub use model::*;
 
@@ -88,13 +89,18 @@ impl Vocabulary {
         self.clause_sheets.iter().find(|s| s.id == id)
     }
 
+    /// The law that has this article.
+    pub fn ordinance_of(&self, article: &str) -> Option<&Ordinance> {
+        self.ordinances.iter().find(|law| law.articles.iter().any(|a| a.id == article))
+    }
+
     /// The kind of evidence with this id.
     pub fn evidence(&self, id: &str) -> Option<&EvidenceKind> {
         self.evidence.iter().find(|e| e.id == id)
     }
 }
 
-fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ParseError> {
+pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ParseError> {
     toml::from_str(text).map_err(|error| ParseError {
         line: error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
         message: error.message().to_owned(),

@@ -54,10 +54,10 @@ pub struct Ordinance {
     /// Name in Japanese.
     pub label: String,
     /// First day in force.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub in_force_from: Option<Date>,
     /// Last day in force.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub in_force_to: Option<Date>,
     /// What took its place, in Japanese.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -231,6 +231,9 @@ pub struct Scheme {
     pub vocabulary: String,
     /// Title.
     pub title: Text,
+    /// The document that says on which days the office is open, `id/version`. Needed for business days only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
     /// The department that answers for it, in Japanese.
     pub department: String,
     /// The registers that it works on, in Japanese.
@@ -239,7 +242,7 @@ pub struct Scheme {
     /// Whose data this is, in Japanese.
     pub subjects: String,
     /// The day on which the circle of persons was fixed (基準日).
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub reference_date: Option<Date>,
     /// Name of the council paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -302,7 +305,7 @@ pub struct Volume {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<String>,
     /// The day for which the source states it.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Date>,
     /// A remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -316,10 +319,10 @@ pub struct NamedPeriod {
     /// Id.
     pub id: String,
     /// First day. Absent: not stated.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub start: Option<Date>,
     /// Last day. Absent: open-ended or not stated.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub end: Option<Date>,
     /// The source's words for the period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -344,19 +347,19 @@ pub struct Matter {
     #[serde(default)]
     pub basis: Vec<Basis>,
     /// First day of the approved period. Absent when only phases are given.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub start: Option<Date>,
     /// Last day used by the judge. Absent: open-ended.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub end: Option<Date>,
     /// The period in the source's words, kept beside the values used, so that both can be checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
     /// The first day exactly as the source states it, when the value used differs.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub start_as_written: Option<Date>,
     /// The last day exactly as the source states it, when the value used differs.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub end_as_written: Option<Date>,
     /// Whether the source marks the period as planned.
     #[serde(default)]
@@ -734,10 +737,10 @@ pub struct Flow {
     #[serde(default)]
     pub safeguards: Vec<String>,
     /// First day of the flow's own window. Absent: the overlap of its bases.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub start: Option<Date>,
     /// Last day of the flow's own window.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub end: Option<Date>,
     /// Matters that make it lawful. It is lawful only where their periods overlap.
     #[serde(default)]
@@ -761,7 +764,7 @@ pub struct Flow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<u32>,
     /// Day as of which the data is taken.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Date>,
     /// How often, in the source's sense.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -1099,32 +1102,4 @@ pub enum Severity {
     Medium,
     /// Wording.
     Low,
-}
-
-/// Dates in TOML are bare local dates (`2021-02-01`); in JSON they are strings of the same form.
-mod opt_date {
-    use daicho_core::Date;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Toml(toml::value::Datetime),
-        Text(String),
-    }
-
-    #[expect(clippy::ref_option, reason = "the signature that serde's `with` asks for")]
-    pub(super) fn serialize<S: Serializer>(date: &Option<Date>, s: S) -> Result<S::Ok, S::Error> {
-        date.map(|d| d.to_string()).serialize(s)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Date>, D::Error> {
-        let text = match Either::deserialize(d)? {
-            Either::Toml(t) => t.to_string(),
-            Either::Text(t) => t,
-        };
-        Date::parse(&text)
-            .map(Some)
-            .ok_or_else(|| D::Error::custom(format!("`{text}` is not a day such as 2021-02-01")))
-    }
 }

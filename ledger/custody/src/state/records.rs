@@ -144,6 +144,8 @@ pub struct SchemeVersion {
     pub corrections: Vec<(String, String)>,
     /// Whether it judges clocks that ran already.
     pub applies_to_open: bool,
+    /// SHA-256 of its calendar of business days. `None`: it names none.
+    pub calendar_document: Option<[u8; 32]>,
 }
 
 /// Limits for a whole scheme, in the deadline form of scheme files. `None`: unchanged.
@@ -157,6 +159,8 @@ pub struct LimitSetting {
     pub acknowledge_within: Option<String>,
     /// Recording after the fact.
     pub report_within: Option<String>,
+    /// When the ward's office closes, `17:15`.
+    pub closing_time: Option<String>,
     /// On what ground.
     pub ground: String,
 }
