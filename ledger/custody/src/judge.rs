@@ -520,7 +520,7 @@ impl<'a> Judge<'a> {
             let limits = self.record.limits.iter().filter(move |l| l.set.recorded <= t);
             limits.filter_map(|l| Some((l.set.recorded, ClockTime::parse(l.closing_time.as_deref()?)?)))
         };
-        let then = known().filter(|(set, _)| *set <= start).last();
+        let then = known().rfind(|(set, _)| *set <= start);
         then.or_else(|| known().next()).map(|(_, time)| time)
     }
 

@@ -125,7 +125,7 @@ impl Calendar {
             Ok(Closure { from: day(&closure.from)?, to: day(&closure.to)?, label: closure.label })
         });
         let closures = closures.collect::<Result<_, _>>()?;
-        for pair in file.holidays.windows(2).filter(|pair| pair[1].day <= pair[0].day) {
+        if let Some(pair) = file.holidays.windows(2).find(|pair| pair[1].day <= pair[0].day) {
             let day = pair[1].day;
             return Err(wrong(
                 &day.to_string(),
@@ -269,7 +269,7 @@ mod tests {
             all.insert(substitute, "休日");
         }
         // Article 3(3): a day between two holidays is a day off.
-        for (before, _) in &named {
+        for before in named.keys() {
             let between = before.plus_days(1);
             if named.contains_key(&before.plus_days(2)) && !named.contains_key(&between) {
                 all.entry(between).or_insert("休日");
