@@ -14,11 +14,12 @@ use crate::FindingCode;
 use crate::calendar::{ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
 use crate::fold::{load_context, scope_word};
+use crate::media;
 use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, Text, lint};
 use crate::state::{
     AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, KeyRecord,
     LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, SequenceRecord, StateError,
-    Table, Txn, decode, key, parts,
+    Table, ThirdParty, Txn, decode, key, parts,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -159,6 +160,8 @@ pub struct Judgement {
     pub due: Option<Instant>,
     /// Evidence of its end.
     pub evidence: Evidence,
+    /// Third party that certified its erasure, the last one.
+    pub third_party: Option<ThirdParty>,
     /// Parties that are owed a certificate of its erasure.
     pub owed: Vec<String>,
     /// Those of them that have none.
@@ -322,6 +325,7 @@ impl<'a> Judge<'a> {
             rule: None,
             due: None,
             evidence: Evidence::None,
+            third_party: None,
             owed: Vec::new(),
             unserved: Vec::new(),
             closed,
@@ -337,6 +341,9 @@ impl<'a> Judge<'a> {
         let view = CopyView { id, copy, facts: &facts, closed, t };
         for rule in context.rules_for(&copy.holder, &copy.system, &copy.kind) {
             let (one, withheld) = self.judge_rule(rule, &view)?;
+            if let Some(until) = self.kept_too_briefly(rule, &view)? {
+                judgement.findings.push((FindingCode::DeletedEarly, format!("{}: {until}", rule.id)));
+            }
             if let Some(wait) = withheld {
                 judgement.findings.push((FindingCode::MilestoneWithheld, format!("{}: {wait}", rule.id)));
             }
@@ -498,20 +505,44 @@ impl<'a> Judge<'a> {
             .rfind(|(v, _)| v.enacted.recorded <= start || v.applies_to_open && v.enacted.recorded <= t)
             .and_then(|(_, context)| Some((context.scheme.rule(&rule.id)?, context.calendar.as_ref())))
             .unwrap_or_else(|| (rule, self.context_at(t).calendar.as_ref()));
-        let deadline = self.setting(&rule.id, start, t).or(governed.deadline.stated);
+        let deadline =
+            self.setting(&rule.id, start, t, |s| s.deadline.as_deref()).or(governed.deadline.stated);
         (governed, deadline, Office { calendar, closing: self.closing(start, t) })
     }
 
-    fn setting(&self, rule: &str, start: Instant, t: Instant) -> Option<Deadline> {
+    /// A number that the ward set for a rule, for a clock that started at `start`: as set then, else as set first.
+    fn setting(
+        &self,
+        rule: &str,
+        start: Instant,
+        t: Instant,
+        field: fn(&RuleSetting) -> Option<&str>,
+    ) -> Option<Deadline> {
         let known = || {
             let settings = self.rules.get(rule).into_iter().flat_map(|r| &r.settings);
-            settings.filter(move |s| s.set.recorded <= t && s.deadline.is_some())
+            settings.filter(move |s| s.set.recorded <= t && field(s).is_some())
         };
         known()
             .rfind(|s| s.set.recorded <= start)
             .or_else(|| known().next())
-            .and_then(|s| s.deadline.as_deref())
+            .and_then(field)
             .and_then(|text| Deadline::parse(text).ok())
+    }
+
+    /// Until when an erased copy had to be kept, when it was erased before that. The clock is the rule's own; one that
+    /// has not started keeps the duty open.
+    fn kept_too_briefly(&self, rule: &Rule, view: &CopyView<'_>) -> Result<Option<String>> {
+        let Some(erased) = view.closed.filter(|_| view.erased()) else { return Ok(None) };
+        let triggered = self.trigger(rule, view)?;
+        let start = triggered.map_or(view.t, |fact| fact.recorded);
+        let (governed, _, office) = self.governing(rule, triggered, view.t);
+        let least = self.setting(&rule.id, start, view.t, |s| s.keep_at_least.as_deref());
+        let Some(least) = least.or(governed.keep_at_least) else { return Ok(None) };
+        let Some(trigger) = triggered else {
+            return Ok(Some(format!("kept for {least} from {}, which has not come", rule.trigger.milestone)));
+        };
+        let until = least.due(trigger.occurred, office).filter(|until| erased.occurred <= *until);
+        Ok(until.map(|until| format!("kept for {least}, until {until}")))
     }
 
     /// The ward's closing time for a clock that started at `start`: as set then, else as set first, up to `t`.
@@ -617,6 +648,11 @@ impl<'a> Judge<'a> {
             (false, true) => Evidence::Certified,
             (false, false) => Evidence::Attested,
         };
+        judgement.third_party = view.facts.iter().rev().find_map(|f| match &f.what {
+            CopyChange::Certified { third_party, .. } => third_party.clone(),
+            _ => None,
+        });
+        self.weigh_assurance(judgement, view);
         let Some(within) = self.limits(view.t).certificate else { return };
         let due = within.due(closed.occurred, self.office_at(view.t));
         if complete || due.is_none_or(|due| view.t <= due) {
@@ -625,6 +661,21 @@ impl<'a> Judge<'a> {
         let code =
             if certified { FindingCode::CertificateIncomplete } else { FindingCode::CertificateMissing };
         judgement.findings.push((code, format!("owed to {}", judgement.unserved.join(", "))));
+    }
+
+    /// A medium that went out of use unseen. Where the ward set a time for certificates, one may still come within it.
+    fn weigh_assurance(&self, judgement: &mut Judgement, view: &CopyView<'_>) {
+        let system_at = |fact: &Fact| self.context_at(fact.recorded).system(&view.copy.system);
+        let Some(closed) = view.closed else { return };
+        let Some(erased) = system_at(&closed).and_then(|system| media::unassured(system, view.facts)) else {
+            return;
+        };
+        let within = self.limits(view.t).certificate;
+        let due = within.and_then(|within| within.due(erased.fact.occurred, self.office_at(view.t)));
+        if due.is_none_or(|due| view.t > due) {
+            let detail = "no witness, and no certificate with photographs".to_owned();
+            judgement.findings.push((FindingCode::AssuranceMissing, detail));
+        }
     }
 
     /// Parties that are owed a certificate for the erasure of a copy: the recipients of each rule whose clock had
@@ -636,8 +687,7 @@ impl<'a> Judge<'a> {
         view: &CopyView<'_>,
         closed: Fact,
     ) -> Vec<String> {
-        let erased = view.facts.iter().any(|f| matches!(f.what, CopyChange::Deleted { .. }));
-        if !erased {
+        if !view.erased() {
             return Vec::new();
         }
         let mut owed: Vec<String> = judgement
@@ -826,6 +876,11 @@ impl CopyView<'_> {
             )
         };
         self.facts.iter().rfind(ends).map(|f| &f.what)
+    }
+
+    /// Whether any of it was erased.
+    fn erased(&self) -> bool {
+        self.facts.iter().any(|f| matches!(f.what, CopyChange::Deleted { .. }))
     }
 
     /// Whether the copy ended by going along with a handover or a move.

@@ -14,6 +14,7 @@ mod context;
 mod finding;
 pub mod fold;
 mod judge;
+mod media;
 pub mod report;
 pub mod scheme;
 pub mod state;
@@ -24,4 +25,5 @@ pub use fold::{FOLD_VERSION, Fold, FoldError};
 pub use judge::{
     Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict, distrusted_keys,
 };
+pub use media::method_word;
 pub use report::{DeletionReport, ReportHead};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use daicho_core::{Date, Instant};
-use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport};
+use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport, ThirdPartyReport};
 use daicho_custody::scheme::{Deadline, Falls, Term, Text};
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 
@@ -84,6 +84,16 @@ impl<'r> Words<'r> {
             Evidence::Certified => self.say("消去証明書", "certificate"),
             Evidence::Confirmed => self.say("区が確認", "confirmed by the ward"),
         }
+    }
+
+    /// A third party's certificate: issuer, number, level.
+    pub(super) fn third_party(&self, by: &ThirdPartyReport) -> String {
+        let level = match by.level.as_str() {
+            "clear" => self.say("（消去水準 Clear）", " (clear)"),
+            "purge" => self.say("（消去水準 Purge）", " (purge)"),
+            _ => "",
+        };
+        format!("{} {}{level}", by.issuer, by.number)
     }
 
     /// State of a certificate in words.

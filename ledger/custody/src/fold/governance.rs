@@ -358,6 +358,7 @@ impl Step<'_, '_> {
         let in_force = self.in_force();
         let deadline = optional_deadline("deadline", &e.deadline)?;
         let longest_wait = optional_deadline("longest_wait", &e.longest_wait)?;
+        let keep_at_least = optional_deadline("keep_at_least", &e.keep_at_least)?;
         let limits = LimitSetting {
             set: self.fact,
             certificate_within: optional_deadline("certificate_within", &e.certificate_within)?,
@@ -370,14 +371,15 @@ impl Step<'_, '_> {
             || limits.acknowledge_within.is_some()
             || limits.report_within.is_some()
             || limits.closing_time.is_some();
-        let sets_rule = deadline.is_some() || longest_wait.is_some();
+        let sets_rule = deadline.is_some() || longest_wait.is_some() || keep_at_least.is_some();
         if sets_rule == e.rule.is_empty() || sets_limits != e.rule.is_empty() {
-            let text = "a rule takes `deadline` or `longest_wait`; the scheme as a whole (no rule) takes the other limits";
+            let text = "a rule takes `deadline`, `longest_wait` or `keep_at_least`; the scheme as a whole (no rule) takes the other limits";
             return Err(refuse(RefusalCode::Malformed, "rule", text));
         }
         for (field, text) in [
             ("deadline", &deadline),
             ("longest_wait", &longest_wait),
+            ("keep_at_least", &keep_at_least),
             ("certificate_within", &limits.certificate_within),
             ("acknowledge_within", &limits.acknowledge_within),
             ("report_within", &limits.report_within),
@@ -415,6 +417,7 @@ impl Step<'_, '_> {
             adopts_proposal: e.adopts_proposal,
             ground: e.ground.clone(),
             longest_wait,
+            keep_at_least,
         });
         self.txn.put(place, &record);
         Ok(())

@@ -591,6 +591,9 @@ pub struct System {
     /// Kinds for which the paper names this system as the recording medium (記録媒体).
     #[serde(default)]
     pub recording_medium_of: Vec<String>,
+    /// How confidential what is stored here is. Absent: disposal of the medium is not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidentiality: Option<Confidentiality>,
     /// Protective measures that the source lists, as words.
     #[serde(default)]
     pub safeguards: Vec<String>,
@@ -606,6 +609,18 @@ pub struct System {
     /// A remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Text>,
+}
+
+/// How confidential stored data is: classes of 地方公共団体における情報セキュリティポリシーに関するガイドライン.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidentiality {
+    /// Residents' data of the segment that uses My Number (マイナンバー利用事務系).
+    MynumberSegment,
+    /// Other data of confidentiality 2 or higher (機密性2以上).
+    C2Plus,
+    /// Data of confidentiality 1 (機密性1).
+    C1,
 }
 
 /// What may be stored at a system.
@@ -855,6 +870,9 @@ pub struct Rule {
     pub trigger: Trigger,
     /// By when.
     pub deadline: RuleDeadline,
+    /// For how long it must be kept first, from the start of the same clock. Erasing it earlier is a finding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_at_least: Option<Deadline>,
     /// Evidence asked for.
     #[serde(default)]
     pub evidence: Vec<String>,
