@@ -46,7 +46,7 @@ impl Play {
             scheme_file: SCHEME_FILE.to_vec(),
             vocabulary_file: VOCABULARY.to_vec(),
             corrections: Vec::new(),
-            applies_to_open: false,
+            ..Default::default()
         };
         ward.enact_scheme(enactment, &[]).await?;
         let contractor = Self::contractor_key();

@@ -220,10 +220,12 @@ def records():
               + varint(3) + text("") + at + varint(100) + varint(0) + some(at) + TRUE)
     handover = (text("f1") + text("library") + text("mailer") + TRUE + some(at) + NONE
                 + many([text("d-1") + varint(100)]) + FALSE)
-    deleted = at + varint(0) + varint(40) + signed(1) + TRUE + TRUE
+    # Released medium, one witness, three photographs.
+    deleted = at + varint(0) + varint(40) + signed(1) + TRUE + TRUE + signed(2) + varint(1) + varint(3)
     failed = at + varint(1)
     moved = at + varint(3) + varint(100) + text("ward")
-    certified = at + varint(4) + text("z-1") + many([text("library")])
+    third_party = text("ADEC") + text("A-7") + signed(2)
+    certified = at + varint(4) + text("z-1") + many([text("library")]) + some(third_party) + varint(2)
     deferred = at + varint(6) + signed(18747) + text("区長の指示")
     sequence = many([varint(1) + varint(3), varint(5) + varint(900)])
     data_set = text("address") + varint(100) + text("s-1") + many([text("mail")]) + many([text("minor")]) + at

@@ -5,7 +5,8 @@ use std::io::Write;
 use anyhow::anyhow;
 use daicho_client::Client;
 use daicho_core::Instant;
-use daicho_custody::scheme::Deadline;
+use daicho_custody::calendar::Office;
+use daicho_custody::scheme::{Deadline, Falls, Term};
 
 use crate::context::Context;
 use crate::copies::place;
@@ -65,7 +66,10 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
 
 fn duration(text: &str, context: &Context) -> anyhow::Result<Deadline> {
     match Deadline::parse(text) {
-        Ok(deadline @ (Deadline::Calendar { .. } | Deadline::Elapsed { .. })) => Ok(deadline),
+        Ok(
+            deadline @ (Deadline::Day(Term::Days(_) | Term::Months(_), Falls::AsCounted)
+            | Deadline::Elapsed { .. }),
+        ) => Ok(deadline),
         _ => Err(anyhow!(context.pick(
             format!("「{text}」は期間として読めません。P7D、P1M、PT12H のように指定してください"),
             format!("`{text}` is no duration; write P7D, P1M or PT12H"),
@@ -76,5 +80,6 @@ fn duration(text: &str, context: &Context) -> anyhow::Result<Deadline> {
 /// The end of a duration from the ledger's present time: a simulated ledger has its own.
 async fn ahead(client: &Client, within: Deadline) -> anyhow::Result<i64> {
     let now = Instant::EPOCH.plus_ms(client.ledger_info().await?.now_ms);
-    Ok(within.due(now).unix_ms())
+    let ahead = within.due(now, Office::default());
+    Ok(ahead.expect("days and hours need no office").unix_ms())
 }

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use daicho_custody::calendar::Calendar;
 use daicho_custody::scheme::{Diagnostic, Level, Scheme, Text, Vocabulary, lint, lint_vocabulary};
 
 use draw::Drawing;
@@ -36,7 +37,7 @@ impl Lang {
     }
 }
 
-/// Checks scheme and vocabulary files and prints each diagnostic with its line.
+/// Checks scheme, vocabulary and calendar files and prints each diagnostic with its line.
 ///
 /// The vocabulary of a scheme is taken from `files`, else from the file beside the scheme that has its id.
 /// Returns whether every file could be enacted as it stands.
@@ -66,12 +67,20 @@ fn is_vocabulary(text: &str) -> bool {
     format.is_some_and(|l| l.contains("daicho-vocabulary/"))
 }
 
+fn is_calendar(text: &str) -> bool {
+    text.lines().any(|l| l.starts_with("format") && l.contains("daicho-holidays/"))
+}
+
 fn check_file(file: &Path, text: &str, files: &[PathBuf]) -> anyhow::Result<Vec<Diagnostic>> {
     if is_vocabulary(text) {
         return Ok(match Vocabulary::parse(text) {
             Ok(vocabulary) => lint_vocabulary(text, &vocabulary),
             Err(error) => vec![unreadable(error.line, &error.message)],
         });
+    }
+    if is_calendar(text) {
+        let wrong = Calendar::parse(text).err();
+        return Ok(wrong.iter().map(|error| unreadable(error.line, &error.message)).collect());
     }
     let scheme = match Scheme::parse(text) {
         Ok(scheme) => scheme,

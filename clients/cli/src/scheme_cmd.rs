@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::Subcommand;
 use daicho_client::{Emitter, Enactment};
 use daicho_core::proto::SourceCorrection;
+use daicho_custody::calendar::Calendar;
 use daicho_custody::scheme::{Scheme, Vocabulary};
 use serde_json::json;
 
@@ -20,7 +21,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  daicho scheme check deploy/schemes/*.toml\n  \
         daicho scheme check queue_notice.toml --output json")]
     Check {
-        /// Scheme files
+        /// Scheme, vocabulary and calendar files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -50,6 +51,10 @@ pub(crate) struct EnactArgs {
     /// Vocabulary file. Default: the file beside the scheme that has the id which the scheme names
     #[arg(long, value_name = "FILE")]
     vocabulary: Option<PathBuf>,
+    /// Calendar of business days. Default: the file in the scheme's folder, or in `calendar` beside that folder, that
+    /// has the name which the scheme gives
+    #[arg(long, value_name = "FILE")]
+    calendar: Option<PathBuf>,
     /// How an error of the source is settled: the diagnostic of `scheme check`, and the ground
     #[arg(long, value_name = "CHECK@TABLE.ID=GROUND")]
     settle: Vec<String>,
@@ -113,10 +118,16 @@ fn prepare(args: &EnactArgs, context: &Context) -> anyhow::Result<Enactment> {
         Some(file) => context.read(file)?,
         None => vocabulary_beside(&args.file, &scheme.vocabulary, context)?,
     };
+    let calendar_file = match (&scheme.calendar, &args.calendar) {
+        (None, _) => None,
+        (Some(_), Some(file)) => Some(context.read(file)?),
+        (Some(name), None) => Some(calendar_near(&args.file, name, context)?),
+    };
     Ok(Enactment {
         scheme: scheme.id,
         version: scheme.version,
         vocabulary_file,
+        calendar_file,
         scheme_file,
         corrections,
         applies_to_open: args.applies_to_open,
@@ -125,16 +136,10 @@ fn prepare(args: &EnactArgs, context: &Context) -> anyhow::Result<Enactment> {
 
 /// The vocabulary with this id, among the files beside the scheme.
 fn vocabulary_beside(file: &Path, id: &str, context: &Context) -> anyhow::Result<Vec<u8>> {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    for beside in std::fs::read_dir(folder)? {
-        let path = beside?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let bytes = context.read(&path)?;
-            let text = String::from_utf8_lossy(&bytes);
-            if Vocabulary::parse(&text).is_ok_and(|vocabulary| vocabulary.id == id) {
-                return Ok(bytes);
-            }
-        }
+    let folder = folder_of(file);
+    let is_it = |text: &str| Vocabulary::parse(text).is_ok_and(|vocabulary| vocabulary.id == id);
+    if let Some(bytes) = find_in(folder, is_it, context)? {
+        return Ok(bytes);
     }
     Err(anyhow!(context.pick(
         format!(
@@ -143,6 +148,45 @@ fn vocabulary_beside(file: &Path, id: &str, context: &Context) -> anyhow::Result
         ),
         format!("no file in {} holds vocabulary `{id}`; give it with --vocabulary", folder.display()),
     )))
+}
+
+/// The calendar with this name, beside the scheme or in the folder `calendar` next to the scheme's.
+fn calendar_near(file: &Path, name: &str, context: &Context) -> anyhow::Result<Vec<u8>> {
+    let folder = folder_of(file);
+    let is_it = |text: &str| Calendar::parse(text).is_ok_and(|calendar| calendar.name() == name);
+    for folder in [folder.to_owned(), folder.join("../calendar")] {
+        if folder.is_dir()
+            && let Some(bytes) = find_in(&folder, is_it, context)?
+        {
+            return Ok(bytes);
+        }
+    }
+    Err(anyhow!(context.pick(
+        format!("暦「{name}」のファイルが見つかりません。--calendar で指定してください"),
+        format!("no file holds calendar `{name}`; give it with --calendar"),
+    )))
+}
+
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// The first TOML file of a folder that is what is wanted.
+fn find_in(
+    folder: &Path,
+    is_it: impl Fn(&str) -> bool,
+    context: &Context,
+) -> anyhow::Result<Option<Vec<u8>>> {
+    for file in std::fs::read_dir(folder)? {
+        let path = file?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let bytes = context.read(&path)?;
+            if is_it(&String::from_utf8_lossy(&bytes)) {
+                return Ok(Some(bytes));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn correction(text: &str, context: &Context) -> anyhow::Result<SourceCorrection> {

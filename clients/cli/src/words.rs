@@ -207,7 +207,15 @@ fn ending(fact: &Fact, lang: Lang) -> Option<String> {
         Fact::Deleted(f) => {
             let copies = several(f.copies.iter().map(|part| part.copy.as_str()), lang);
             let how = method(f.method, lang);
-            lang.either(format!("消去: {copies}（{how}）"), format!("deleted {copies} ({how})"))
+            let medium = match f.medium() {
+                proto::MediumFate::Unspecified => "",
+                proto::MediumFate::Disposed => lang.either("、媒体は廃棄", ", medium disposed of"),
+                proto::MediumFate::Released => lang.either("、媒体は返却・転用", ", medium released"),
+            };
+            lang.either(
+                format!("消去: {copies}（{how}{medium}）"),
+                format!("deleted {copies} ({how}{medium})"),
+            )
         }
         Fact::Returned(f) => {
             let copies = several(f.copies.iter().map(|part| part.copy.as_str()), lang);

@@ -45,6 +45,8 @@ pub struct Enactment {
     pub scheme_file: Vec<u8>,
     /// The vocabulary file.
     pub vocabulary_file: Vec<u8>,
+    /// The calendar of business days, where the scheme names one.
+    pub calendar_file: Option<Vec<u8>>,
     /// How the ward settles each error of the source.
     pub corrections: Vec<proto::SourceCorrection>,
     /// Whether clocks that already run under earlier versions are judged by this one.
@@ -112,6 +114,10 @@ impl Emitter {
     ) -> Result<Enacted, ClientError> {
         let scheme_document = self.put_document(&enactment.scheme_file).await?;
         let vocabulary_document = self.put_document(&enactment.vocabulary_file).await?;
+        let calendar_document = match &enactment.calendar_file {
+            Some(file) => self.put_document(file).await?.as_bytes().to_vec(),
+            None => Vec::new(),
+        };
         let fact = proto::SchemeEnacted {
             scheme: enactment.scheme.clone(),
             version: enactment.version,
@@ -119,6 +125,7 @@ impl Emitter {
             vocabulary_document: vocabulary_document.as_bytes().to_vec(),
             corrections: enactment.corrections,
             applies_to_open: enactment.applies_to_open,
+            calendar_document,
         };
         let now = self.ledger_now().await?;
         let event = event(&enactment.scheme, now, proto::event::Fact::SchemeEnacted(fact));

@@ -3,6 +3,7 @@
 //! This crate opens no socket, reads no clock and no file, and starts no thread.
 
 mod entry;
+mod era;
 mod error;
 mod id;
 mod sign;
@@ -11,6 +12,7 @@ mod time;
 
 pub use daicho_proto::v1 as proto;
 pub use entry::{ChainHash, Entry, EntryIndex, LedgerSize, MAX_ENTRY_LEN, Place};
+pub use era::{Era, EraYear};
 pub use error::{EntryError, ReadCode, Refusal, RefusalCode};
 pub use id::{MAX_ID_LEN, Origin, check_id, check_text};
 pub use sign::{KeyId, PublicKey, SigningKey, VerifyingKey, pre_authentication_encoding};

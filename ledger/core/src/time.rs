@@ -94,7 +94,7 @@ pub struct Date(i32);
 
 impl Date {
     /// A day from its number since 1970-01-01.
-    pub fn from_days(days: i32) -> Self {
+    pub const fn from_days(days: i32) -> Self {
         Self(days)
     }
 
@@ -140,13 +140,26 @@ impl Date {
         Self(self.0.saturating_add(n))
     }
 
-    /// The same day of the month `n` months later, or that month's last day (Civil Code art. 143(2)).
+    /// The same day of the month `n` months later, or that month's last day.
     #[must_use]
     pub fn plus_months(self, n: u32) -> Self {
         let (y, m, d) = self.ymd();
         let months = i64::from(y) * 12 + i64::from(m) - 1 + i64::from(n);
         let (y, m) = ((months / 12).min(9999) as i32, (months % 12) as u32 + 1);
         Self::from_ymd(y, m, d.min(days_in_month(y, m))).unwrap_or(self)
+    }
+
+    /// Last day of the day's month.
+    #[must_use]
+    pub fn end_of_month(self) -> Self {
+        let (y, m, _) = self.ymd();
+        Self::from_ymd(y, m, days_in_month(y, m)).unwrap_or(self)
+    }
+
+    /// Day of the week, 0 for Sunday to 6 for Saturday.
+    pub fn weekday(self) -> u32 {
+        // 1970-01-01 was a Thursday.
+        (i64::from(self.0) + 4).rem_euclid(7) as u32
     }
 
     /// First millisecond of the day in Asia/Tokyo.
@@ -167,26 +180,6 @@ impl Date {
         }
         Self::from_ymd(number(&text[..4])? as i32, number(&text[5..7])? as u32, number(&text[8..])? as u32)
     }
-
-    /// The day in the Japanese era calendar, e.g. `令和3年2月1日`. Before 1989 the ISO form is used.
-    pub fn era(self) -> String {
-        let (y, m, d) = self.ymd();
-        let (name, first) = if self >= Self::REIWA {
-            ("令和", 2019)
-        } else if self >= Self::HEISEI {
-            ("平成", 1989)
-        } else {
-            return self.to_string();
-        };
-        let year = y - first + 1;
-        let year = if year == 1 { "元".to_owned() } else { year.to_string() };
-        format!("{name}{year}年{m}月{d}日")
-    }
-
-    /// First day of Reiwa, 2019-05-01.
-    pub const REIWA: Self = Self(18_017);
-    /// First day of Heisei, 1989-01-08.
-    pub const HEISEI: Self = Self(6_947);
 }
 
 impl fmt::Display for Date {
@@ -227,14 +220,6 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn era_changes_on_the_first_of_may_2019() {
-        assert_eq!(Date::parse("2019-04-30").map(Date::era).as_deref(), Some("平成31年4月30日"));
-        assert_eq!(Date::parse("2019-05-01").map(Date::era).as_deref(), Some("令和元年5月1日"));
-        assert_eq!(Date::REIWA.to_string(), "2019-05-01");
-        assert_eq!(Date::HEISEI.to_string(), "1989-01-08");
-    }
 
     #[test]
     fn every_day_of_four_centuries_round_trips() {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use daicho_core::Date;
 
+use crate::calendar::Calendar;
 use crate::scheme::{Action, EvidenceSource, Flow, PartyRole, Personal, Rule, Scheme, Storage, Vocabulary};
+use crate::state::SchemeVersion;
 
 /// One version of a scheme with its vocabulary, indexed.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub struct SchemeContext {
     pub scheme: Scheme,
     /// Its vocabulary.
     pub vocabulary: Vocabulary,
+    /// Its calendar of business days, if it names one.
+    pub calendar: Option<Calendar>,
     parties: HashMap<String, usize>,
     systems: HashMap<String, usize>,
     kinds: HashMap<String, usize>,
@@ -34,19 +38,21 @@ pub struct FlowContext {
     pub basis_end: Option<Date>,
     /// Whether its legal basis is whole.
     pub has_basis: bool,
+    /// First and last day on which the law is in force that all its bases cite. `None`: open.
+    pub law: (Option<Date>, Option<Date>),
     /// Items that may move; `None` where the source does not list them all.
     items: HashMap<String, Option<BTreeSet<String>>>,
 }
 
 impl SchemeContext {
     /// Indexes a scheme.
-    pub fn new(scheme: Scheme, vocabulary: Vocabulary) -> Self {
+    pub fn new(scheme: Scheme, vocabulary: Vocabulary, calendar: Option<Calendar>) -> Self {
         let index = |ids: Vec<&String>| ids.into_iter().enumerate().map(|(i, id)| (id.clone(), i)).collect();
         let flows = scheme
             .flows
             .iter()
             .enumerate()
-            .map(|(i, flow)| (flow.id.clone(), flow_context(&scheme, i, flow)))
+            .map(|(i, flow)| (flow.id.clone(), flow_context(&scheme, &vocabulary, i, flow)))
             .collect();
         Self {
             parties: index(scheme.parties.iter().map(|p| &p.id).collect()),
@@ -56,6 +62,7 @@ impl SchemeContext {
             flows,
             scheme,
             vocabulary,
+            calendar,
         }
     }
 
@@ -181,7 +188,7 @@ pub fn binds(rule: &Rule, holder: &str, system: &str, kind: &str) -> bool {
         && has(&rule.data_sets, kind)
 }
 
-fn flow_context(scheme: &Scheme, index: usize, flow: &Flow) -> FlowContext {
+fn flow_context(scheme: &Scheme, vocabulary: &Vocabulary, index: usize, flow: &Flow) -> FlowContext {
     let bases = flow.basis.iter().map(|id| matter_period(scheme, id));
     let (start, end) = bases.fold((None, None), |(start, end): (Option<Date>, Option<Date>), (s, e)| {
         (later(start, s), earlier(end, e))
@@ -196,8 +203,26 @@ fn flow_context(scheme: &Scheme, index: usize, flow: &Flow) -> FlowContext {
         own_end: flow.end,
         basis_end: end,
         has_basis: !flow.basis.is_empty() && flow.basis_gap.is_none(),
+        law: law_in_force(scheme, vocabulary, flow),
         items,
     }
+}
+
+/// Days on which each basis of a flow has a law in force. A matter that cites a law and its successor goes on with the
+/// successor.
+fn law_in_force(scheme: &Scheme, vocabulary: &Vocabulary, flow: &Flow) -> (Option<Date>, Option<Date>) {
+    flow.basis.iter().filter_map(|id| scheme.matter(id)).fold((None, None), |(start, end), matter| {
+        let mut cited = matter.basis.iter().filter_map(|b| vocabulary.ordinance_of(&b.article)).peekable();
+        if cited.peek().is_none() {
+            return (start, end);
+        }
+        let windows: Vec<_> = cited.map(|law| (law.in_force_from, law.in_force_to)).collect();
+        // `None` is open, so that one law without a first or last day leaves that side open.
+        let first = windows.iter().map(|w| w.0).min().flatten();
+        let last =
+            windows.iter().map(|w| w.1).try_fold(None, |last, end| Some(later(last, Some(end?)))).flatten();
+        (later(start, first), earlier(end, last))
+    })
 }
 
 fn allowed_items(scheme: &Scheme, flow: &Flow, kind: &str) -> Option<BTreeSet<String>> {
@@ -243,16 +268,23 @@ fn parties_that_must_not_copy(scheme: &Scheme, vocabulary: &Vocabulary) -> BTree
 
 /// Contexts by the hashes of their documents, so that each file is read once.
 #[derive(Debug, Default, Clone)]
-pub struct ContextCache(HashMap<([u8; 32], [u8; 32]), Arc<SchemeContext>>);
+pub struct ContextCache(HashMap<Documents, Arc<SchemeContext>>);
+
+/// Scheme, vocabulary, calendar.
+type Documents = ([u8; 32], [u8; 32], Option<[u8; 32]>);
+
+fn documents(version: &SchemeVersion) -> Documents {
+    (version.scheme_document, version.vocabulary_document, version.calendar_document)
+}
 
 impl ContextCache {
-    /// The context of these documents, if it was made before.
-    pub fn get(&self, scheme: &[u8; 32], vocabulary: &[u8; 32]) -> Option<Arc<SchemeContext>> {
-        self.0.get(&(*scheme, *vocabulary)).cloned()
+    /// The context of the version's documents, if it was made before.
+    pub fn get(&self, version: &SchemeVersion) -> Option<Arc<SchemeContext>> {
+        self.0.get(&documents(version)).cloned()
     }
 
     /// Keeps a context.
-    pub fn insert(&mut self, scheme: [u8; 32], vocabulary: [u8; 32], context: Arc<SchemeContext>) {
-        self.0.insert((scheme, vocabulary), context);
+    pub fn insert(&mut self, version: &SchemeVersion, context: Arc<SchemeContext>) {
+        self.0.insert(documents(version), context);
     }
 }

@@ -60,6 +60,7 @@ codes! {
     ReportedLate "REPORTED_LATE" WhenRecorded "記録の遅れ" "A fact was recorded later than the ward allows";
     ErasureNotVerified "ERASURE_NOT_VERIFIED" WhenRecorded "消去の完了が確認できない" "An erasure failed its verification; the copy counts as kept";
     CertificateWithoutDeletion "CERTIFICATE_WITHOUT_DELETION" WhenRecorded "消去の記録のない証明書" "A certificate covers a copy that is still open";
+    MethodNotSufficient "METHOD_NOT_SUFFICIENT" WhenRecorded "消去方法の不足" "The method does not suffice for the medium and what it held";
     DeletedLate "DELETED_LATE" WithTime "期限後の消去・返却" "Deleted or returned after the deadline";
     Overdue "OVERDUE" WithTime "期限超過" "Still kept after the deadline";
     Unacknowledged "UNACKNOWLEDGED" WithTime "授受の片側のみの記録" "The other side of a handover is missing";
@@ -72,6 +73,8 @@ codes! {
     SequenceGap "SEQUENCE_GAP" WithTime "申告番号の欠け" "A key left out statement numbers: something was signed, or meant to be, and never came";
     AttestationStopped "ATTESTATION_STOPPED" WithTime "保持していないことの申告の途絶" "A system that must keep nothing has stopped to say so";
     ContractEnding "CONTRACT_ENDING" WithTime "契約の終了が近い保有" "A contract is near its end, and its party still holds copies";
+    AssuranceMissing "ASSURANCE_MISSING" WithTime "立会い・完了証明の欠如" "A medium went out of use without a witness, and no certificate with photographs shows its erasure";
+    DeletedEarly "DELETED_EARLY" WithTime "保存期間満了前の消去" "Deleted before the time for which it must be kept";
     KeyDistrusted "KEY_DISTRUSTED" WithTime "信頼できない時点の後も有効だった鍵" "A revoked key was still accepted after the time from which it is not trusted";
 }
 

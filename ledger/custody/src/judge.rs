@@ -11,15 +11,17 @@ use daicho_core::{EntryIndex, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::FindingCode;
+use crate::calendar::{ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
 use crate::duty::{Records, duties};
 use crate::fold::{load_context, scope_word};
 use crate::report::Certificate;
+use crate::media;
 use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, Text, lint};
 use crate::state::{
     AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, KeyRecord,
     LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, SequenceRecord, StateError,
-    Table, Txn, decode, key, parts,
+    Table, ThirdParty, Txn, decode, key, parts,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -160,6 +162,8 @@ pub struct Judgement {
     pub due: Option<Instant>,
     /// Evidence of its end.
     pub evidence: Evidence,
+    /// Third party that certified its erasure, the last one.
+    pub third_party: Option<ThirdParty>,
     /// Parties that are owed a certificate of its erasure.
     pub owed: Vec<String>,
     /// Those of them that have none.
@@ -256,7 +260,7 @@ impl<'a> Judge<'a> {
         let Some(record) = txn.get::<SchemeRecord>(&key(Table::Scheme, &[scheme]))? else { return Ok(None) };
         let mut contexts = Vec::with_capacity(record.versions.len());
         for version in &record.versions {
-            contexts.push(load_context(&txn, cache, &version.scheme_document, &version.vocabulary_document)?);
+            contexts.push(load_context(&txn, cache, version)?);
         }
         let rules = read_all(state, Table::Rule, scheme)?;
         let contracts = read_all(state, Table::Contract, scheme)?;
@@ -331,6 +335,7 @@ impl<'a> Judge<'a> {
             rule: None,
             due: None,
             evidence: Evidence::None,
+            third_party: None,
             owed: Vec::new(),
             unserved: Vec::new(),
             closed,
@@ -346,6 +351,9 @@ impl<'a> Judge<'a> {
         let view = CopyView { id, copy, facts: &facts, closed, t };
         for rule in context.rules_for(&copy.holder, &copy.system, &copy.kind) {
             let (one, withheld) = self.judge_rule(rule, &view)?;
+            if let Some(until) = self.kept_too_briefly(rule, &view)? {
+                judgement.findings.push((FindingCode::DeletedEarly, format!("{}: {until}", rule.id)));
+            }
             if let Some(wait) = withheld {
                 judgement.findings.push((FindingCode::MilestoneWithheld, format!("{}: {wait}", rule.id)));
             }
@@ -379,7 +387,7 @@ impl<'a> Judge<'a> {
 
     fn judge_rule(&self, rule: &Rule, view: &CopyView<'_>) -> Result<(RuleJudgement, Option<Deadline>)> {
         let triggered = self.trigger(rule, view)?;
-        let (rule, deadline) = self.governing(rule, triggered, view.t);
+        let (rule, deadline, office) = self.governing(rule, triggered, view.t);
         let mut one =
             RuleJudgement { rule: rule.id.clone(), verdict: Verdict::NoSchedule, triggered: None, due: None };
         if rule.out_of_ledger {
@@ -399,13 +407,14 @@ impl<'a> Judge<'a> {
             one.verdict = if open { Verdict::NotTriggered } else { view.closed_verdict(rule) };
             let wait = self
                 .longest_wait(&rule.id, view.t)
-                .filter(|w| open && view.t > w.due(view.copy.opened.occurred));
+                .filter(|w| open && w.due(view.copy.opened.occurred, office).is_some_and(|due| view.t > due));
             return Ok((one, wait));
         };
-        let stated = deadline.due(trigger.occurred);
+        one.triggered = Some(trigger.occurred);
+        // A day that the calendar does not know, or a closing time that nobody set: no schedule.
+        let Some(stated) = deadline.due(trigger.occurred, office) else { return Ok((one, None)) };
         let deferred = view.deferred_to().filter(|until| *until > stated);
         let due = deferred.unwrap_or(stated);
-        one.triggered = Some(trigger.occurred);
         one.due = Some(due);
         one.verdict = match view.closed {
             Some(closed) if closed.occurred <= due => view.closed_verdict(rule),
@@ -497,39 +506,79 @@ impl<'a> Judge<'a> {
 
     /// The number that the ward set last for an act word, as known at `t`: how often, or how soon.
     pub(crate) fn number_of_act(&self, word: &str, t: Instant) -> Option<Deadline> {
-        self.setting(&act_rule(word), t, t)
+        self.setting(&act_rule(word), t, t, |s| s.deadline.as_deref())
     }
 
-    /// The rule and deadline that govern a clock: those in force when it started, unless a later version applies to open clocks.
+    /// The rule, deadline and office that govern a clock: those in force when it started, unless a later version
+    /// applies to open clocks.
     fn governing<'r>(
         &'r self,
         rule: &'r Rule,
         trigger: Option<Fact>,
         t: Instant,
-    ) -> (&'r Rule, Option<Deadline>) {
+    ) -> (&'r Rule, Option<Deadline>, Office<'r>) {
         let start = trigger.map_or(t, |fact| fact.recorded);
-        let governed = self
+        let (governed, calendar) = self
             .record
             .versions
             .iter()
             .zip(&self.contexts)
             .rfind(|(v, _)| v.enacted.recorded <= start || v.applies_to_open && v.enacted.recorded <= t)
-            .and_then(|(_, context)| context.scheme.rule(&rule.id))
-            .unwrap_or(rule);
-        let deadline = self.setting(&rule.id, start, t).or(governed.deadline.stated);
-        (governed, deadline)
+            .and_then(|(_, context)| Some((context.scheme.rule(&rule.id)?, context.calendar.as_ref())))
+            .unwrap_or_else(|| (rule, self.context_at(t).calendar.as_ref()));
+        let deadline =
+            self.setting(&rule.id, start, t, |s| s.deadline.as_deref()).or(governed.deadline.stated);
+        (governed, deadline, Office { calendar, closing: self.closing(start, t) })
     }
 
-    fn setting(&self, rule: &str, start: Instant, t: Instant) -> Option<Deadline> {
+    /// A number that the ward set for a rule, for a clock that started at `start`: as set then, else as set first.
+    fn setting(
+        &self,
+        rule: &str,
+        start: Instant,
+        t: Instant,
+        field: fn(&RuleSetting) -> Option<&str>,
+    ) -> Option<Deadline> {
         let known = || {
             let settings = self.rules.get(rule).into_iter().flat_map(|r| &r.settings);
-            settings.filter(move |s| s.set.recorded <= t && s.deadline.is_some())
+            settings.filter(move |s| s.set.recorded <= t && field(s).is_some())
         };
         known()
             .rfind(|s| s.set.recorded <= start)
             .or_else(|| known().next())
-            .and_then(|s| s.deadline.as_deref())
+            .and_then(field)
             .and_then(|text| Deadline::parse(text).ok())
+    }
+
+    /// Until when an erased copy had to be kept, when it was erased before that. The clock is the rule's own; one that
+    /// has not started keeps the duty open.
+    fn kept_too_briefly(&self, rule: &Rule, view: &CopyView<'_>) -> Result<Option<String>> {
+        let Some(erased) = view.closed.filter(|_| view.erased()) else { return Ok(None) };
+        let triggered = self.trigger(rule, view)?;
+        let start = triggered.map_or(view.t, |fact| fact.recorded);
+        let (governed, _, office) = self.governing(rule, triggered, view.t);
+        let least = self.setting(&rule.id, start, view.t, |s| s.keep_at_least.as_deref());
+        let Some(least) = least.or(governed.keep_at_least) else { return Ok(None) };
+        let Some(trigger) = triggered else {
+            return Ok(Some(format!("kept for {least} from {}, which has not come", rule.trigger.milestone)));
+        };
+        let until = least.due(trigger.occurred, office).filter(|until| erased.occurred <= *until);
+        Ok(until.map(|until| format!("kept for {least}, until {until}")))
+    }
+
+    /// The ward's closing time for a clock that started at `start`: as set then, else as set first, up to `t`.
+    fn closing(&self, start: Instant, t: Instant) -> Option<ClockTime> {
+        let known = || {
+            let limits = self.record.limits.iter().filter(move |l| l.set.recorded <= t);
+            limits.filter_map(|l| Some((l.set.recorded, ClockTime::parse(l.closing_time.as_deref()?)?)))
+        };
+        let then = known().rfind(|(set, _)| *set <= start);
+        then.or_else(|| known().next()).map(|(_, time)| time)
+    }
+
+    /// The office by which limits of the whole scheme are counted at `t`.
+    pub fn office_at(&self, t: Instant) -> Office<'_> {
+        Office { calendar: self.context_at(t).calendar.as_ref(), closing: self.closing(t, t) }
     }
 
     fn longest_wait(&self, rule: &str, t: Instant) -> Option<Deadline> {
@@ -620,8 +669,14 @@ impl<'a> Judge<'a> {
             (false, true) => Evidence::Certified,
             (false, false) => Evidence::Attested,
         };
+        judgement.third_party = view.facts.iter().rev().find_map(|f| match &f.what {
+            CopyChange::Certified { third_party, .. } => third_party.clone(),
+            _ => None,
+        });
+        self.weigh_assurance(judgement, view);
         let Some(within) = self.limits(view.t).certificate else { return };
-        if complete || view.t <= within.due(closed.occurred) {
+        let due = within.due(closed.occurred, self.office_at(view.t));
+        if complete || due.is_none_or(|due| view.t <= due) {
             return;
         }
         let code =
@@ -637,10 +692,26 @@ impl<'a> Judge<'a> {
         if judgement.unserved.is_empty() {
             return Certificate::Received;
         }
-        match self.limits(t).certificate {
+        let due = self.limits(t).certificate.and_then(|within| within.due(closed.occurred, self.office_at(t)));
+        match due {
             None => Certificate::NoLimit,
-            Some(within) if t > within.due(closed.occurred) => Certificate::Missing,
+            Some(due) if t > due => Certificate::Missing,
             Some(_) => Certificate::Pending,
+        }
+    }
+
+    /// A medium that went out of use unseen. Where the ward set a time for certificates, one may still come within it.
+    fn weigh_assurance(&self, judgement: &mut Judgement, view: &CopyView<'_>) {
+        let system_at = |fact: &Fact| self.context_at(fact.recorded).system(&view.copy.system);
+        let Some(closed) = view.closed else { return };
+        let Some(erased) = system_at(&closed).and_then(|system| media::unassured(system, view.facts)) else {
+            return;
+        };
+        let within = self.limits(view.t).certificate;
+        let due = within.and_then(|within| within.due(erased.fact.occurred, self.office_at(view.t)));
+        if due.is_none_or(|due| view.t > due) {
+            let detail = "no witness, and no certificate with photographs".to_owned();
+            judgement.findings.push((FindingCode::AssuranceMissing, detail));
         }
     }
 
@@ -653,8 +724,7 @@ impl<'a> Judge<'a> {
         view: &CopyView<'_>,
         closed: Fact,
     ) -> Vec<String> {
-        let erased = view.facts.iter().any(|f| matches!(f.what, CopyChange::Deleted { .. }));
-        if !erased {
+        if !view.erased() {
             return Vec::new();
         }
         let mut owed: Vec<String> = judgement
@@ -746,7 +816,7 @@ impl<'a> Judge<'a> {
             let Some((fact, missing)) = one_side.filter(|_| handover.two_sided) else { continue };
             // A taker that knows no flow cannot name the giver.
             let who = if missing.is_empty() { "the giver" } else { missing };
-            if t > within.due(fact.occurred) {
+            if within.due(fact.occurred, self.office_at(t)).is_some_and(|due| t > due) {
                 add(found, FindingCode::Unacknowledged, &id, &format!("{who} is silent"), fact.entry);
             }
         }
@@ -859,6 +929,11 @@ impl CopyView<'_> {
             )
         };
         self.facts.iter().rfind(ends).map(|f| &f.what)
+    }
+
+    /// Whether any of it was erased.
+    fn erased(&self) -> bool {
+        self.facts.iter().any(|f| matches!(f.what, CopyChange::Deleted { .. }))
     }
 
     /// Whether the copy ended by going along with a handover or a move.

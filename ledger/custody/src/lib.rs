@@ -1,5 +1,6 @@
 //! What a copy, a handover, a deadline and a verdict is: schemes, the fold, the judge.
 //!
+//! - [`calendar`]: eras, fiscal years, business days, counting by the Civil Code.
 //! - [`scheme`]: the files that describe an administrative programme.
 //! - [`fold`]: from a statement to what it changes.
 //! - [`state`]: the records that the fold keeps.
@@ -9,11 +10,13 @@
 //!
 //! Pure: no clock, no socket, no file, no thread.
 
+pub mod calendar;
 mod context;
 pub mod duty;
 mod finding;
 pub mod fold;
 mod judge;
+mod media;
 pub mod report;
 pub mod scheme;
 pub mod state;
@@ -24,4 +27,5 @@ pub use fold::{FOLD_VERSION, Fold, FoldError};
 pub use judge::{
     Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict, distrusted_keys,
 };
+pub use media::method_word;
 pub use report::{DeletionReport, ReportHead};

@@ -8,7 +8,7 @@ use daicho_core::{Date, Entry, EntryIndex, Instant, ParsedStatement, SigningKey}
 use daicho_custody::Fold;
 use daicho_custody::state::{
     Changes, CopyChange, CopyFact, CopyRecord, DataSetRecord, Fact, FindingRecord, HandoverRecord, KeyRecord,
-    MemoryState, Opening, SequenceRecord, Table, decode, encode, key, key_at, parts,
+    MemoryState, Opening, SequenceRecord, Table, ThirdParty, decode, encode, key, key_at, parts,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -144,9 +144,22 @@ fn records_encode_and_decode_as_in_the_vectors() {
         mismatched: false,
     };
     same(records, "handover_given", &handover);
-    let deleted = CopyChange::Deleted { count: 40, method: 1, automatic: true, validated: true };
+    let deleted = CopyChange::Deleted {
+        count: 40,
+        method: 1,
+        automatic: true,
+        validated: true,
+        medium: 2,
+        witnesses: 1,
+        photographs: 3,
+    };
     let moved = CopyChange::Moved { count: 100, to: "ward".into() };
-    let certified = CopyChange::Certified { certificate: "z-1".into(), recipients: vec!["library".into()] };
+    let certified = CopyChange::Certified {
+        certificate: "z-1".into(),
+        recipients: vec!["library".into()],
+        third_party: Some(ThirdParty { issuer: "ADEC".into(), number: "A-7".into(), level: 2 }),
+        photographs: 2,
+    };
     let until = Date::parse("2021-04-30").expect("a day");
     let deferred = CopyChange::Deferred { until, ground: "区長の指示".into() };
     for (name, what) in [

@@ -348,7 +348,9 @@ fn the_sample_of_the_format_page_is_a_sound_file() {
 fn what_the_shipped_files_forbid_and_when_they_end_reaches_the_judge() {
     let contexts: Vec<SchemeContext> = shipped()
         .into_iter()
-        .map(|scheme| SchemeContext::new(scheme, Vocabulary::parse(COMMON).expect("the vocabulary parses")))
+        .map(|scheme| {
+            SchemeContext::new(scheme, Vocabulary::parse(COMMON).expect("the vocabulary parses"), None)
+        })
         .collect();
     let of = |id: &str| contexts.iter().find(|context| context.scheme.id == id).expect("a shipped scheme");
     assert!(of("queue_notice_service").must_not_copy("hyojito"));

@@ -27,7 +27,7 @@ pub(crate) fn scheme(bytes: &[u8]) -> bool {
     let found = lint(text, &scheme, &VOCABULARY);
     let lines = text.matches('\n').count() + 1;
     assert!(found.iter().all(|diagnostic| (1..=lines).contains(&diagnostic.line)), "no such line");
-    let _ = SchemeContext::new(scheme, VOCABULARY.clone());
+    let _ = SchemeContext::new(scheme, VOCABULARY.clone(), None);
     true
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn vocabulary(bytes: &[u8]) -> bool {
     assert_written_and_read(&vocabulary, Vocabulary::parse);
     let _ = lint_vocabulary(text, &vocabulary);
     let _ = lint(SCHEMES[0], &SCHEME, &vocabulary);
-    let _ = SchemeContext::new(SCHEME.clone(), vocabulary);
+    let _ = SchemeContext::new(SCHEME.clone(), vocabulary, None);
     true
 }
 

@@ -276,6 +276,7 @@ fn data_set(w: &Words<'_>, d: &DataSetReport) -> Markup {
                     td { (verdict_text(w, copy.verdict, 1)) @if let Some(rule) = &copy.rule { br; (id(rule)) } }
                     td {
                         @if copy.closed.is_some() { (w.evidence(copy.evidence)) } @else { (w.say("―", "–")) }
+                        @if let Some(by) = &copy.third_party { br; span.note { (w.third_party(by)) } }
                         @if copy.certificate.is_unproven() { br; span.unproven-t { (w.say("！証明書なし", "! no certificate")) } }
                         @if copy.certificate == Certificate::Pending { br; span.note { (w.say("証明書は提出期限前", "certificate not due yet")) } }
                     }

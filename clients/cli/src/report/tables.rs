@@ -235,6 +235,8 @@ pub(super) fn setting_name(w: &Words<'_>, what: &str) -> &'static str {
         "deadline" => w.say("消去の期限", "deadline"),
         "longest-wait" => w.say("契機を待つ最長の期間", "longest wait for the trigger"),
         "certificate" => w.say("消去証明書の提出期限", "certificate after erasure"),
+        "keep-at-least" => w.say("保存しておく最短期間", "least time to keep"),
+        "closing-time" => w.say("区の業務終了時刻", "the ward's closing time"),
         "acknowledge" => w.say("授受の相手方の記録期限", "other side of a handover"),
         "report" => w.say("事実の記録期限", "recording after the fact"),
         _ => w.say("その他", "other"),

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use daicho_core::{Date, Instant};
-use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport};
-use daicho_custody::scheme::{Deadline, Text};
+use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport, ThirdPartyReport};
+use daicho_custody::scheme::{Deadline, Falls, Term, Text};
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 
 use crate::scheme::Lang;
@@ -86,6 +86,16 @@ impl<'r> Words<'r> {
         }
     }
 
+    /// A third party's certificate: issuer, number, level.
+    pub(super) fn third_party(&self, by: &ThirdPartyReport) -> String {
+        let level = match by.level.as_str() {
+            "clear" => self.say("（消去水準 Clear）", " (clear)"),
+            "purge" => self.say("（消去水準 Purge）", " (purge)"),
+            _ => "",
+        };
+        format!("{} {}{level}", by.issuer, by.number)
+    }
+
     /// State of a certificate in words.
     pub(super) fn certificate(&self, certificate: Certificate) -> String {
         self.of(&certificate.label()).to_owned()
@@ -108,21 +118,11 @@ impl<'r> Words<'r> {
 
     /// A deadline in words; the text itself when it cannot be read.
     pub(super) fn deadline(&self, text: &str) -> String {
-        let ja = self.lang == Lang::Ja;
         match Deadline::parse(text) {
-            Ok(Deadline::Calendar { months: 0, days: 0 }) => {
-                self.say("当日の終わり", "end of the same day").into()
-            }
-            Ok(Deadline::Calendar { months: 0, days: 1 }) => {
-                self.say("翌日の終わり", "end of the next day").into()
-            }
-            Ok(Deadline::Calendar { months: 0, days }) if ja => format!("{days}日後の終わり"),
-            Ok(Deadline::Calendar { months: 0, days }) => format!("end of day {days} after"),
-            Ok(Deadline::Calendar { months, days: 0 }) if months % 12 == 0 => {
-                self.say(format!("{}年後", months / 12), format!("{} year(s)", months / 12))
-            }
-            Ok(Deadline::Calendar { months, days: 0 }) => {
-                self.say(format!("{months}か月後"), format!("{months} month(s)"))
+            Ok(Deadline::Day(term, Falls::AsCounted)) => self.term(term),
+            Ok(Deadline::Day(term, Falls::OnBusinessDay)) => {
+                let term = self.term(term);
+                self.say(format!("{term}(閉庁日なら翌開庁日)"), format!("{term}, or the next business day"))
             }
             Ok(Deadline::Elapsed { ms }) if ms % 3_600_000 == 0 => {
                 self.say(format!("{}時間以内", ms / 3_600_000), format!("{} hour(s)", ms / 3_600_000))
@@ -130,13 +130,33 @@ impl<'r> Words<'r> {
             Ok(Deadline::Elapsed { ms }) => {
                 self.say(format!("{}分以内", ms / 60_000), format!("{} minute(s)", ms / 60_000))
             }
-            Ok(Deadline::CloseOfDay { minute }) => {
-                let clock = format!("{:02}:{:02}", minute / 60, minute % 60);
-                self.say(format!("当日の{clock}"), format!("{clock} of the same day"))
+            Ok(Deadline::CloseOfDay { at: Some(at) }) => {
+                self.say(format!("当日の{at}"), format!("{at} of the same day"))
             }
-            Ok(Deadline::Fixed(day)) => self.day(day),
+            Ok(Deadline::CloseOfDay { at: None }) => {
+                self.say("当日の業務終了時", "close of business of the same day").into()
+            }
             Ok(Deadline::NeverPersist) => self.say("保持しない", "never kept").into(),
-            _ => text.to_owned(),
+            Err(_) => text.to_owned(),
+        }
+    }
+
+    fn term(&self, term: Term) -> String {
+        match term {
+            Term::Days(0) => self.say("当日の終わり", "end of the same day").into(),
+            Term::Days(1) => self.say("翌日の終わり", "end of the next day").into(),
+            Term::Days(n) => self.say(format!("{n}日後の終わり"), format!("end of day {n} after")),
+            Term::Months(n) if n > 0 && n % 12 == 0 => {
+                self.say(format!("{}年後", n / 12), format!("{} year(s)", n / 12))
+            }
+            Term::Months(n) => self.say(format!("{n}か月後"), format!("{n} month(s)")),
+            Term::BusinessDays(n) => {
+                self.say(format!("{n}開庁日後の終わり"), format!("end of business day {n} after"))
+            }
+            Term::EndOfMonth(0) => self.say("当月末", "end of the month").into(),
+            Term::EndOfMonth(_) => self.say("翌月末", "end of the next month").into(),
+            Term::EndOfFiscalYear => self.say("年度末", "end of the fiscal year").into(),
+            Term::Fixed(day) => self.day(day),
         }
     }
 

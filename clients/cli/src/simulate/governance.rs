@@ -8,7 +8,7 @@ use daicho_core::proto;
 use daicho_core::proto::event::Fact;
 use daicho_core::{Date, Instant};
 use daicho_custody::duty::{Duty, DutySource, duties};
-use daicho_custody::scheme::{Check, Deadline, PartyRole, Storage, Vocabulary};
+use daicho_custody::scheme::{Check, Deadline, PartyRole, Storage, Term, Vocabulary};
 use daicho_custody::{FindingCode, SchemeContext};
 
 use super::build::DAYS_AFTER;
@@ -24,7 +24,7 @@ const DONE_ELSEWHERE: [&str; 5] =
 
 /// Plays the duties of a scheme and the attestations for its systems.
 pub(crate) fn play(play: &mut Play<'_>, vocabulary: &Vocabulary, members: &[Members]) {
-    let context = SchemeContext::new(play.scheme.clone(), vocabulary.clone());
+    let context = SchemeContext::new(play.scheme.clone(), vocabulary.clone(), None);
     let all = duties(&context);
     let mut said = Said::new(play);
     for duty in &all {
@@ -199,7 +199,7 @@ impl Said {
             Check::Periodic { act, every, .. } => {
                 let every = every.or_else(|| context.vocabulary.act(act).and_then(|word| word.proposal));
                 let months = match every {
-                    Some(Deadline::Calendar { months, days: 0 }) => months,
+                    Some(Deadline::Day(Term::Months(months), _)) => months,
                     _ => 12,
                 };
                 for day in days_of_blocks(play, context, duty, months) {

@@ -139,7 +139,7 @@ fn enact(ward: &mut Ward<'_>, source: &Source) {
         scheme_document: hash(&source.text),
         vocabulary_document: hash(&source.vocabulary_text),
         corrections: corrections.collect(),
-        applies_to_open: false,
+        ..Default::default()
     };
     ward.say(Fact::SchemeEnacted(enacted));
 }

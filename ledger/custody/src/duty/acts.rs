@@ -2,6 +2,7 @@
 
 use super::list::{Duty, DutySource};
 use super::records::Records;
+use crate::calendar::Office;
 use crate::context::SchemeContext;
 use crate::scheme::PartyRole;
 use crate::state::{ActRecord, Fact};
@@ -40,6 +41,7 @@ pub(super) struct Asked<'d> {
     pub(super) context: &'d SchemeContext,
     pub(super) duty: &'d Duty<'d>,
     pub(super) records: &'d Records,
+    pub(super) office: Office<'d>,
 }
 
 impl<'d> Asked<'d> {

@@ -7,7 +7,8 @@ use super::list::{Duty, stated_window};
 use super::records::{Records, Seen};
 use super::{DutyJudgement, DutyStatus};
 use crate::judge::Judge;
-use crate::scheme::{Answer, Check, Deadline, Occasion, Text};
+use crate::calendar::FiscalYear;
+use crate::scheme::{Answer, Check, Deadline, Falls, Occasion, Term, Text};
 use crate::state::Fact;
 
 /// The days in which a duty is owed; open ends where nothing says.
@@ -22,7 +23,7 @@ impl Judge<'_> {
     pub fn duty(&self, duty: &Duty<'_>, records: &Records) -> DutyJudgement {
         let t = records.t;
         let context = self.context_at(t);
-        let asked = Asked { context, duty, records };
+        let asked = Asked { context, duty, records, office: self.office_at(t) };
         let window = self.window(duty, t);
         match &duty.check {
             Check::Before { act, event, each, by, distinct } => {
@@ -33,7 +34,7 @@ impl Judge<'_> {
             Check::Periodic { act, every, min } => {
                 let every = every.or_else(|| self.number_of_act(act, t));
                 let acts: Vec<&Act> = asked.acts(act, &duty.who).collect();
-                periodic(&acts, every, *min, window, t)
+                periodic(&asked, &acts, every, *min, window)
             }
             Check::Response { request, answers } => {
                 let mut sum = Sum::default();
@@ -71,6 +72,12 @@ impl Judge<'_> {
         let from = stated.into_iter().chain(enacted).max().unwrap_or_else(|| t.jst_day());
         Window { from, to }
     }
+}
+
+/// A number that cannot be counted: its business days lie outside the calendar, or no closing time is set.
+fn not_counted() -> DutyJudgement {
+    let detail = text("暦又は閉庁時刻の定めがない", "the calendar does not reach so far, or no closing time is set");
+    DutyJudgement { detail, ..said(DutyStatus::NoSchedule) }
 }
 
 fn said(status: DutyStatus) -> DutyJudgement {
@@ -196,7 +203,14 @@ fn before_each(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudgem
 }
 
 /// 定期: blocks of the fiscal year, or from act to act.
-fn periodic(acts: &[&Act], every: Option<Deadline>, min: u32, window: Window, t: Instant) -> DutyJudgement {
+fn periodic(
+    asked: &Asked<'_>,
+    acts: &[&Act],
+    every: Option<Deadline>,
+    min: u32,
+    window: Window,
+) -> DutyJudgement {
+    let t = asked.records.t;
     let Some(every) = every else {
         let entries = acts.iter().rev().take(DutyJudgement::MAX_ENTRIES).map(|act| act.fact.entry).collect();
         let detail = text("間隔の定めなし", "no interval is set");
@@ -204,7 +218,7 @@ fn periodic(acts: &[&Act], every: Option<Deadline>, min: u32, window: Window, t:
     };
     let mut sum = Sum::default();
     match every {
-        Deadline::Calendar { months, days: 0 } if months > 0 && 12 % months == 0 => {
+        Deadline::Day(Term::Months(months), Falls::AsCounted) if months > 0 && 12 % months == 0 => {
             for (from, to) in blocks(window, months, t) {
                 let inside: Vec<EntryIndex> = acts
                     .iter()
@@ -230,14 +244,14 @@ fn periodic(acts: &[&Act], every: Option<Deadline>, min: u32, window: Window, t:
             let mut since = start;
             let last = window.to.map_or(t, |to| to.end().min(t));
             for act in acts.iter().filter(|act| act.fact.occurred >= start) {
-                let due = every.due(since);
+                let Some(due) = every.due(since, asked.office) else { return not_counted() };
                 let late = act.fact.occurred > due;
                 let status = if late { DutyStatus::MetLate } else { DutyStatus::Met };
                 let detail = text(format!("{}までの分が遅れ", due.jst_day()), format!("late for {}", due.jst_day()));
                 sum.add(status, Some(due), &[act.fact.entry], if late { detail } else { text("", "") });
                 since = act.fact.occurred;
             }
-            let due = every.due(since);
+            let Some(due) = every.due(since, asked.office) else { return not_counted() };
             if due < last {
                 let day = due.jst_day();
                 sum.add(DutyStatus::Missed, Some(due), &[], text(format!("{day}以降なし"), format!("none since {day}")));
@@ -252,10 +266,8 @@ fn periodic(acts: &[&Act], every: Option<Deadline>, min: u32, window: Window, t:
 /// Blocks of `months` of the fiscal year that touch the window and have begun by `t`, each clipped to the window.
 fn blocks(window: Window, months: u32, t: Instant) -> Vec<(Date, Date)> {
     let last = window.to.map_or(t.jst_day(), |to| to.min(t.jst_day()));
-    let (year, month, _) = window.from.ymd();
-    let since_april = (month + 8) % 12;
-    let fiscal = if month >= 4 { year } else { year - 1 };
-    let Some(april) = Date::from_ymd(fiscal, 4, 1) else { return Vec::new() };
+    let since_april = (window.from.ymd().1 + 8) % 12;
+    let april = FiscalYear::containing(window.from).start();
     let mut all = Vec::new();
     let mut from = april.plus_months(since_april / months * months);
     while from <= last {
@@ -274,7 +286,7 @@ fn respond(asked: &Asked<'_>, request: &str, answer: &Answer, within: Option<Dea
         let found = asked.acts(&answer.act, &asked.duty.who).find(|act| {
             act.fact.occurred >= request.fact.occurred && (request.case().is_empty() || act.case() == request.case())
         });
-        let due = within.map(|within| within.due(request.fact.occurred));
+        let due = within.and_then(|within| within.due(request.fact.occurred, asked.office));
         let (status, word) = match (found, due) {
             (Some(act), Some(due)) if act.fact.occurred > due => (DutyStatus::MetLate, ("遅れ", "late")),
             (Some(_), _) => (DutyStatus::Met, ("", "")),
@@ -302,7 +314,7 @@ fn respond(asked: &Asked<'_>, request: &str, answer: &Answer, within: Option<Dea
 fn done(asked: &Asked<'_>, word: &str, within: Option<Deadline>, window: Window) -> DutyJudgement {
     let t = asked.records.t;
     let acts: Vec<&Act> = asked.acts(word, &asked.duty.who).collect();
-    let due = within.map(|w| w.due(window.from.start())).or(window.to.map(Date::end));
+    let due = within.and_then(|w| w.due(window.from.start(), asked.office)).or(window.to.map(Date::end));
     let mut sum = Sum::default();
     match (acts.first(), due) {
         (Some(act), Some(due)) if act.fact.occurred > due => {

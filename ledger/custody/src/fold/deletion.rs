@@ -4,12 +4,14 @@ use daicho_core::{Date, Instant, RefusalCode, check_id, check_text, proto};
 
 use super::{Result, Step, refuse};
 use crate::FindingCode;
+use crate::media;
 use crate::state::{
-    ActRecord, AttestationRecord, CertificateRecord, CopyChange, CopyRecord, RelayRecord, Table,
+    ActRecord, AttestationRecord, CertificateRecord, CopyChange, CopyRecord, RelayRecord, Table, ThirdParty,
 };
 
 const MAX_WORDS_LEN: usize = 100;
 const MAX_ATTRIBUTES: usize = 16;
+const MAX_PHOTOGRAPHS: usize = 100;
 
 impl Step<'_, '_> {
     pub(super) fn deleted(&mut self, e: &proto::Deleted) -> Result<()> {
@@ -25,13 +27,10 @@ impl Step<'_, '_> {
         {
             check_text(field, text, MAX_WORDS_LEN)?;
         }
-        if e.evidence_documents.iter().any(|hash| hash.len() != 32) {
-            return Err(refuse(
-                RefusalCode::Malformed,
-                "evidence_documents",
-                "32 bytes of SHA-256 each are wanted",
-            ));
-        }
+        check_hashes(&e.evidence_documents)?;
+        let medium = proto::MediumFate::try_from(e.medium).map_err(|_| {
+            refuse(RefusalCode::Malformed, "medium", "in use (none given), disposed or released is wanted")
+        })?;
         let passed = |result: i32| result == proto::CheckResult::Passed as i32;
         let failed = e.verification == proto::CheckResult::Failed as i32;
         for (i, part) in e.copies.iter().enumerate() {
@@ -49,11 +48,21 @@ impl Step<'_, '_> {
                 );
                 continue;
             }
+            let context = self.context();
+            let system = context.system(&copy.system);
+            if let Some(detail) = system.and_then(|s| media::insufficient(s, medium, method))
+                && context.is_personal(&copy.kind)
+            {
+                self.raise(FindingCode::MethodNotSufficient, &part.copy, &detail);
+            }
             self.close(&part.copy, copy, part.count, i, |count| CopyChange::Deleted {
                 count,
                 method: e.method,
                 automatic: e.automatic,
                 validated: passed(e.validation),
+                medium: e.medium,
+                witnesses: e.witnesses.len() as u32,
+                photographs: e.evidence_documents.len() as u32,
             });
         }
         Ok(())
@@ -89,6 +98,8 @@ impl Step<'_, '_> {
             .map_err(|_| refuse(RefusalCode::Malformed, "document", "32 bytes of SHA-256 are wanted"))?;
         check_text("third_party", &e.third_party, MAX_WORDS_LEN)?;
         check_text("third_party_number", &e.third_party_number, MAX_WORDS_LEN)?;
+        check_hashes(&e.evidence_documents)?;
+        let third_party = third_party(e)?;
         let context = self.context();
         for (i, party) in e.recipients.iter().enumerate() {
             if context.party(party).is_none() {
@@ -116,7 +127,8 @@ impl Step<'_, '_> {
                 );
             }
             let (certificate, recipients) = (e.certificate.clone(), e.recipients.clone());
-            self.note(id, i, CopyChange::Certified { certificate, recipients });
+            let (third_party, photographs) = (third_party.clone(), e.evidence_documents.len() as u32);
+            self.note(id, i, CopyChange::Certified { certificate, recipients, third_party, photographs });
         }
         let record = CertificateRecord {
             issued: self.fact,
@@ -124,7 +136,7 @@ impl Step<'_, '_> {
             document,
             recipients: e.recipients.clone(),
             copies: e.copies.len() as u32,
-            third_party: (e.third_party.clone(), e.third_party_number.clone()),
+            third_party,
         };
         self.txn.put(place, &record);
         Ok(())
@@ -230,6 +242,9 @@ impl Step<'_, '_> {
                 method,
                 automatic: true,
                 validated: false,
+                medium: proto::MediumFate::Unspecified as i32,
+                witnesses: 0,
+                photographs: 0,
             });
         }
         let since = self.period_start(e.period_start_ms)?;
@@ -279,6 +294,37 @@ impl Step<'_, '_> {
         self.txn.put(place, &record);
         Ok(())
     }
+}
+
+fn check_hashes(documents: &[Vec<u8>]) -> Result<()> {
+    if documents.len() > MAX_PHOTOGRAPHS {
+        let text = format!("at most {MAX_PHOTOGRAPHS} documents");
+        return Err(refuse(RefusalCode::TooLarge, "evidence_documents", &text));
+    }
+    if documents.iter().any(|hash| hash.len() != 32) {
+        let text = "32 bytes of SHA-256 each are wanted";
+        return Err(refuse(RefusalCode::Malformed, "evidence_documents", text));
+    }
+    Ok(())
+}
+
+/// The third party of a certificate. Its number and level mean nothing without it.
+fn third_party(e: &proto::DeletionCertified) -> Result<Option<ThirdParty>> {
+    use proto::SanitizationMethod::{Clear, Purge, Unspecified};
+    let known = [Unspecified, Clear, Purge].map(|level| level as i32).contains(&e.third_party_level);
+    if !known {
+        let text = "a third party certifies clear or purge";
+        return Err(refuse(RefusalCode::Malformed, "third_party_level", text));
+    }
+    if e.third_party.is_empty() {
+        if e.third_party_level != Unspecified as i32 || !e.third_party_number.is_empty() {
+            let text = "the third party whose number and level these are is wanted";
+            return Err(refuse(RefusalCode::Malformed, "third_party", text));
+        }
+        return Ok(None);
+    }
+    let (issuer, number) = (e.third_party.clone(), e.third_party_number.clone());
+    Ok(Some(ThirdParty { issuer, number, level: e.third_party_level }))
 }
 
 fn require_some(field: &str, len: usize) -> Result<()> {

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{FOLD_VERSION, FoldError, Result, Step, refuse};
 use crate::judge::ACT_RULE_PREFIX;
+use crate::calendar::{Calendar, ClockTime};
 use crate::scheme::{Deadline, Level, Scheme, Vocabulary, lint};
 use crate::state::{
     ApprovalRecord, CheckpointKeysRecord, ContractRecord, CorrectionRecord, DocumentRecord, Fact, KeyRecord,
@@ -110,6 +111,15 @@ fn optional_deadline(field: &str, text: &str) -> Result<Option<String>> {
     }
     let deadline = Deadline::parse(text).map_err(|why| refuse(RefusalCode::Malformed, field, &why))?;
     Ok(Some(deadline.to_string()))
+}
+
+fn optional_time(field: &str, text: &str) -> Result<Option<String>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let time = ClockTime::parse(text)
+        .ok_or_else(|| refuse(RefusalCode::Malformed, field, "a time of day such as 17:15 is wanted"))?;
+    Ok(Some(time.to_string()))
 }
 
 fn optional_date(field: &str, text: &str) -> Result<Option<Date>> {
@@ -278,6 +288,7 @@ impl Step<'_, '_> {
         let vocabulary =
             Vocabulary::parse(&words).map_err(|why| rejected("vocabulary_document", why.to_string()))?;
         check_settled(&text, &scheme, &vocabulary, &e.corrections)?;
+        let calendar_document = self.calendar_document(&scheme, &e.calendar_document)?;
 
         let place = key(Table::Scheme, &[&e.scheme]);
         let mut record =
@@ -297,10 +308,34 @@ impl Step<'_, '_> {
             vocabulary_document,
             corrections: e.corrections.iter().map(|c| (c.diagnostic.clone(), c.ground.clone())).collect(),
             applies_to_open: e.applies_to_open,
+            calendar_document,
         });
         self.txn.put(place, &record);
         self.scheme = None;
         Ok(())
+    }
+
+    /// Checks that the calendar enacted with a scheme is the one that it names, no less and no more.
+    fn calendar_document(&self, scheme: &Scheme, bytes: &[u8]) -> Result<Option<[u8; 32]>> {
+        const FIELD: &str = "calendar_document";
+        let rejected = |why: String| refuse(RefusalCode::SchemeRejected, FIELD, &why);
+        match (&scheme.calendar, bytes.is_empty()) {
+            (None, true) => Ok(None),
+            (None, false) => Err(rejected("the scheme names no calendar".into())),
+            (Some(name), true) => Err(rejected(format!("the scheme counts by calendar `{name}`"))),
+            (Some(name), false) => {
+                let document = hash(FIELD, bytes)?;
+                let calendar = Calendar::parse(&self.document_text(FIELD, &document)?)
+                    .map_err(|why| rejected(why.to_string()))?;
+                if calendar.name() != *name {
+                    return Err(rejected(format!(
+                        "the scheme names `{name}`; this is `{}`",
+                        calendar.name()
+                    )));
+                }
+                Ok(Some(document))
+            }
+        }
     }
 
     fn document_text(&self, field: &str, hash: &[u8; 32]) -> Result<String> {
@@ -324,20 +359,37 @@ impl Step<'_, '_> {
         let in_force = self.in_force();
         let deadline = optional_deadline("deadline", &e.deadline)?;
         let longest_wait = optional_deadline("longest_wait", &e.longest_wait)?;
+        let keep_at_least = optional_deadline("keep_at_least", &e.keep_at_least)?;
         let limits = LimitSetting {
             set: self.fact,
             certificate_within: optional_deadline("certificate_within", &e.certificate_within)?,
             acknowledge_within: optional_deadline("acknowledge_within", &e.acknowledge_within)?,
             report_within: optional_deadline("report_within", &e.report_within)?,
+            closing_time: optional_time("closing_time", &e.closing_time)?,
             ground: e.ground.clone(),
         };
         let sets_limits = limits.certificate_within.is_some()
             || limits.acknowledge_within.is_some()
-            || limits.report_within.is_some();
-        let sets_rule = deadline.is_some() || longest_wait.is_some();
+            || limits.report_within.is_some()
+            || limits.closing_time.is_some();
+        let sets_rule = deadline.is_some() || longest_wait.is_some() || keep_at_least.is_some();
         if sets_rule == e.rule.is_empty() || sets_limits != e.rule.is_empty() {
-            let text = "a rule takes `deadline` or `longest_wait`; the scheme as a whole (no rule) takes the other limits";
+            let text = "a rule takes `deadline`, `longest_wait` or `keep_at_least`; the scheme as a whole (no rule) takes the other limits";
             return Err(refuse(RefusalCode::Malformed, "rule", text));
+        }
+        for (field, text) in [
+            ("deadline", &deadline),
+            ("longest_wait", &longest_wait),
+            ("keep_at_least", &keep_at_least),
+            ("certificate_within", &limits.certificate_within),
+            ("acknowledge_within", &limits.acknowledge_within),
+            ("report_within", &limits.report_within),
+        ] {
+            let counts = text.as_deref().and_then(|text| Deadline::parse(text).ok());
+            if counts.is_some_and(Deadline::needs_calendar) && in_force.context.calendar.is_none() {
+                let text = "business days need a calendar, and the scheme names none";
+                return Err(refuse(RefusalCode::Malformed, field, text));
+            }
         }
         if sets_limits {
             let mut record = (*in_force.record).clone();
@@ -370,6 +422,7 @@ impl Step<'_, '_> {
             adopts_proposal: e.adopts_proposal,
             ground: e.ground.clone(),
             longest_wait,
+            keep_at_least,
         });
         self.txn.put(place, &record);
         Ok(())

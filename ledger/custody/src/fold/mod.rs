@@ -25,11 +25,12 @@ use daicho_core::{
 };
 
 use crate::FindingCode;
+use crate::calendar::{Calendar, ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
 use crate::scheme::{Deadline, Scheme, Vocabulary};
 use crate::state::{
-    Changes, Fact, FindingRecord, KeyRecord, LedgerRecord, SchemeRecord, SequenceRecord, StateError, Table,
-    Txn, View, decode, key, key_at,
+    Changes, Fact, FindingRecord, KeyRecord, LedgerRecord, SchemeRecord, SchemeVersion, SequenceRecord,
+    StateError, Table, Txn, View, decode, key, key_at,
 };
 
 /// Version of the rules of this module. It is in entry 0; other versions are not replayed by this one.
@@ -112,14 +113,13 @@ pub fn ledger_record(txn: &Txn<'_>) -> std::result::Result<LedgerRecord, StateEr
     txn.get(&key(Table::Ledger, &[]))?.ok_or_else(no_ledger)
 }
 
-/// The scheme and vocabulary of these documents, from the cache or from the ledger's own bytes.
+/// A version of a scheme with its vocabulary and calendar, from the cache or from the ledger's own bytes.
 pub(crate) fn load_context(
     txn: &Txn<'_>,
     cache: &mut ContextCache,
-    scheme: &[u8; 32],
-    vocabulary: &[u8; 32],
+    version: &SchemeVersion,
 ) -> std::result::Result<Arc<SchemeContext>, StateError> {
-    if let Some(context) = cache.get(scheme, vocabulary) {
+    if let Some(context) = cache.get(version) {
         return Ok(context);
     }
     let text = |hash: &[u8; 32]| -> std::result::Result<String, StateError> {
@@ -128,10 +128,14 @@ pub(crate) fn load_context(
         String::from_utf8(bytes).map_err(|_| StateError("an enacted document is no text".into()))
     };
     let unreadable = |error: crate::scheme::ParseError| StateError(format!("an enacted document: {error}"));
-    let parsed = Scheme::parse(&text(scheme)?).map_err(unreadable)?;
-    let words = Vocabulary::parse(&text(vocabulary)?).map_err(unreadable)?;
-    let context = Arc::new(SchemeContext::new(parsed, words));
-    cache.insert(*scheme, *vocabulary, Arc::clone(&context));
+    let parsed = Scheme::parse(&text(&version.scheme_document)?).map_err(unreadable)?;
+    let words = Vocabulary::parse(&text(&version.vocabulary_document)?).map_err(unreadable)?;
+    let calendar = match &version.calendar_document {
+        Some(hash) => Some(Calendar::parse(&text(hash)?).map_err(unreadable)?),
+        None => None,
+    };
+    let context = Arc::new(SchemeContext::new(parsed, words, calendar));
+    cache.insert(version, Arc::clone(&context));
     Ok(context)
 }
 
@@ -181,6 +185,7 @@ struct InForce {
     context: Arc<SchemeContext>,
     record: Arc<SchemeRecord>,
     report_within: Option<Deadline>,
+    closing: Option<ClockTime>,
 }
 
 impl Memo {
@@ -335,15 +340,21 @@ impl Step<'_, '_> {
         let record: SchemeRecord = decode(&bytes)?;
         let version =
             record.versions.last().ok_or_else(|| StateError("a scheme without a version".into()))?;
-        let context =
-            load_context(&self.txn, self.contexts, &version.scheme_document, &version.vocabulary_document)?;
+        let context = load_context(&self.txn, self.contexts, version)?;
         let report_within = record
             .limits
             .iter()
             .rev()
             .find_map(|limit| limit.report_within.as_deref())
             .and_then(|text| Deadline::parse(text).ok());
-        let in_force = InForce { id: id.to_owned(), context, record: Arc::new(record), report_within };
+        let closing = record
+            .limits
+            .iter()
+            .rev()
+            .find_map(|limit| limit.closing_time.as_deref())
+            .and_then(ClockTime::parse);
+        let in_force =
+            InForce { id: id.to_owned(), context, record: Arc::new(record), report_within, closing };
         self.memo.scheme = Some((bytes, in_force.clone()));
         self.scheme = Some(in_force);
         Ok(())
@@ -416,8 +427,12 @@ impl Step<'_, '_> {
     }
 
     fn check_reported_in_time(&mut self) {
-        let limit = self.scheme.as_ref().and_then(|s| s.report_within);
-        if let Some(limit) = limit.filter(|limit| self.fact.recorded > limit.due(self.fact.occurred)) {
+        let late = self.scheme.as_ref().and_then(|s| {
+            let office = Office { calendar: s.context.calendar.as_ref(), closing: s.closing };
+            let due = s.report_within?.due(self.fact.occurred, office)?;
+            s.report_within.filter(|_| self.fact.recorded > due)
+        });
+        if let Some(limit) = late {
             let object = format!("entry/{}", self.fact.entry);
             self.raise(
                 FindingCode::ReportedLate,

@@ -227,6 +227,20 @@ impl Step<'_, '_> {
         if !lawful.has_basis {
             self.raise(FindingCode::NoLegalBasis, id, "the source gives no full legal basis for this flow");
         }
+        let (from, to) = lawful.law;
+        if let Some(to) = to.filter(|to| day > *to) {
+            self.raise(
+                FindingCode::NoLegalBasis,
+                id,
+                &format!("on {day}; the law cited was in force until {to}"),
+            );
+        } else if let Some(from) = from.filter(|from| day < *from) {
+            self.raise(
+                FindingCode::NoLegalBasis,
+                id,
+                &format!("on {day}; the law cited is in force from {from}"),
+            );
+        }
         if manner.channel.is_empty() {
             return Ok(());
         }

@@ -8,16 +8,18 @@ use super::answer::answer;
 use super::describe::{Describer, only_occurring};
 use super::gather::{Found, Ranked, RankedCopy, Tallies};
 use super::{
-    Certificate, CopyReport, DataSetReport, DeletionReport, DutyReport, FlowReport, Period, Place, Problem, ReportHead,
-    RuleReport, RuleStatus, Totals, VerdictCounts,
+    Certificate, CopyReport, DataSetReport, DeletionReport, DutyReport, FlowReport, Period, Place, Problem,
+    ReportHead, RuleReport, RuleStatus, ThirdPartyReport, Totals, VerdictCounts,
 };
 use crate::context::{ContextCache, SchemeContext};
 use crate::duty::{Duty, DutyJudgement, DutyStatus, Records, duties};
 use crate::fold::ledger_record;
 use crate::judge::{Evidence, Judge, Judgement, Verdict};
+use crate::media::method_word;
 use crate::scheme::Text;
 use crate::state::{
-    AT_LEN, CopyRecord, DataSetRecord, Fact, RelayRecord, Scan, StateError, Table, Txn, decode, key, parts,
+    AT_LEN, CopyRecord, DataSetRecord, Fact, RelayRecord, Scan, StateError, Table, ThirdParty, Txn, decode,
+    key, parts,
 };
 use crate::FindingCode;
 
@@ -305,6 +307,11 @@ impl<'p> Pass<'p> {
     }
 }
 
+fn third_party(from: ThirdParty) -> ThirdPartyReport {
+    let level = daicho_core::proto::SanitizationMethod::try_from(from.level).unwrap_or_default();
+    ThirdPartyReport { issuer: from.issuer, number: from.number, level: method_word(level).to_owned() }
+}
+
 fn copy_report(id: &str, copy: CopyRecord, judgement: Judgement, certificate: Certificate) -> CopyReport {
     let decisive = judgement.rules.iter().find(|r| Some(&r.rule) == judgement.rule.as_ref());
     let problem = match judgement.verdict {
@@ -334,6 +341,7 @@ fn copy_report(id: &str, copy: CopyRecord, judgement: Judgement, certificate: Ce
         triggered,
         due: judgement.due,
         evidence: judgement.evidence,
+        third_party: judgement.third_party.map(third_party),
         certificate,
         owed: judgement.unserved,
         entries,

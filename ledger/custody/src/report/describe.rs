@@ -181,7 +181,11 @@ impl Describer<'_> {
         let mut all = Vec::new();
         for rule in &self.context.scheme.rules {
             for s in self.judge.settings_of(&rule.id).filter(|s| s.set.recorded <= self.as_of) {
-                let values = [("deadline", &s.deadline), ("longest-wait", &s.longest_wait)];
+                let values = [
+                    ("deadline", &s.deadline),
+                    ("longest-wait", &s.longest_wait),
+                    ("keep-at-least", &s.keep_at_least),
+                ];
                 for (what, value) in values {
                     let Some(value) = value else { continue };
                     all.push(WardSetting {
@@ -201,6 +205,7 @@ impl Describer<'_> {
                 ("certificate", &s.certificate_within),
                 ("acknowledge", &s.acknowledge_within),
                 ("report", &s.report_within),
+                ("closing-time", &s.closing_time),
             ];
             for (what, value) in values {
                 let Some(value) = value else { continue };

@@ -137,6 +137,17 @@ pub enum Problem {
     NoSchedule,
 }
 
+/// A third party's certificate of erasure (ADEC).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThirdPartyReport {
+    /// Who issued it.
+    pub issuer: String,
+    /// Its number, or empty.
+    pub number: String,
+    /// What it certifies: `clear`, `purge`, or `unspecified`.
+    pub level: String,
+}
+
 /// A copy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopyReport {
@@ -172,6 +183,9 @@ pub struct CopyReport {
     pub due: Option<Instant>,
     /// Evidence of its end.
     pub evidence: Evidence,
+    /// Third party that certified its erasure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub third_party: Option<ThirdPartyReport>,
     /// What became of the certificate.
     pub certificate: Certificate,
     /// Parties that are owed a certificate and have none.

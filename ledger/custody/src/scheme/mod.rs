@@ -1,13 +1,14 @@
 //! Schemes are data: the file format, its reading, its checks.
 
 mod check;
+pub(crate) mod day;
 mod deadline;
 mod lint;
 mod model;
 
 pub use daicho_core::Date;
 pub use check::{ActWord, Answer, Check, Occasion};
-pub use deadline::Deadline;
+pub use deadline::{Deadline, Falls, Term};
 pub use lint::{Diagnostic, Level, lint, lint_vocabulary};
 pub use model::*;
 
@@ -90,6 +91,11 @@ impl Vocabulary {
         self.clause_sheets.iter().find(|s| s.id == id)
     }
 
+    /// The law that has this article.
+    pub fn ordinance_of(&self, article: &str) -> Option<&Ordinance> {
+        self.ordinances.iter().find(|law| law.articles.iter().any(|a| a.id == article))
+    }
+
     /// The kind of evidence with this id.
     pub fn evidence(&self, id: &str) -> Option<&EvidenceKind> {
         self.evidence.iter().find(|e| e.id == id)
@@ -101,7 +107,7 @@ impl Vocabulary {
     }
 }
 
-fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ParseError> {
+pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ParseError> {
     toml::from_str(text).map_err(|error| ParseError {
         line: error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
         message: error.message().to_owned(),

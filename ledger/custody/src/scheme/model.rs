@@ -58,10 +58,10 @@ pub struct Ordinance {
     /// Name in Japanese.
     pub label: String,
     /// First day in force.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub in_force_from: Option<Date>,
     /// Last day in force.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub in_force_to: Option<Date>,
     /// What took its place, in Japanese.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -235,6 +235,9 @@ pub struct Scheme {
     pub vocabulary: String,
     /// Title.
     pub title: Text,
+    /// The document that says on which days the office is open, `id/version`. Needed for business days only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calendar: Option<String>,
     /// The department that answers for it, in Japanese.
     pub department: String,
     /// The registers that it works on, in Japanese.
@@ -243,7 +246,7 @@ pub struct Scheme {
     /// Whose data this is, in Japanese.
     pub subjects: String,
     /// The day on which the circle of persons was fixed (基準日).
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub reference_date: Option<Date>,
     /// Name of the council paper.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -306,7 +309,7 @@ pub struct Volume {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period: Option<String>,
     /// The day for which the source states it.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Date>,
     /// A remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -320,10 +323,10 @@ pub struct NamedPeriod {
     /// Id.
     pub id: String,
     /// First day. Absent: not stated.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub start: Option<Date>,
     /// Last day. Absent: open-ended or not stated.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub end: Option<Date>,
     /// The source's words for the period.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -348,19 +351,19 @@ pub struct Matter {
     #[serde(default)]
     pub basis: Vec<Basis>,
     /// First day of the approved period. Absent when only phases are given.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub start: Option<Date>,
     /// Last day used by the judge. Absent: open-ended.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub end: Option<Date>,
     /// The period in the source's words, kept beside the values used, so that both can be checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub words: Option<String>,
     /// The first day exactly as the source states it, when the value used differs.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub start_as_written: Option<Date>,
     /// The last day exactly as the source states it, when the value used differs.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub end_as_written: Option<Date>,
     /// Whether the source marks the period as planned.
     #[serde(default)]
@@ -592,6 +595,9 @@ pub struct System {
     /// Kinds for which the paper names this system as the recording medium (記録媒体).
     #[serde(default)]
     pub recording_medium_of: Vec<String>,
+    /// How confidential what is stored here is. Absent: disposal of the medium is not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidentiality: Option<Confidentiality>,
     /// Protective measures that the source lists, as words.
     #[serde(default)]
     pub safeguards: Vec<String>,
@@ -607,6 +613,18 @@ pub struct System {
     /// A remark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<Text>,
+}
+
+/// How confidential stored data is: classes of 地方公共団体における情報セキュリティポリシーに関するガイドライン.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidentiality {
+    /// Residents' data of the segment that uses My Number (マイナンバー利用事務系).
+    MynumberSegment,
+    /// Other data of confidentiality 2 or higher (機密性2以上).
+    C2Plus,
+    /// Data of confidentiality 1 (機密性1).
+    C1,
 }
 
 /// What may be stored at a system.
@@ -738,10 +756,10 @@ pub struct Flow {
     #[serde(default)]
     pub safeguards: Vec<String>,
     /// First day of the flow's own window. Absent: the overlap of its bases.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub start: Option<Date>,
     /// Last day of the flow's own window.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub end: Option<Date>,
     /// Matters that make it lawful. It is lawful only where their periods overlap.
     #[serde(default)]
@@ -765,7 +783,7 @@ pub struct Flow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<u32>,
     /// Day as of which the data is taken.
-    #[serde(default, with = "opt_date", skip_serializing_if = "Option::is_none")]
+    #[serde(default, with = "super::day::option", skip_serializing_if = "Option::is_none")]
     pub as_of: Option<Date>,
     /// How often, in the source's sense.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -856,6 +874,9 @@ pub struct Rule {
     pub trigger: Trigger,
     /// By when.
     pub deadline: RuleDeadline,
+    /// For how long it must be kept first, from the start of the same clock. Erasing it earlier is a finding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_at_least: Option<Deadline>,
     /// Evidence asked for.
     #[serde(default)]
     pub evidence: Vec<String>,
@@ -1056,32 +1077,4 @@ pub enum Severity {
     Medium,
     /// Wording.
     Low,
-}
-
-/// Dates in TOML are bare local dates (`2021-02-01`); in JSON they are strings of the same form.
-mod opt_date {
-    use daicho_core::Date;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Toml(toml::value::Datetime),
-        Text(String),
-    }
-
-    #[expect(clippy::ref_option, reason = "the signature that serde's `with` asks for")]
-    pub(super) fn serialize<S: Serializer>(date: &Option<Date>, s: S) -> Result<S::Ok, S::Error> {
-        date.map(|d| d.to_string()).serialize(s)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Date>, D::Error> {
-        let text = match Either::deserialize(d)? {
-            Either::Toml(t) => t.to_string(),
-            Either::Text(t) => t,
-        };
-        Date::parse(&text)
-            .map(Some)
-            .ok_or_else(|| D::Error::custom(format!("`{text}` is not a day such as 2021-02-01")))
-    }
 }

@@ -144,6 +144,8 @@ pub struct SchemeVersion {
     pub corrections: Vec<(String, String)>,
     /// Whether it judges clocks that ran already.
     pub applies_to_open: bool,
+    /// SHA-256 of its calendar of business days. `None`: it names none.
+    pub calendar_document: Option<[u8; 32]>,
 }
 
 /// Limits for a whole scheme, in the deadline form of scheme files. `None`: unchanged.
@@ -157,6 +159,8 @@ pub struct LimitSetting {
     pub acknowledge_within: Option<String>,
     /// Recording after the fact.
     pub report_within: Option<String>,
+    /// When the ward's office closes, `17:15`.
+    pub closing_time: Option<String>,
     /// On what ground.
     pub ground: String,
 }
@@ -183,6 +187,8 @@ pub struct RuleSetting {
     pub ground: String,
     /// Longest time without the milestone. `None`: unchanged.
     pub longest_wait: Option<String>,
+    /// Time from the start of the clock for which data must be kept. `None`: unchanged.
+    pub keep_at_least: Option<String>,
 }
 
 /// What became of a contract, oldest first.
@@ -301,6 +307,12 @@ pub enum CopyChange {
         automatic: bool,
         /// Whether validation passed.
         validated: bool,
+        /// What became of the medium, number of the wire enum.
+        medium: i32,
+        /// How many people saw it done.
+        witnesses: u32,
+        /// How many photographs or logs show it.
+        photographs: u32,
     },
     /// An attempt to erase that failed verification. The copy stays open.
     ErasureFailed,
@@ -324,6 +336,10 @@ pub enum CopyChange {
         certificate: String,
         /// Who received it.
         recipients: Vec<String>,
+        /// The third party that issued it.
+        third_party: Option<ThirdParty>,
+        /// How many photographs came with it.
+        photographs: u32,
     },
     /// The ward confirmed.
     Confirmed,
@@ -334,6 +350,17 @@ pub enum CopyChange {
         /// On what ground.
         ground: String,
     },
+}
+
+/// A third party that certifies an erasure, in place of the holder itself (ADEC).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThirdParty {
+    /// Who.
+    pub issuer: String,
+    /// Its number of the certificate, or empty.
+    pub number: String,
+    /// NIST SP 800-88 method that it certifies, number of the wire enum; 0: it does not say.
+    pub level: i32,
 }
 
 /// A handover.
@@ -370,8 +397,8 @@ pub struct CertificateRecord {
     pub recipients: Vec<String>,
     /// Number of copies.
     pub copies: u32,
-    /// Third party and its number, or empty.
-    pub third_party: (String, String),
+    /// The third party that issued it.
+    pub third_party: Option<ThirdParty>,
 }
 
 /// One occurrence of a finding.

@@ -8,11 +8,12 @@ use daicho_core::{
 };
 use daicho_custody::scheme::{Level, Scheme, Vocabulary, lint};
 use daicho_custody::state::MemoryState;
-use daicho_custody::{ContextCache, DeletionReport, Fold, ReportHead};
+use daicho_custody::{ContextCache, DeletionReport, Fold, FoldError, ReportHead};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) const ORIGIN: &str = "daicho.example/test/simulated";
-const VOCABULARY: &str = include_str!("../../../../deploy/schemes/common.toml");
+#[allow(dead_code, reason = "shared by tests that each use a part")]
+pub(crate) const VOCABULARY: &str = include_str!("../../../../deploy/schemes/common.toml");
 
 /// A ledger with one scheme in force.
 pub(crate) struct Ledger {
@@ -37,8 +38,18 @@ pub(crate) fn at(text: &str) -> Instant {
 impl Ledger {
     /// A ledger whose writing parties have keys, with the scheme enacted at `time` and its source errors settled.
     pub(crate) fn open(scheme_text: &str, time: &str) -> Self {
+        Self::open_with(scheme_text, VOCABULARY, None, time).expect("accepted")
+    }
+
+    /// The same with another vocabulary, and a calendar. What a refusal says of the enactment.
+    pub(crate) fn open_with(
+        scheme_text: &str,
+        vocabulary_text: &str,
+        calendar: Option<&str>,
+        time: &str,
+    ) -> Result<Self, FoldError> {
         let scheme = Scheme::parse(scheme_text).expect("a scheme");
-        let vocabulary = Vocabulary::parse(VOCABULARY).expect("a vocabulary");
+        let vocabulary = Vocabulary::parse(vocabulary_text).expect("a vocabulary");
         let mut ledger = Self {
             state: MemoryState::new(),
             entries: Vec::new(),
@@ -79,7 +90,7 @@ impl Ledger {
                 );
             }
         }
-        let documents = [scheme_text, VOCABULARY].map(|text| ledger.document(text.as_bytes()));
+        let documents = [scheme_text, vocabulary_text].map(|text| ledger.document(text.as_bytes()));
         let found = lint(scheme_text, &ledger.scheme, &vocabulary);
         let errors = found.iter().filter(|d| d.level == Level::SourceError);
         let corrections = errors
@@ -89,16 +100,18 @@ impl Ledger {
             })
             .collect();
         let [scheme_document, vocabulary_document] = documents;
+        let calendar_document = calendar.map(|text| ledger.document(text.as_bytes())).unwrap_or_default();
         let enacted = proto::SchemeEnacted {
             scheme: ledger.scheme.id.clone(),
             version: ledger.scheme.version,
             scheme_document,
             vocabulary_document,
             corrections,
-            applies_to_open: false,
+            calendar_document,
+            ..Default::default()
         };
-        ledger.say_outside("ward", Fact::SchemeEnacted(enacted));
-        ledger
+        ledger.try_outside("ward", Fact::SchemeEnacted(enacted))?;
+        Ok(ledger)
     }
 
     fn new_key(&mut self, party: &str) -> proto::PublicKey {
@@ -123,13 +136,17 @@ impl Ledger {
 
     /// Records a fact of the ledger itself at once.
     pub(crate) fn say_outside(&mut self, party: &str, fact: Fact) {
+        self.try_outside(party, fact).expect("accepted");
+    }
+
+    fn try_outside(&mut self, party: &str, fact: Fact) -> Result<(), FoldError> {
         let event = proto::Event {
             occur_time_ms: self.now.unix_ms(),
             scheme: String::new(),
             on_behalf_of: String::new(),
             fact: Some(fact),
         };
-        self.record(party, event, self.now);
+        self.record(party, event, self.now)
     }
 
     /// Plans to record a fact at the time at which it happened.
@@ -168,11 +185,11 @@ impl Ledger {
         let mut script = std::mem::take(&mut self.script);
         script.sort_by_key(|(time, ..)| *time);
         for (time, party, event) in script {
-            self.record(&party, event, time);
+            self.record(&party, event, time).expect("accepted");
         }
     }
 
-    fn record(&mut self, party: &str, event: proto::Event, recorded: Instant) {
+    fn record(&mut self, party: &str, event: proto::Event, recorded: Instant) -> Result<(), FoldError> {
         self.now = self.now.max(recorded);
         let (key, sequence) = self.keys.get_mut(party).expect("a key");
         *sequence += 1;
@@ -185,12 +202,21 @@ impl Ledger {
         let checked = parsed.check(ORIGIN, find).expect("signed well");
         let index = EntryIndex::new(self.size);
         let entry = Entry { index, recorded: self.now, previous: self.head, statement: signed };
-        let changes = self.fold.apply(&self.state, &checked, entry.place()).expect("accepted");
+        let changes = self.fold.apply(&self.state, &checked, entry.place())?;
         self.state.apply(changes);
         let bytes = entry.encode();
         self.head = ChainHash::of_entry(&bytes);
         self.entries.push(bytes);
         self.size += 1;
+        Ok(())
+    }
+
+    /// What the fold says to an event of the scheme right now.
+    #[allow(dead_code, reason = "shared by tests that each use a part")]
+    pub(crate) fn try_say(&mut self, party: &str, time: &str, fact: Fact) -> Result<(), FoldError> {
+        self.say(party, time, fact);
+        let (time, party, event) = self.script.pop().expect("just said");
+        self.record(&party, event, time)
     }
 
     /// The report as of a time.

@@ -35,6 +35,12 @@ enum Wanted {
     Entry(u64),
 }
 
+/// The documents that an enactment rests on: scheme, vocabulary and, where there is one, calendar.
+pub(super) fn documents(enacted: &proto::SchemeEnacted) -> impl Iterator<Item = &Vec<u8>> {
+    let all = [&enacted.scheme_document, &enacted.vocabulary_document, &enacted.calendar_document];
+    all.into_iter().filter(|document| !document.is_empty())
+}
+
 /// The entries of a selective bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selected {
@@ -146,7 +152,7 @@ impl Selection {
         let enacted = self.enactments.iter().filter(|(_, enacted)| self.schemes.contains(&enacted.scheme));
         for (index, enacted) in enacted {
             entries.insert(*index);
-            for document in [&enacted.scheme_document, &enacted.vocabulary_document] {
+            for document in documents(enacted) {
                 entries.extend(self.documents.get(document).into_iter().flatten());
             }
         }

@@ -13,6 +13,7 @@ use super::archive::{ArchiveWriter, receipt as part_of};
 use super::complete::write_head;
 use super::keys::KeyRing;
 use super::manifest::Manifest;
+use super::select::documents;
 use super::verify::Checks;
 use super::{BundleError, Claim};
 use crate::Receipt;
@@ -154,7 +155,7 @@ impl<'b> Inspection<'b> {
         }
         for (entry, enacted) in &self.enactments {
             if self.schemes.contains(&enacted.scheme) {
-                for document in [&enacted.scheme_document, &enacted.vocabulary_document] {
+                for document in documents(enacted) {
                     if !self.is_whole(document) {
                         let document = hex::encode(document);
                         return Err(BundleError::Document { entry: *entry, document });

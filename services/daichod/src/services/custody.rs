@@ -223,6 +223,7 @@ impl CustodyService for Custody {
                 summary: Some(summary(&judge, now)),
                 scheme_toml: text(&version.scheme_document)?,
                 vocabulary_toml: text(&version.vocabulary_document)?,
+                calendar_toml: version.calendar_document.as_ref().map(text).transpose()?.unwrap_or_default(),
             })
         })
         .await

@@ -2,8 +2,8 @@
 
 use daicho_core::Date;
 
-use super::era::{self, WrittenPeriod};
 use super::{Context, Place, at};
+use crate::calendar::era::{self, WrittenPeriod};
 use crate::scheme::{Matter, NamedPeriod};
 
 pub(super) fn check(cx: &mut Context<'_>) {

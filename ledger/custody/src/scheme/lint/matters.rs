@@ -1,5 +1,7 @@
 //! Council matters, volumes, attachments, anomalies.
 
+use daicho_core::Date;
+
 use super::{Context, acts_of_matter, at};
 use crate::scheme::{Act, Matter};
 
@@ -15,6 +17,7 @@ pub(super) fn check(cx: &mut Context<'_>) {
         basis_words(cx, matter);
         test_data(cx, matter);
         after_clauses(cx, matter);
+        repealed(cx, matter);
     }
     for volume in &scheme.volumes {
         // 件 counts events, which mean little without the time in which they happen; people and shops do not.
@@ -47,6 +50,30 @@ fn planned(cx: &mut Context<'_>, m: &Matter) {
             "the period is marked as planned; amend the scheme once the days are fixed".into(),
         );
     }
+}
+
+/// A matter that outlives the law on which it rests.
+fn repealed(cx: &mut Context<'_>, m: &Matter) {
+    let laws = || m.basis.iter().filter_map(|b| cx.vocabulary.ordinance_of(&b.article));
+    let ends: Option<Vec<Date>> = laws().map(|law| law.in_force_to).collect();
+    let (Some(last), Some(law)) = (ends.and_then(|ends| ends.into_iter().max()), laws().next()) else {
+        return;
+    };
+    // Its own last day, or that of its last phase; without either it goes on.
+    let open = m.phases.iter().any(|p| p.end.is_none()) || m.phases.is_empty();
+    let end = m.end.or_else(|| m.phases.iter().filter_map(|p| p.end).max().filter(|_| !open));
+    if end.is_some_and(|end| end <= last) && m.renewal.is_none() {
+        return;
+    }
+    let next = law.successor.as_deref().unwrap_or("-");
+    let (ja, en) = (
+        format!(
+            "根拠の{}は{last}に失効しました。後継は{next}。その後の取扱いは根拠のないものになります",
+            law.label
+        ),
+        format!("its legal basis ended on {last} ({next} follows); later use has no legal basis"),
+    );
+    cx.warning("basis-repealed", at("matter", &m.id, "basis"), ja, en);
 }
 
 /// A re-entrustment reported under a heading that speaks of outsourcing only.

@@ -4,7 +4,6 @@
 
 mod clauses;
 mod dates;
-mod era;
 mod flows;
 mod locate;
 mod matters;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use daicho_core::check_id;
+
 use super::{Context, Level, Place, Report, at};
 use crate::scheme::{Check, Flow, Occasion, Rule, Scheme, System, Text, Vocabulary};
 
@@ -15,6 +17,7 @@ pub(super) fn check(cx: &mut Context<'_>) {
         let place = at("scheme", &scheme.id, "vocabulary");
         unknown(cx, place, "vocabulary", &scheme.vocabulary);
     }
+    calendar_name(cx);
     matters_and_contracts(cx);
     for system in &scheme.systems {
         system_refs(cx, system);
@@ -149,6 +152,23 @@ fn each<'i>(cx: &mut Context<'_>, place: Place<'_>, what: &str, ids: impl IntoIt
         if !known {
             unknown(cx, place, what, id);
         }
+    }
+}
+
+/// The document itself is checked when the scheme is enacted; here only that the name can be one.
+fn calendar_name(cx: &mut Context<'_>) {
+    let scheme = cx.scheme;
+    let Some(name) = &scheme.calendar else { return };
+    let fits = name.split_once('/').is_some_and(|(id, version)| {
+        check_id("calendar", id).is_ok() && version.parse::<u32>().is_ok_and(|n| n > 0)
+    });
+    if !fits {
+        cx.error(
+            "calendar-name",
+            at("scheme", &scheme.id, "calendar"),
+            format!("暦の名「{name}」は「識別子/版」の形ではありません"),
+            format!("`{name}` is no name of a calendar such as japan-holidays/1"),
+        );
     }
 }
 

@@ -10,6 +10,7 @@ use crate::scheme::{
 pub(super) fn check(cx: &mut Context<'_>) {
     for rule in &cx.scheme.rules {
         schedule(cx, rule);
+        calendar(cx, rule);
         milestone(cx, rule);
         evidence(cx, rule);
         conflicts(cx, rule);
@@ -40,6 +41,19 @@ fn schedule(cx: &mut Context<'_>, r: &Rule) {
                 "`{words}` gives no number: lateness cannot be judged until the ward adopts one; {}",
                 help.1
             ),
+        );
+    }
+}
+
+/// Without a calendar in the ledger nobody can count business days.
+fn calendar(cx: &mut Context<'_>, r: &Rule) {
+    let counts = r.deadline.stated.iter().chain(&r.deadline.proposal).any(|d| d.needs_calendar());
+    if counts && cx.scheme.calendar.is_none() {
+        cx.error(
+            "calendar-not-named",
+            at("rule", &r.id, "deadline"),
+            "開庁日で数える期限ですが、事業に calendar がありません".into(),
+            "the deadline counts business days, but the scheme names no `calendar`".into(),
         );
     }
 }
