@@ -2,7 +2,7 @@
 //!
 //! Nothing here is stored. A verdict at `t` uses what was recorded up to `t` and the clock set to `t`.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,17 +11,19 @@ use daicho_core::{EntryIndex, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::FindingCode;
+use crate::answers::FindingAnswer;
 use crate::calendar::{ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
 use crate::duty::{Records, duties};
 use crate::fold::{load_context, scope_word};
-use crate::report::Certificate;
 use crate::media;
+use crate::report::Certificate;
 use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, Text, lint};
+use crate::silence::key_findings;
 use crate::state::{
-    AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, KeyRecord,
-    LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, SequenceRecord, StateError,
-    Table, ThirdParty, Txn, decode, key, parts,
+    AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord,
+    LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, StateError, Table, ThirdParty,
+    Txn, decode, key, parts,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -191,6 +193,9 @@ pub struct Finding {
     pub entries: Vec<EntryIndex>,
     /// How often it occurred.
     pub occurrences: u64,
+    /// What was said about it since, in order. It never goes away by it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<FindingAnswer>,
 }
 
 impl Finding {
@@ -207,6 +212,10 @@ pub struct Limits {
     pub acknowledge: Option<Deadline>,
     /// Recording after the fact.
     pub report: Option<Deadline>,
+    /// Between two attestations of a system that must keep nothing.
+    pub attest: Option<Deadline>,
+    /// Before the end of a contract.
+    pub warn: Option<Deadline>,
 }
 
 /// Where the number of a rule comes from.
@@ -248,6 +257,8 @@ pub struct Judge<'a> {
     rules: HashMap<String, RuleRecord>,
     contracts: HashMap<String, ContractRecord>,
     milestones: RefCell<HashMap<Vec<u8>, Rc<[Fact]>>>,
+    /// The limits of the time that was asked about last.
+    limits: Cell<Option<(Instant, Limits)>>,
 }
 
 impl<'a> Judge<'a> {
@@ -265,7 +276,16 @@ impl<'a> Judge<'a> {
         let rules = read_all(state, Table::Rule, scheme)?;
         let contracts = read_all(state, Table::Contract, scheme)?;
         let milestones = RefCell::default();
-        Ok(Some(Self { state, id: scheme.to_owned(), record, contexts, rules, contracts, milestones }))
+        Ok(Some(Self {
+            state,
+            id: scheme.to_owned(),
+            record,
+            contexts,
+            rules,
+            contracts,
+            milestones,
+            limits: Cell::default(),
+        }))
     }
 
     /// The newest version in force at `t`. The first one when none was.
@@ -625,15 +645,23 @@ impl<'a> Judge<'a> {
 
     /// Limits of the scheme at `t`.
     pub fn limits(&self, t: Instant) -> Limits {
+        if let Some((at, known)) = self.limits.get().filter(|(at, _)| *at == t) {
+            debug_assert_eq!(at, t, "one time is judged at a time");
+            return known;
+        }
         let latest = |field: fn(&LimitSetting) -> Option<&str>| {
             let known = self.record.limits.iter().filter(|l| l.set.recorded <= t);
             known.filter_map(field).next_back().and_then(|text| Deadline::parse(text).ok())
         };
-        Limits {
+        let limits = Limits {
             certificate: latest(|l| l.certificate_within.as_deref()),
             acknowledge: latest(|l| l.acknowledge_within.as_deref()),
             report: latest(|l| l.report_within.as_deref()),
-        }
+            attest: latest(|l| l.attest_within.as_deref()),
+            warn: latest(|l| l.warn_before.as_deref()),
+        };
+        self.limits.set(Some((t, limits)));
+        limits
     }
 
     /// What happened to a copy up to `t`.
@@ -692,7 +720,8 @@ impl<'a> Judge<'a> {
         if judgement.unserved.is_empty() {
             return Certificate::Received;
         }
-        let due = self.limits(t).certificate.and_then(|within| within.due(closed.occurred, self.office_at(t)));
+        let due =
+            self.limits(t).certificate.and_then(|within| within.due(closed.occurred, self.office_at(t)));
         match due {
             None => Certificate::NoLimit,
             Some(due) if t > due => Certificate::Missing,
@@ -767,7 +796,9 @@ impl<'a> Judge<'a> {
         for finding in self.duty_findings(&duties, &judged, &records) {
             found.insert((finding.code, finding.object.clone()), finding);
         }
-        Ok(found.into_values().collect())
+        let mut found: Vec<Finding> = found.into_values().collect();
+        self.answer_findings(&mut found, t)?;
+        Ok(found)
     }
 
     /// Findings apart from those that single copies and duties give: recorded ones, one-sided handovers, keys not trusted.
@@ -784,7 +815,8 @@ impl<'a> Judge<'a> {
         self.recorded_findings(found, t)?;
         self.unacknowledged(found, t)?;
         let context = self.context_at(t);
-        for finding in distrusted_keys(self.state, t, |party| context.local_party(party).is_some())? {
+        let here = |party: &str| context.local_party(party).is_some();
+        for finding in key_findings(self.state, t, here)?.into_iter().chain(self.silent_systems(t)?) {
             found.insert((finding.code, finding.object.clone()), finding);
         }
         Ok(())
@@ -832,42 +864,6 @@ impl<'a> Judge<'a> {
     }
 }
 
-/// Keys that the ledger accepted after the time from which, as their revocation says, they are not trusted: one finding
-/// for each, of those whose party is wanted.
-///
-/// What such a key signed stands. The state does not know which of its statements came in between, so the finding names
-/// the time span and the last number that the key used.
-///
-/// # Errors
-/// When the state cannot be read.
-pub fn distrusted_keys(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool) -> Result<Vec<Finding>> {
-    let mut found = Vec::new();
-    for row in state.scan(&key(Table::Key, &[]), None) {
-        let (place, value) = row?;
-        let record: KeyRecord = decode(&value)?;
-        let Some((revoked, from)) = record.revoked.filter(|(fact, _)| fact.recorded <= t) else { continue };
-        if from >= revoked.recorded || !wanted(&record.party) {
-            continue;
-        }
-        let id = parts(&place).first().copied().unwrap_or_default();
-        let used: SequenceRecord = Txn::new(state).get(&key(Table::Sequence, &[id]))?.unwrap_or_default();
-        let detail = format!(
-            "key of {}, not trusted from {from}, accepted until {}, last number {}",
-            record.party,
-            revoked.recorded,
-            used.last()
-        );
-        found.push(Finding {
-            code: FindingCode::KeyDistrusted,
-            object: format!("key/{id}"),
-            detail,
-            entries: vec![revoked.entry],
-            occurrences: 1,
-        });
-    }
-    Ok(found)
-}
-
 /// How many milestone targets are kept in memory: copies of one session or day are judged close together.
 const MILESTONES_KEPT: usize = 10_000;
 const NO_MILESTONE: &str = "none";
@@ -891,6 +887,7 @@ fn add(found: &mut Found, code: FindingCode, object: &str, detail: &str, entry: 
         detail: detail.to_owned(),
         entries: Vec::new(),
         occurrences: 0,
+        answers: Vec::new(),
     });
     finding.occurrences += 1;
     if finding.entries.len() < Finding::MAX_ENTRIES && !finding.entries.contains(&entry) {

@@ -10,6 +10,7 @@
 //!
 //! Pure: no clock, no socket, no file, no thread.
 
+mod answers;
 pub mod calendar;
 mod context;
 pub mod duty;
@@ -19,13 +20,14 @@ mod judge;
 mod media;
 pub mod report;
 pub mod scheme;
+mod silence;
 pub mod state;
 
+pub use answers::{AnswerKind, FindingAnswer};
 pub use context::{ContextCache, FlowContext, SchemeContext, binds};
 pub use finding::{Arises, FindingCode};
 pub use fold::{FOLD_VERSION, Fold, FoldError};
-pub use judge::{
-    Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict, distrusted_keys,
-};
+pub use judge::{Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
 pub use media::method_word;
 pub use report::{DeletionReport, ReportHead};
+pub use silence::key_findings;

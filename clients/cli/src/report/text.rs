@@ -8,8 +8,8 @@ use daicho_custody::scheme::Severity;
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::duties::{entries, mark};
 use super::details::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
+use super::duties::{entries, mark};
 use super::words::{Words, clock, count, symbol};
 use super::{prose, tables};
 use crate::columns::{fit, left_pad, wrap};
@@ -327,9 +327,10 @@ impl Page<'_, '_> {
         }
         for d in &r.duties {
             let place = match (&d.source, &d.contract) {
-                (DutySource::Clause { n, .. }, Some(contract)) => {
-                    w.say(format!("{contract} 第{n}項 {}", d.label), format!("{contract} clause {n}: {}", w.of(&d.asks)))
-                }
+                (DutySource::Clause { n, .. }, Some(contract)) => w.say(
+                    format!("{contract} 第{n}項 {}", d.label),
+                    format!("{contract} clause {n}: {}", w.of(&d.asks)),
+                ),
                 _ => w.of(&d.asks).to_owned(),
             };
             let status = format!("{}{}", mark(d.judgement.status), w.of(&d.judgement.status.label()));

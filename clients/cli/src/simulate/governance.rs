@@ -217,13 +217,16 @@ impl Said {
         let asked = at(office_day(play.from.plus_days(40)), 11, 0);
         let case = format!("{request}-{who}");
         let concerns = |fact: &proto::ActPerformed| {
-            fact.kind == *request && (fact.counterpart == who || fact.attributes.iter().any(|a| a.value == case))
+            fact.kind == *request
+                && (fact.counterpart == who || fact.attributes.iter().any(|a| a.value == case))
         };
         let mut requests: Vec<(Instant, String)> = self
             .acts
             .iter()
             .filter(|(_, _, fact)| concerns(fact) && duty.contract.is_none_or(|c| fact.target == c.id))
-            .map(|(_, when, fact)| (*when, if fact.attributes.is_empty() { "" } else { case.as_str() }.to_owned()))
+            .map(|(_, when, fact)| {
+                (*when, if fact.attributes.is_empty() { "" } else { case.as_str() }.to_owned())
+            })
             .collect();
         if requests.is_empty() {
             let (by, to) = asker(context, duty, request);
@@ -340,4 +343,3 @@ fn speakers<'m>(party: &str, members: &[(&str, &'m [(&'m str, &'m str)])]) -> Ve
         None => vec![""],
     }
 }
-

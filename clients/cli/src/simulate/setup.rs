@@ -192,6 +192,8 @@ fn set_numbers(ward: &mut Ward<'_>, source: &Source, cast: &Cast) -> anyhow::Res
         certificate_within: "P7D".to_owned(),
         acknowledge_within: "P1D".to_owned(),
         report_within: "PT24H".to_owned(),
+        attest_within: "P2M".to_owned(),
+        warn_before: "P14D".to_owned(),
         ground: "証明書、受領及び申告の期限を定める".to_owned(),
         ..Default::default()
     }));

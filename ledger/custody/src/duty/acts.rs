@@ -79,9 +79,10 @@ impl<'d> Asked<'d> {
     pub(super) fn concerns(&self, act: &Act) -> bool {
         let who = &self.duty.who;
         if act.by == *who || act.counterpart == *who {
-            return self.duty.contract.is_none_or(|c| {
-                self.context.scheme.contract(&act.target).is_none() || act.target == c.id
-            });
+            return self
+                .duty
+                .contract
+                .is_none_or(|c| self.context.scheme.contract(&act.target).is_none() || act.target == c.id);
         }
         let to_nobody = act.counterpart.is_empty() && act.target.is_empty();
         let named = matches!(&self.duty.source, DutySource::Obligation { id, .. } if *id == act.target);

@@ -6,8 +6,8 @@ use super::acts::{Act, Asked};
 use super::list::{Duty, stated_window};
 use super::records::{Records, Seen};
 use super::{DutyJudgement, DutyStatus};
-use crate::judge::Judge;
 use crate::calendar::FiscalYear;
+use crate::judge::Judge;
 use crate::scheme::{Answer, Check, Deadline, Falls, Occasion, Term, Text};
 use crate::state::Fact;
 
@@ -76,7 +76,8 @@ impl Judge<'_> {
 
 /// A number that cannot be counted: its business days lie outside the calendar, or no closing time is set.
 fn not_counted() -> DutyJudgement {
-    let detail = text("暦又は閉庁時刻の定めがない", "the calendar does not reach so far, or no closing time is set");
+    let detail =
+        text("暦又は閉庁時刻の定めがない", "the calendar does not reach so far, or no closing time is set");
     DutyJudgement { detail, ..said(DutyStatus::NoSchedule) }
 }
 
@@ -193,7 +194,8 @@ fn before_each(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudgem
             Some(entry) => sum.add(DutyStatus::Met, None, &[entry], text("", "")),
             None => {
                 let day = fact.occurred.jst_day();
-                let detail = text(format!("{day}の分の記録なし"), format!("nothing recorded before that of {day}"));
+                let detail =
+                    text(format!("{day}の分の記録なし"), format!("nothing recorded before that of {day}"));
                 sum.add(DutyStatus::Missed, Some(fact.occurred), &[fact.entry], detail);
             }
         }
@@ -247,14 +249,20 @@ fn periodic(
                 let Some(due) = every.due(since, asked.office) else { return not_counted() };
                 let late = act.fact.occurred > due;
                 let status = if late { DutyStatus::MetLate } else { DutyStatus::Met };
-                let detail = text(format!("{}までの分が遅れ", due.jst_day()), format!("late for {}", due.jst_day()));
+                let detail =
+                    text(format!("{}までの分が遅れ", due.jst_day()), format!("late for {}", due.jst_day()));
                 sum.add(status, Some(due), &[act.fact.entry], if late { detail } else { text("", "") });
                 since = act.fact.occurred;
             }
             let Some(due) = every.due(since, asked.office) else { return not_counted() };
             if due < last {
                 let day = due.jst_day();
-                sum.add(DutyStatus::Missed, Some(due), &[], text(format!("{day}以降なし"), format!("none since {day}")));
+                sum.add(
+                    DutyStatus::Missed,
+                    Some(due),
+                    &[],
+                    text(format!("{day}以降なし"), format!("none since {day}")),
+                );
             } else if window.to.is_none_or(|to| t <= to.end()) {
                 sum.add(DutyStatus::Due, Some(due), &[], text("", ""));
             }
@@ -284,7 +292,8 @@ fn respond(asked: &Asked<'_>, request: &str, answer: &Answer, within: Option<Dea
     let t = asked.records.t;
     for request in asked.all(request).filter(|act| asked.concerns(act)) {
         let found = asked.acts(&answer.act, &asked.duty.who).find(|act| {
-            act.fact.occurred >= request.fact.occurred && (request.case().is_empty() || act.case() == request.case())
+            act.fact.occurred >= request.fact.occurred
+                && (request.case().is_empty() || act.case() == request.case())
         });
         let due = within.and_then(|within| within.due(request.fact.occurred, asked.office));
         let (status, word) = match (found, due) {
@@ -292,17 +301,22 @@ fn respond(asked: &Asked<'_>, request: &str, answer: &Answer, within: Option<Dea
             (Some(_), _) => (DutyStatus::Met, ("", "")),
             (None, Some(due)) if t > due => (DutyStatus::Missed, ("記録なし", "nothing recorded")),
             (None, Some(_)) => (DutyStatus::Due, ("期限前", "not there yet")),
-            (None, None) => (DutyStatus::NoSchedule, ("記録なし・期限の定めなし", "nothing recorded, no limit set")),
+            (None, None) => {
+                (DutyStatus::NoSchedule, ("記録なし・期限の定めなし", "nothing recorded, no limit set"))
+            }
         };
         let label = |lang: fn(&Text) -> &str| {
-            asked.context.vocabulary.act(&answer.act).map_or(answer.act.clone(), |a| lang(&a.label).to_owned())
+            asked
+                .context
+                .vocabulary
+                .act(&answer.act)
+                .map_or(answer.act.clone(), |a| lang(&a.label).to_owned())
         };
         let detail = match word.0 {
             "" => text("", ""),
-            _ => text(
-                format!("{}: {}", label(|l| &l.ja), word.0),
-                format!("{}: {}", label(|l| &l.en), word.1),
-            ),
+            _ => {
+                text(format!("{}: {}", label(|l| &l.ja), word.0), format!("{}: {}", label(|l| &l.en), word.1))
+            }
         };
         let mut shown = vec![request.fact.entry];
         shown.extend(found.map(|act| act.fact.entry));
@@ -327,9 +341,16 @@ fn done(asked: &Asked<'_>, word: &str, within: Option<Deadline>, window: Window)
         (None, Some(due)) if t > due => {
             sum.add(DutyStatus::Missed, Some(due), &[], text("記録なし", "nothing recorded"));
         }
-        (None, Some(due)) if t >= window.from.start() => sum.add(DutyStatus::Due, Some(due), &[], text("", "")),
+        (None, Some(due)) if t >= window.from.start() => {
+            sum.add(DutyStatus::Due, Some(due), &[], text("", ""))
+        }
         (None, None) if t >= window.from.start() => {
-            sum.add(DutyStatus::NoSchedule, None, &[], text("記録なし・期限の定めなし", "nothing recorded, no limit set"));
+            sum.add(
+                DutyStatus::NoSchedule,
+                None,
+                &[],
+                text("記録なし・期限の定めなし", "nothing recorded, no limit set"),
+            );
         }
         (None, _) => sum.add(DutyStatus::NotYetDue, due, &[], text("", "")),
     }
@@ -369,7 +390,10 @@ fn held(
     asked: &Asked<'_>,
     which: impl Fn(&super::records::Holding) -> &std::collections::BTreeMap<DutyStatus, Seen>,
 ) -> DutyJudgement {
-    let none = DutyJudgement { detail: text("対象の複製なし", "no copy to which it applies"), ..said(DutyStatus::NotApplicable) };
+    let none = DutyJudgement {
+        detail: text("対象の複製なし", "no copy to which it applies"),
+        ..said(DutyStatus::NotApplicable)
+    };
     let Some(holding) = asked.records.holdings.get(&asked.duty.who) else { return none };
     let by_status = which(holding);
     let Some((status, seen)) = by_status.first_key_value() else { return none };

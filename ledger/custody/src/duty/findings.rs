@@ -38,7 +38,10 @@ impl Judge<'_> {
             let due = judgement.due.map_or_else(String::new, |due| format!(", due {due}"));
             let detail = format!("{}{due}", judgement.detail.en);
             let entries = judgement.entries.clone();
-            found.insert((code, object.clone()), Finding { code, object, detail, entries, occurrences: 1 });
+            found.insert(
+                (code, object.clone()),
+                Finding { code, object, detail, entries, occurrences: 1, answers: Vec::new() },
+            );
         }
         let banned: BTreeSet<&str> = duties
             .iter()
@@ -51,10 +54,47 @@ impl Judge<'_> {
                 let (code, object) = (FindingCode::ForbiddenAct, format!("entry/{}", act.fact.entry));
                 let detail = format!("{word} by {}", act.by);
                 let entries = vec![act.fact.entry];
-                let one = Finding { code, object: object.clone(), detail, entries, occurrences: 1 };
+                let one = Finding {
+                    code,
+                    object: object.clone(),
+                    detail,
+                    entries,
+                    occurrences: 1,
+                    answers: Vec::new(),
+                };
                 found.entry((code, object)).and_modify(|f| f.occurrences += 1).or_insert(one);
             }
         }
+        self.ending_contracts(records, &mut found);
         found.into_values().collect()
+    }
+
+    /// Contracts that end within the ward's warning time while their parties hold copies.
+    fn ending_contracts(&self, records: &Records, found: &mut BTreeMap<(FindingCode, String), Finding>) {
+        let t = records.t;
+        let Some(soon) = self.limits(t).warn.and_then(|warn| warn.due(t, self.office_at(t))) else { return };
+        for contract in &self.context_at(t).scheme.contracts {
+            let Some(end) =
+                self.contract_end(&contract.id, t).filter(|end| (t..=soon).contains(&end.occurred))
+            else {
+                continue;
+            };
+            let open = contract.between.iter().skip(1).filter_map(|party| records.holdings.get(party));
+            let open: u64 = open.map(|holding| holding.open).sum();
+            if open > 0 {
+                let (code, object) = (FindingCode::ContractEnding, contract.id.clone());
+                let detail = format!("ends {}, {open} copies open", end.occurred.jst_day());
+                let entries = vec![end.entry];
+                let one = Finding {
+                    code,
+                    object: object.clone(),
+                    detail,
+                    entries,
+                    occurrences: 1,
+                    answers: Vec::new(),
+                };
+                found.insert((code, object), one);
+            }
+        }
     }
 }

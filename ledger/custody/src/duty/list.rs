@@ -73,7 +73,13 @@ pub fn duties(context: &SchemeContext) -> Vec<Duty<'_>> {
             continue;
         };
         if let Some(place) = &sheet.not_attached {
-            all.extend(contract.between.iter().skip(1).map(|who| not_among_the_papers(contract, who, &sheet.id, &sheet.label, place)));
+            all.extend(
+                contract
+                    .between
+                    .iter()
+                    .skip(1)
+                    .map(|who| not_among_the_papers(contract, who, &sheet.id, &sheet.label, place)),
+            );
         }
         for clause in &sheet.clauses {
             all.extend(of_clause(context, contract, &sheet.id, clause));
@@ -84,7 +90,8 @@ pub fn duties(context: &SchemeContext) -> Vec<Duty<'_>> {
 
 fn of_obligation<'c>(context: &'c SchemeContext, o: &'c Obligation) -> Vec<Duty<'c>> {
     let duty = |who: &str, contract: Option<&'c Contract>| {
-        let others = contract.map(|c| c.between.iter().filter(|p| *p != who && !is_controller(context, p)).cloned());
+        let others =
+            contract.map(|c| c.between.iter().filter(|p| *p != who && !is_controller(context, p)).cloned());
         Duty {
             source: DutySource::Obligation { id: o.id.clone(), line: o.line },
             label: &o.duty.ja,

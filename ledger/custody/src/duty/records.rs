@@ -65,7 +65,7 @@ impl Seen {
 /// What became of the copies of one party.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Holding {
-    pub(super) copies: u64,
+    pub(super) open: u64,
     /// Copies by what their erasure comes to.
     pub(super) erasure: BTreeMap<DutyStatus, Seen>,
     /// Erasures by what their certificate comes to.
@@ -98,7 +98,9 @@ impl Records {
         if matches!(copy.how, Opening::Collected | Opening::Received) {
             earliest(&mut self.first_receipt, &copy.holder, copy.opened);
         }
-        if copy.how == Opening::Collected && self.first_collection.is_none_or(|f| copy.opened.occurred < f.occurred) {
+        if copy.how == Opening::Collected
+            && self.first_collection.is_none_or(|f| copy.opened.occurred < f.occurred)
+        {
             self.first_collection = Some(copy.opened);
         }
         self.used(&copy.flow, copy.opened);
@@ -117,7 +119,7 @@ impl Records {
             Some(holding) => holding,
             None => self.holdings.entry(copy.holder.clone()).or_default(),
         };
-        holding.copies += 1;
+        holding.open += u64::from(judgement.closed.is_none());
         holding.erasure.entry(status).or_default().add(entry);
         if let (None, Some(due)) = (judgement.closed, judgement.due.filter(|due| *due >= self.t)) {
             holding.next = Some(holding.next.map_or(due, |next| next.min(due)));

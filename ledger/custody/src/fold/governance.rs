@@ -5,16 +5,19 @@ use daicho_tlog::VerifierKey;
 use sha2::{Digest as _, Sha256};
 
 use super::{FOLD_VERSION, FoldError, Result, Step, refuse};
-use crate::judge::ACT_RULE_PREFIX;
+use crate::FindingCode;
 use crate::calendar::{Calendar, ClockTime};
+use crate::judge::ACT_RULE_PREFIX;
 use crate::scheme::{Deadline, Level, Scheme, Vocabulary, lint};
 use crate::state::{
-    ApprovalRecord, CheckpointKeysRecord, ContractRecord, CorrectionRecord, DocumentRecord, Fact, KeyRecord,
-    LedgerRecord, LimitSetting, PartyRecord, RuleRecord, RuleSetting, SchemeRecord, SchemeVersion,
-    Settlement, StateError, Table, Txn, key,
+    ApprovalRecord, CheckpointKeysRecord, ContractRecord, CorrectionRecord, DecisionRecord, DocumentRecord,
+    Fact, KeyRecord, LedgerRecord, LimitSetting, PartyRecord, RuleRecord, RuleSetting, SchemeRecord,
+    SchemeVersion, Settlement, StateError, Table, Txn, key,
 };
 
 /// Longest piece of a document, in bytes.
+/// Longest name of what a finding is about, in bytes.
+const MAX_OBJECT_LEN: usize = 300;
 const MAX_PIECE_LEN: usize = 32 * 1024;
 /// Most pieces of one document: one bit each in its record.
 const MAX_PIECES: u32 = 64;
@@ -366,12 +369,16 @@ impl Step<'_, '_> {
             acknowledge_within: optional_deadline("acknowledge_within", &e.acknowledge_within)?,
             report_within: optional_deadline("report_within", &e.report_within)?,
             closing_time: optional_time("closing_time", &e.closing_time)?,
+            attest_within: optional_deadline("attest_within", &e.attest_within)?,
+            warn_before: optional_deadline("warn_before", &e.warn_before)?,
             ground: e.ground.clone(),
         };
         let sets_limits = limits.certificate_within.is_some()
             || limits.acknowledge_within.is_some()
             || limits.report_within.is_some()
-            || limits.closing_time.is_some();
+            || limits.closing_time.is_some()
+            || limits.attest_within.is_some()
+            || limits.warn_before.is_some();
         let sets_rule = deadline.is_some() || longest_wait.is_some() || keep_at_least.is_some();
         if sets_rule == e.rule.is_empty() || sets_limits != e.rule.is_empty() {
             let text = "a rule takes `deadline`, `longest_wait` or `keep_at_least`; the scheme as a whole (no rule) takes the other limits";
@@ -383,6 +390,8 @@ impl Step<'_, '_> {
             ("keep_at_least", &keep_at_least),
             ("certificate_within", &limits.certificate_within),
             ("acknowledge_within", &limits.acknowledge_within),
+            ("attest_within", &limits.attest_within),
+            ("warn_before", &limits.warn_before),
             ("report_within", &limits.report_within),
         ] {
             let counts = text.as_deref().and_then(|text| Deadline::parse(text).ok());
@@ -481,6 +490,45 @@ impl Step<'_, '_> {
         }
         let place = key(Table::Approval, &[self.scheme_id(), party, member]);
         self.txn.put(place, &ApprovalRecord { approved: self.fact, contract: contract.to_owned() });
+        Ok(())
+    }
+
+    pub(super) fn finding_decided(&mut self, e: &proto::FindingDecided) -> Result<()> {
+        self.require_ward()?;
+        if FindingCode::parse(&e.code).is_none() {
+            return Err(refuse(RefusalCode::UnknownReference, "code", "no such finding code"));
+        }
+        check_text("object", &e.object, MAX_OBJECT_LEN)?;
+        check_text("ground", &e.ground, MAX_GROUND_LEN)?;
+        if e.object.is_empty() || e.ground.is_empty() {
+            let text = "a decision names the finding's object and a ground";
+            return Err(refuse(RefusalCode::Malformed, "object", text));
+        }
+        let known = matches!(
+            e.decision(),
+            proto::FindingDecision::Accepted
+                | proto::FindingDecision::Guided
+                | proto::FindingDecision::Published
+        );
+        if !known {
+            return Err(refuse(
+                RefusalCode::Malformed,
+                "decision",
+                "accepted, guided or published is wanted",
+            ));
+        }
+        if !e.document.is_empty() {
+            hash("document", &e.document)?;
+        }
+        let place = self.output_key(Table::Decision, &[self.scheme_id(), &e.code, &e.object], 0);
+        let record = DecisionRecord {
+            fact: self.fact,
+            by: self.signers[0].clone(),
+            decision: e.decision,
+            ground: e.ground.clone(),
+            document: e.document.clone(),
+        };
+        self.txn.put(place, &record);
         Ok(())
     }
 

@@ -81,7 +81,9 @@ impl Fold {
         } else {
             self.memo.ledger(&txn)?
         };
-        let signers = admit_signers(&mut txn, statement)?;
+        let fact = Fact { occurred: recorded, recorded, entry: index };
+        let signers = admit_signers(&mut txn, statement, fact)?;
+        txn.put(key_at(Table::Author, &[], index, 0), &signers[0]);
         if first == 1 && signers[0] != ledger.operator {
             return Err(refuse(RefusalCode::NotAuthorized, "signers[0]", "the operator opens the ledger"));
         }
@@ -91,7 +93,7 @@ impl Fold {
             memo: &mut self.memo,
             ledger,
             signers,
-            fact: Fact { occurred: recorded, recorded, entry: index },
+            fact,
             previous: place.previous,
             n: 0,
             scheme: None,
@@ -147,7 +149,7 @@ fn within(error: FoldError, outer: &str) -> FoldError {
 }
 
 /// Rechecks what order can change: that each key is authorised now and each number is new. Returns the parties.
-fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement) -> Result<Vec<String>> {
+fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement, fact: Fact) -> Result<Vec<String>> {
     let mut parties = Vec::with_capacity(statement.signers().len());
     for (i, signer) in statement.signers().iter().enumerate() {
         let hex = signer.key.to_string();
@@ -167,11 +169,11 @@ fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement) -> Result<Vec<
             return Err(Refusal::field(RefusalCode::SequenceUsed, at(), text).into());
         }
         // After the number, so that a statement that was recorded before still gets its first answer.
-        if let Some((fact, _)) = record.revoked {
-            let text = format!("key {hex} of {} was revoked at entry {}", record.party, fact.entry);
+        if let Some((revoked, _)) = record.revoked {
+            let text = format!("key {hex} of {} was revoked at entry {}", record.party, revoked.entry);
             return Err(Refusal::field(RefusalCode::KeyRevoked, at(), text).into());
         }
-        used.insert(signer.sequence);
+        used.insert(signer.sequence, fact);
         txn.put(place, &used);
         parties.push(record.party);
     }
@@ -294,6 +296,10 @@ impl Step<'_, '_> {
             Body::SubcontractApproved(e) => {
                 self.enter_scheme(&event.scheme)?;
                 self.subcontract_approved(e)?;
+            }
+            Body::FindingDecided(e) => {
+                self.enter_scheme(&event.scheme)?;
+                self.finding_decided(e)?;
             }
             Body::RecipientApproved(e) => {
                 self.enter_scheme(&event.scheme)?;
@@ -506,5 +512,6 @@ pub fn fact_name(body: &Body) -> &'static str {
         Body::NonPersistenceAttested(_) => "non_persistence_attested",
         Body::Corrected(_) => "corrected",
         Body::ActPerformed(_) => "act_performed",
+        Body::FindingDecided(_) => "finding_decided",
     }
 }

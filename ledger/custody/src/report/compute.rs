@@ -11,6 +11,7 @@ use super::{
     Certificate, CopyReport, DataSetReport, DeletionReport, DutyReport, FlowReport, Period, Place, Problem,
     ReportHead, RuleReport, RuleStatus, ThirdPartyReport, Totals, VerdictCounts,
 };
+use crate::FindingCode;
 use crate::context::{ContextCache, SchemeContext};
 use crate::duty::{Duty, DutyJudgement, DutyStatus, Records, duties};
 use crate::fold::ledger_record;
@@ -21,7 +22,6 @@ use crate::state::{
     AT_LEN, CopyRecord, DataSetRecord, Fact, RelayRecord, Scan, StateError, Table, ThirdParty, Txn, decode,
     key, parts,
 };
-use crate::FindingCode;
 
 type Result<T> = std::result::Result<T, StateError>;
 
@@ -63,7 +63,9 @@ impl DeletionReport {
         for finding in judge.findings_without_copies(as_of)?.into_iter().chain(of_duties) {
             pass.found.add(finding);
         }
-        pass.finish(&describe, head).map(Some)
+        let mut report = pass.finish(&describe, head)?;
+        judge.answer_findings(&mut report.findings, as_of)?;
+        Ok(Some(report))
     }
 }
 
@@ -272,7 +274,8 @@ impl<'p> Pass<'p> {
         for judgement in &self.judged {
             *duty_counts.entry(judgement.status).or_default() += 1;
         }
-        let duties = self.duties.into_iter().zip(self.judged).map(|(duty, judgement)| duty_report(duty, judgement));
+        let duties =
+            self.duties.into_iter().zip(self.judged).map(|(duty, judgement)| duty_report(duty, judgement));
         let findings: u64 = self.found.counts.values().sum();
         let meanings: BTreeMap<FindingCode, Text> =
             self.found.counts.keys().map(|code| (*code, code.meaning())).collect();

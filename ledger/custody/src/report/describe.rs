@@ -165,6 +165,24 @@ impl Describer<'_> {
                     "No limit is set for recording, so no record can be called too late.",
                 ),
             ),
+            (
+                "attest",
+                limits.attest,
+                ("保持していないことの申告の間隔", "Between attestations of systems that keep nothing"),
+                (
+                    "間隔の定めがないため、申告の「途絶」を判定できない。",
+                    "No limit is set for attestations, so no system can be called silent.",
+                ),
+            ),
+            (
+                "warn",
+                limits.warn,
+                ("契約終了前の警告期間", "Warning before the end of a contract"),
+                (
+                    "警告期間の定めがないため、終了が近い契約の保有を事前に指摘できない。",
+                    "No warning time is set, so copies open near the end of a contract raise no finding.",
+                ),
+            ),
         ];
         let text = |(ja, en): (&str, &str)| Text { ja: ja.into(), en: en.into() };
         rows.into_iter()
@@ -206,6 +224,8 @@ impl Describer<'_> {
                 ("acknowledge", &s.acknowledge_within),
                 ("report", &s.report_within),
                 ("closing-time", &s.closing_time),
+                ("attest", &s.attest_within),
+                ("warn", &s.warn_before),
             ];
             for (what, value) in values {
                 let Some(value) = value else { continue };

@@ -71,7 +71,7 @@ impl Found {
             entries.dedup();
             entries.truncate(Finding::MAX_ENTRIES);
             let (object, detail) = (id.to_owned(), detail.clone());
-            self.add(Finding { code: *code, object, detail, entries, occurrences: 1 });
+            self.add(Finding { code: *code, object, detail, entries, occurrences: 1, answers: Vec::new() });
         }
     }
 }

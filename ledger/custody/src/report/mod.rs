@@ -14,16 +14,16 @@ pub use items::*;
 pub use model::*;
 
 /// Instants as ISO 8601 in Japan.
-mod time {
+pub(crate) mod time {
     use daicho_core::Instant;
     use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde's `with` asks for")]
-    pub(super) fn serialize<S: Serializer>(time: &Instant, s: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &Instant, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(time)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Instant, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Instant, D::Error> {
         let text = String::deserialize(d)?;
         Instant::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no time")))
     }

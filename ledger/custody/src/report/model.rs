@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use daicho_core::{Date, EntryIndex, Instant};
 use serde::{Deserialize, Serialize};
 
-use super::{AnomalyReport, CorrectionReport, DataSetReport, DutyReport, LimitReport, WardSetting, WarningReport};
+use super::{
+    AnomalyReport, CorrectionReport, DataSetReport, DutyReport, LimitReport, WardSetting, WarningReport,
+};
 use crate::duty::DutyStatus;
 use crate::scheme::{Action, Effect, PartyRole, Scope, Text};
 use crate::{Evidence, Finding, FindingCode, Verdict};

@@ -6,8 +6,8 @@ mod deadline;
 mod lint;
 mod model;
 
-pub use daicho_core::Date;
 pub use check::{ActWord, Answer, Check, Occasion};
+pub use daicho_core::Date;
 pub use deadline::{Deadline, Falls, Term};
 pub use lint::{Diagnostic, Level, lint, lint_vocabulary};
 pub use model::*;

@@ -54,6 +54,10 @@ pub enum Table {
     Attestation = b'X',
     /// `scheme, kind, entry, n` → [`ActRecord`](super::ActRecord). Output.
     Act = b'J',
+    /// `at` → party of the first signer of the entry, as text. Output.
+    Author = b'O',
+    /// `scheme, code, object, at` → [`DecisionRecord`](super::DecisionRecord). Output.
+    Decision = b'G',
     /// `entry corrected, event, entry` → [`CorrectionRecord`](super::CorrectionRecord). Output.
     Correction = b'Z',
 }
@@ -61,7 +65,7 @@ pub enum Table {
 impl Table {
     /// Whether the fold reads the table. What it only writes, a replay need not keep.
     pub fn is_read_by_fold(byte: u8) -> bool {
-        !matches!(byte, b'I' | b'e' | b'M' | b'F' | b'V' | b'X' | b'J' | b'Z')
+        !matches!(byte, b'I' | b'e' | b'M' | b'F' | b'V' | b'X' | b'J' | b'Z' | b'O' | b'G')
     }
 }
 

@@ -68,6 +68,8 @@ pub struct KeyRecord {
 pub struct SequenceRecord {
     /// The ranges.
     pub used: Vec<(u64, u64)>,
+    /// The first number left out each time that one higher than the next came, and the entry with which it did.
+    pub skipped: Vec<(u64, Fact)>,
 }
 
 impl SequenceRecord {
@@ -76,8 +78,11 @@ impl SequenceRecord {
         self.used.iter().rev().any(|&(from, to)| (from..=to).contains(&n))
     }
 
-    /// Marks a number as used. It must not have been.
-    pub fn insert(&mut self, n: u64) {
+    /// Marks a number as used by an entry. It must not have been.
+    pub fn insert(&mut self, n: u64, by: Fact) {
+        if n > self.last() + 1 {
+            self.skipped.push((self.last() + 1, by));
+        }
         let at = self.used.partition_point(|&(_, to)| to < n);
         let joins_before = at > 0 && self.used[at - 1].1 + 1 == n;
         let joins_after = at < self.used.len() && n + 1 == self.used[at].0;
@@ -95,6 +100,12 @@ impl SequenceRecord {
     /// The highest used number; 0 when there is none.
     pub fn last(&self) -> u64 {
         self.used.last().map_or(0, |&(_, to)| to)
+    }
+
+    /// Ranges that are still left out, each with the entry that skipped it.
+    pub fn skipped_by(&self) -> Vec<((u64, u64), Option<Fact>)> {
+        let by = |from: u64| self.skipped.iter().rfind(|(first, _)| *first <= from).map(|(_, fact)| *fact);
+        self.gaps().into_iter().map(|gap| (gap, by(gap.0))).collect()
     }
 
     /// Ranges left out below the highest used number.
@@ -161,6 +172,10 @@ pub struct LimitSetting {
     pub report_within: Option<String>,
     /// When the ward's office closes, `17:15`.
     pub closing_time: Option<String>,
+    /// Longest time between two attestations of a system that must keep nothing.
+    pub attest_within: Option<String>,
+    /// How long before the end of a contract its open copies become a finding.
+    pub warn_before: Option<String>,
     /// On what ground.
     pub ground: String,
 }
@@ -468,6 +483,21 @@ pub struct CorrectionRecord {
     pub correction: String,
 }
 
+/// A decision of the ward on a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecisionRecord {
+    /// Where.
+    pub fact: Fact,
+    /// By whom.
+    pub by: String,
+    /// Number of the wire enum.
+    pub decision: i32,
+    /// On what ground.
+    pub ground: String,
+    /// SHA-256 of the document, or empty.
+    pub document: Vec<u8>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -478,9 +508,10 @@ mod tests {
         fn used_numbers_are_ranges_whatever_the_order(mut order in Just((1u64..40).collect::<Vec<_>>()).prop_shuffle(), keep in 1usize..39) {
             order.truncate(keep);
             let mut record = SequenceRecord::default();
+            let by = Fact { occurred: Instant::EPOCH, recorded: Instant::EPOCH, entry: EntryIndex::new(0) };
             for &n in &order {
                 prop_assert!(!record.contains(n));
-                record.insert(n);
+                record.insert(n, by);
                 prop_assert!(record.contains(n));
             }
             let max = order.iter().copied().max().unwrap_or(0);

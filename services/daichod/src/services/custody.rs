@@ -392,7 +392,7 @@ impl CustodyService for Custody {
             let mut findings = Vec::new();
             let whole_ledger = request.scheme.is_empty();
             if whole_ledger {
-                let keys = daicho_custody::distrusted_keys(state, t, |_| true)?;
+                let keys = daicho_custody::key_findings(state, t, |_| true)?;
                 findings.extend(keys.into_iter().map(|f| wire_finding("", f)));
             }
             for scheme in scheme_ids(state, &request.scheme)? {
@@ -463,6 +463,7 @@ fn wire_finding(scheme: &str, finding: Finding) -> v1::Finding {
         detail: finding.detail,
         entries: finding.entries.iter().map(|e| e.get()).collect(),
         occurrences: finding.occurrences,
+        answers: finding.answers.into_iter().map(wire_answer).collect(),
     }
 }
 
@@ -482,5 +483,15 @@ fn wire_copy(id: String, copy: CopyRecord, judgement: &Judgement) -> v1::CopySta
         evidence: judgement.evidence.word().to_owned(),
         due_ms: judgement.due.map_or(0, Instant::unix_ms),
         rule: judgement.rule.clone().unwrap_or_default(),
+    }
+}
+
+fn wire_answer(answer: FindingAnswer) -> v1::FindingAnswer {
+    v1::FindingAnswer {
+        kind: answer.kind.word().to_owned(),
+        by: answer.by,
+        text: answer.text,
+        entry: answer.entry.get(),
+        occur_time_ms: answer.occurred.unix_ms(),
     }
 }

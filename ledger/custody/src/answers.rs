@@ -1,0 +1,128 @@
+//! What is said about findings after they arose: corrections, disputes, decisions of the ward.
+
+use daicho_core::{EntryIndex, Instant, proto};
+use serde::{Deserialize, Serialize};
+
+use crate::judge::{Finding, Judge};
+use crate::scheme::Text;
+use crate::state::{CorrectionRecord, DecisionRecord, Fact, StateError, Table, decode, key, key_at};
+
+/// What kind of answer it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AnswerKind {
+    /// The party that signed the entry says what is right.
+    Correction,
+    /// Another party does.
+    Dispute,
+    /// The ward asks for nothing more.
+    Accepted,
+    /// The ward told the party what to do.
+    Guided,
+    /// The ward made it public.
+    Published,
+}
+
+impl AnswerKind {
+    /// The stable word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Correction => "correction",
+            Self::Dispute => "dispute",
+            Self::Accepted => "accepted",
+            Self::Guided => "guided",
+            Self::Published => "published",
+        }
+    }
+
+    /// The words shown to people.
+    pub fn label(self) -> Text {
+        let (ja, en) = match self {
+            Self::Correction => ("訂正", "correction"),
+            Self::Dispute => ("異議", "dispute"),
+            Self::Accepted => ("区の決定: 了承", "ward: accepted"),
+            Self::Guided => ("区の決定: 指導", "ward: guided"),
+            Self::Published => ("区の決定: 公表", "ward: published"),
+        };
+        Text { ja: ja.into(), en: en.into() }
+    }
+
+    fn of_decision(decision: i32) -> Option<Self> {
+        match proto::FindingDecision::try_from(decision).ok()? {
+            proto::FindingDecision::Accepted => Some(Self::Accepted),
+            proto::FindingDecision::Guided => Some(Self::Guided),
+            proto::FindingDecision::Published => Some(Self::Published),
+            proto::FindingDecision::Unspecified => None,
+        }
+    }
+}
+
+/// Something said about a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingAnswer {
+    /// What kind of answer.
+    pub kind: AnswerKind,
+    /// By which party.
+    pub by: String,
+    /// What is right, or on what ground.
+    pub text: String,
+    /// When it was said.
+    #[serde(with = "crate::report::time")]
+    pub occurred: Instant,
+    /// The entry that says it.
+    pub entry: EntryIndex,
+}
+
+impl Judge<'_> {
+    /// Puts beside each finding what was said about it up to `t`: about an entry that shows it, or about itself.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub(crate) fn answer_findings(&self, findings: &mut [Finding], t: Instant) -> Result<(), StateError> {
+        for finding in findings {
+            let mut answers = Vec::new();
+            for entry in &finding.entries {
+                self.corrections(*entry, t, &mut answers)?;
+            }
+            let place = key(Table::Decision, &[self.id(), finding.code.word(), &finding.object]);
+            for row in self.state().scan(&place, None) {
+                let record: DecisionRecord = decode(&row?.1)?;
+                let kind = AnswerKind::of_decision(record.decision).filter(|_| record.fact.recorded <= t);
+                if let Some(kind) = kind {
+                    answers.push(answer(kind, record.fact, record.by, record.ground));
+                }
+            }
+            answers.sort_by_key(|answer| answer.entry);
+            finding.answers = answers;
+        }
+        Ok(())
+    }
+
+    fn corrections(
+        &self,
+        entry: EntryIndex,
+        t: Instant,
+        answers: &mut Vec<FindingAnswer>,
+    ) -> Result<(), StateError> {
+        let corrected = format!("{:020}", entry.get());
+        let mut author: Option<String> = None;
+        for row in self.state().scan(&key(Table::Correction, &[&corrected]), None) {
+            let record: CorrectionRecord = decode(&row?.1)?;
+            if record.fact.recorded > t || answers.iter().any(|a| a.entry == record.fact.entry) {
+                continue;
+            }
+            if author.is_none() {
+                let bytes = self.state().get(&key_at(Table::Author, &[], entry, 0))?;
+                author = bytes.map(|bytes| decode(&bytes)).transpose()?;
+            }
+            let own = author.as_deref() == Some(record.by.as_str());
+            let kind = if own { AnswerKind::Correction } else { AnswerKind::Dispute };
+            answers.push(answer(kind, record.fact, record.by, record.correction));
+        }
+        Ok(())
+    }
+}
+
+fn answer(kind: AnswerKind, fact: Fact, by: String, text: String) -> FindingAnswer {
+    FindingAnswer { kind, by, text, occurred: fact.occurred, entry: fact.entry }
+}

@@ -1,0 +1,96 @@
+//! Signals from silence: numbers that a key left out, systems that stopped to attest, keys used after their end.
+
+use daicho_core::Instant;
+
+use crate::FindingCode;
+use crate::judge::{Finding, Judge};
+use crate::scheme::Storage;
+use crate::state::{
+    AttestationRecord, KeyRecord, Scan, SequenceRecord, StateError, Table, Txn, decode, key, parts,
+};
+
+type Result<T> = std::result::Result<T, StateError>;
+
+/// What is to be said of keys whose party is wanted: one that the ledger accepted after the time from which, as its
+/// revocation says, it is not trusted; and numbers that it left out.
+///
+/// What a distrusted key signed stands. The state does not know which of its statements came in between, so the finding
+/// names the time span and the last number that the key used. A number that came later after all is no gap any more.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn key_findings(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool) -> Result<Vec<Finding>> {
+    let mut found = Vec::new();
+    for row in state.scan(&key(Table::Key, &[]), None) {
+        let (place, value) = row?;
+        let record: KeyRecord = decode(&value)?;
+        if !wanted(&record.party) {
+            continue;
+        }
+        let id = parts(&place).first().copied().unwrap_or_default();
+        let used: SequenceRecord = Txn::new(state).get(&key(Table::Sequence, &[id]))?.unwrap_or_default();
+        let object = format!("key/{id}");
+        let left_out: Vec<_> = used
+            .skipped_by()
+            .into_iter()
+            .filter_map(|(gap, by)| Some((gap, by.filter(|by| by.recorded <= t)?)))
+            .collect();
+        if let Some((gap, _)) = left_out.first() {
+            let detail = match gap {
+                (from, to) if from == to => format!("number {from} of {}", record.party),
+                (from, to) => format!("numbers {from} to {to} of {}", record.party),
+            };
+            let entries = left_out.iter().take(Finding::MAX_ENTRIES).map(|(_, by)| by.entry).collect();
+            let occurrences = left_out.len() as u64;
+            let (code, object) = (FindingCode::SequenceGap, object.clone());
+            found.push(Finding { code, object, detail, entries, occurrences, answers: Vec::new() });
+        }
+        let Some((revoked, from)) = record.revoked.filter(|(fact, _)| fact.recorded <= t) else { continue };
+        if from >= revoked.recorded {
+            continue;
+        }
+        let detail = format!(
+            "key of {}, not trusted from {from}, accepted until {}, last number {}",
+            record.party,
+            revoked.recorded,
+            used.last()
+        );
+        let (code, entries) = (FindingCode::KeyDistrusted, vec![revoked.entry]);
+        found.push(Finding { code, object, detail, entries, occurrences: 1, answers: Vec::new() });
+    }
+    Ok(found)
+}
+
+impl Judge<'_> {
+    /// Systems that must keep nothing, and whose attester has said so for the last time longer ago than the ward allows.
+    ///
+    /// They owe it from the scheme's enactment to the last day of its matters.
+    pub(crate) fn silent_systems(&self, t: Instant) -> Result<Vec<Finding>> {
+        let Some(within) = self.limits(t).attest else { return Ok(Vec::new()) };
+        let context = self.context_at(t);
+        let Some(enacted) = self.record().versions.first().map(|v| v.enacted) else { return Ok(Vec::new()) };
+        let ends: Option<Vec<_>> = context.scheme.matters.iter().map(|m| context.matter_end(&m.id)).collect();
+        let last_day = ends.and_then(|ends| ends.into_iter().max()).map_or(t, |end| end.end().min(t));
+        let mut found = Vec::new();
+        for system in context.scheme.systems.iter().filter(|s| s.storage == Storage::None) {
+            if context.party(&system.attester).is_none_or(|party| !party.writes) {
+                continue;
+            }
+            let mut last = enacted;
+            for row in self.state().scan(&key(Table::Attestation, &[self.id(), &system.id]), None) {
+                let record: AttestationRecord = decode(&row?.1)?;
+                if record.fact.recorded <= t && record.fact.occurred > last.occurred {
+                    last = record.fact;
+                }
+            }
+            let Some(due) = within.due(last.occurred, self.office_at(t)) else { continue };
+            if due < last_day {
+                let detail = format!("silent since {}, due {due}", last.occurred);
+                let (code, object) = (FindingCode::AttestationStopped, system.id.clone());
+                let entries = vec![last.entry];
+                found.push(Finding { code, object, detail, entries, occurrences: 1, answers: Vec::new() });
+            }
+        }
+        Ok(found)
+    }
+}
