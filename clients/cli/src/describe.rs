@@ -144,7 +144,8 @@ fn sample(field: &FieldDescriptor) -> Value {
         (Kind::String, "end") => json!("2022-03-31"),
         (
             Kind::String,
-            "deadline" | "certificate_within" | "acknowledge_within" | "report_within" | "longest_wait",
+            "deadline" | "certificate_within" | "acknowledge_within" | "report_within" | "longest_wait"
+            | "attest_within" | "warn_before",
         ) => {
             json!("P7D")
         }

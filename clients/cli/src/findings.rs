@@ -41,11 +41,15 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     ));
     for finding in findings {
         let entries = entries(&finding);
+        let mut detail = finding.detail.clone();
+        for answer in &finding.answers {
+            detail.push_str(&format!(" [{} #{}: {}]", answer.kind, answer.entry, answer.text));
+        }
         table.row([
             or_dash(&finding.scheme),
             finding.code,
             or_dash(&finding.object),
-            or_dash(&finding.detail),
+            or_dash(&detail),
             entries,
         ]);
     }

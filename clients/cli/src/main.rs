@@ -14,6 +14,7 @@ mod emit;
 mod event_json;
 mod evidence;
 mod exit;
+mod duties;
 mod findings;
 mod handovers;
 mod help_ja;
@@ -94,6 +95,8 @@ enum Command {
     Due(due::Args),
     /// List what the rules found wrong
     Findings(findings::Args),
+    /// List what parties owe besides single copies, and what became of it
+    Duties(duties::Args),
     /// List the handovers of a scheme
     Handovers(handovers::Args),
     /// Verify the whole ledger without trusting its operator
@@ -124,6 +127,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Copies(args) => copies::run(args, context, out).await,
         Command::Due(args) => due::run(args, context, out).await,
         Command::Findings(args) => findings::run(args, context, out).await,
+        Command::Duties(args) => duties::run(args, context, out).await,
         Command::Handovers(args) => handovers::run(args, context, out).await,
         Command::Audit(args) => audit::run(args, context, out).await,
         Command::Verify(args) => verify::run(args, context, out).await,

@@ -134,6 +134,18 @@ fn governance(fact: &Fact, lang: Lang) -> Option<String> {
                 format!("event {event} of entry {} corrected: {}", f.entry_index, f.correction),
             )
         }
+        Fact::FindingDecided(f) => {
+            let decision = match f.decision() {
+                proto::FindingDecision::Accepted => lang.either("了承", "accepted"),
+                proto::FindingDecision::Guided => lang.either("指導", "guided"),
+                proto::FindingDecision::Published => lang.either("公表", "published"),
+                proto::FindingDecision::Unspecified => "?",
+            };
+            lang.either(
+                format!("指摘 {} ({}) への決定: {decision}、{}", f.code, f.object, f.ground),
+                format!("finding {} ({}) {decision}: {}", f.code, f.object, f.ground),
+            )
+        }
         Fact::ActPerformed(f) => {
             let target = if f.target.is_empty() { String::new() } else { format!(" ({})", f.target) };
             lang.either(format!("実施: {}{target}", f.kind), format!("done: {}{target}", f.kind))
@@ -144,8 +156,17 @@ fn governance(fact: &Fact, lang: Lang) -> Option<String> {
 
 fn deadline(f: &proto::DeadlineSet, lang: Lang) -> String {
     let rule = if f.rule.is_empty() { lang.either("事業全体", "the scheme") } else { &f.rule };
-    let limits =
-        [&f.deadline, &f.longest_wait, &f.certificate_within, &f.acknowledge_within, &f.report_within];
+    let limits = [
+        &f.deadline,
+        &f.longest_wait,
+        &f.keep_at_least,
+        &f.certificate_within,
+        &f.acknowledge_within,
+        &f.report_within,
+        &f.closing_time,
+        &f.attest_within,
+        &f.warn_before,
+    ];
     let limits: Vec<&str> =
         limits.into_iter().map(String::as_str).filter(|limit| !limit.is_empty()).collect();
     let limits = limits.join(", ");

@@ -249,6 +249,30 @@ impl Client {
             ListFindingsRequest { scheme: scheme.to_owned(), as_of_ms: as_of_ms }
         )
     }
+
+    /// Every duty of a scheme as it stands at a time; empty words mean all parties and all statuses.
+    ///
+    /// # Errors
+    /// As for any call.
+    pub async fn duties(
+        &self,
+        scheme: &str,
+        as_of_ms: i64,
+        who: &str,
+        status: &str,
+    ) -> Result<Vec<proto::Duty>, ClientError> {
+        all_pages!(
+            self.custody(),
+            list_duties,
+            duties,
+            ListDutiesRequest {
+                scheme: scheme.to_owned(),
+                as_of_ms: as_of_ms,
+                who: who.to_owned(),
+                status: status.to_owned()
+            }
+        )
+    }
 }
 
 /// The entries of a stream of groups of entries.

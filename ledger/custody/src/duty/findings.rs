@@ -2,13 +2,33 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::list::Duty;
+use daicho_core::Instant;
+
+use super::list::{Duty, duties};
 use super::{DutyJudgement, DutyStatus, Records};
 use crate::FindingCode;
 use crate::judge::{Finding, Judge};
 use crate::scheme::Check;
+use crate::state::StateError;
 
 impl Judge<'_> {
+    /// Every duty of the scheme with what became of it, from a pass over all copies known at `t`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn all_duties(&self, t: Instant) -> Result<Vec<(Duty<'_>, DutyJudgement)>, StateError> {
+        let duties = duties(self.context_at(t));
+        let mut records = Records::new(t, &duties);
+        for row in self.copies(t, None) {
+            let (id, copy) = row?;
+            let judgement = self.judge(&id, &copy, t)?;
+            records.copy(&copy, &judgement, self.certificate(&judgement, t));
+        }
+        records.complete(self)?;
+        let judged = self.judge_duties(&duties, &records);
+        Ok(duties.into_iter().zip(judged).collect())
+    }
+
     /// What became of each duty, in their order.
     pub fn judge_duties(&self, duties: &[Duty<'_>], records: &Records) -> Vec<DutyJudgement> {
         duties.iter().map(|duty| self.duty(duty, records)).collect()

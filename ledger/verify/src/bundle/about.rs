@@ -83,6 +83,7 @@ impl Trail {
             Fact::DeletionDeferred(f) => self.any(&f.copies),
             Fact::NonPersistenceAttested(f) => self.any(&f.copies),
             Fact::Corrected(f) => self.entries.contains(&f.entry_index),
+            Fact::FindingDecided(f) => self.any(std::slice::from_ref(&f.object)) || f.object == self.data_set,
             Fact::LedgerOpened(_)
             | Fact::PartyRegistered(_)
             | Fact::MemberRegistered(_)

@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use daicho_core::{Instant, KeyId};
+use daicho_custody::duty::{Duty, DutyJudgement, DutySource, DutyStatus};
 use daicho_custody::state::{
     CopyRecord, DataSetRecord, KeyRecord, PartyRecord, Row, Scan, SchemeRecord, SequenceRecord, StateError,
     Table, View as _, decode, key, parts,
 };
-use daicho_custody::{ContextCache, Finding, FindingCode, Judge, Judgement, Verdict};
+use daicho_custody::{ContextCache, Finding, FindingAnswer, Judge, Judgement, Verdict};
 use daicho_engine::Engine;
 use daicho_proto::v1;
 use daicho_proto::v1::custody_service_server::CustodyService;
@@ -398,11 +399,39 @@ impl CustodyService for Custody {
             for scheme in scheme_ids(state, &request.scheme)? {
                 let mut own = judge(state, cache, &scheme)?.findings(t)?;
                 // A key may serve several schemes; in the list of all it stands once.
-                own.retain(|f| !whole_ledger || f.code != FindingCode::KeyDistrusted);
+                own.retain(|f| !whole_ledger || !f.object.starts_with("key/"));
                 findings.extend(own.into_iter().map(|f| wire_finding(&scheme, f)));
             }
             let (findings, next_page_token) = page.slice(findings)?;
             Ok(v1::ListFindingsResponse { findings, next_page_token })
+        })
+        .await
+    }
+
+    async fn list_duties(
+        &self,
+        request: Request<v1::ListDutiesRequest>,
+    ) -> Result<Response<v1::ListDutiesResponse>, Status> {
+        let request = request.into_inner();
+        let page = Page::new(request.page_size, &request.page_token)?;
+        let t = self.as_of(request.as_of_ms)?;
+        let wanted_status = match request.status.as_str() {
+            "" => None,
+            word => Some(DutyStatus::parse(word).ok_or_else(|| {
+                let words = DutyStatus::ALL.map(DutyStatus::word).join(", ");
+                status::bad_field("status", &format!("no such status; there are: {words}"))
+            })?),
+        };
+        self.read(move |state, cache| {
+            let judge = judge(state, cache, &request.scheme)?;
+            let wanted = |(duty, judged): &(Duty<'_>, DutyJudgement)| {
+                (request.who.is_empty() || duty.who == request.who)
+                    && wanted_status.is_none_or(|status| judged.status == status)
+            };
+            let duties = judge.all_duties(t)?.into_iter().filter(wanted);
+            let duties = duties.map(|(duty, judged)| wire_duty(duty, judged)).collect();
+            let (duties, next_page_token) = page.slice(duties)?;
+            Ok(v1::ListDutiesResponse { duties, next_page_token })
         })
         .await
     }
@@ -493,5 +522,33 @@ fn wire_answer(answer: FindingAnswer) -> v1::FindingAnswer {
         text: answer.text,
         entry: answer.entry.get(),
         occur_time_ms: answer.occurred.unix_ms(),
+    }
+}
+
+fn wire_duty(duty: Duty<'_>, judged: DutyJudgement) -> v1::Duty {
+    let object = duty.object();
+    let (obligation, clause_sheet, clause) = match duty.source {
+        DutySource::Obligation { id, .. } => (id, String::new(), 0),
+        DutySource::Clause { sheet, n } => (String::new(), sheet, n),
+    };
+    v1::Duty {
+        object,
+        obligation,
+        clause_sheet,
+        clause,
+        contract: duty.contract.map(|contract| contract.id.clone()).unwrap_or_default(),
+        label: duty.label.to_owned(),
+        asks_ja: duty.asks.ja,
+        asks_en: duty.asks.en,
+        kind: duty.check.word().to_owned(),
+        who: duty.who,
+        to: duty.to,
+        status: judged.status.word().to_owned(),
+        due_ms: judged.due.map_or(0, |due| due.unix_ms()),
+        owed: judged.owed,
+        met: judged.met,
+        entries: judged.entries.iter().map(|e| e.get()).collect(),
+        detail_ja: judged.detail.ja,
+        detail_en: judged.detail.en,
     }
 }
