@@ -184,6 +184,10 @@ const ARGS: &[(&str, &str)] = &[
     ("scheme enact file", "事業の定義のファイル"),
     ("scheme enact key", "区の秘密鍵（PKCS#8 PEM）"),
     ("vocabulary", "語彙のファイル。省略時は、事業の定義と同じ場所にあり、その識別子を持つファイル"),
+    (
+        "calendar",
+        "開庁日の暦のファイル。省略時は、事業の定義と同じ場所か、その隣の calendar にあり、その名を持つファイル",
+    ),
     ("settle", "原典の誤りをどう扱うか: scheme check の表示する「検査@表.識別子」と、その根拠"),
     ("applies_to_open", "既に進行している期限にもこの版を適用する"),
     ("report deletion from", "対象期間の最初の日（日本時間）: 2021-02-01"),

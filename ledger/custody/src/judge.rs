@@ -574,6 +574,10 @@ impl<'a> Judge<'a> {
     /// has not started keeps the duty open.
     fn kept_too_briefly(&self, rule: &Rule, view: &CopyView<'_>) -> Result<Option<String>> {
         let Some(erased) = view.closed.filter(|_| view.erased()) else { return Ok(None) };
+        let known = rule.keep_at_least.is_some() || self.contexts.len() > 1;
+        if !known && !self.settings_of(&rule.id).any(|s| s.keep_at_least.is_some()) {
+            return Ok(None);
+        }
         let triggered = self.trigger(rule, view)?;
         let start = triggered.map_or(view.t, |fact| fact.recorded);
         let (governed, _, office) = self.governing(rule, triggered, view.t);

@@ -235,6 +235,15 @@ const BROKEN_SCHEMES: &[Case] = &[
         "stated = \"end-of-next-day\", word = \"next_day\"",
         "word = \"soon\", proposal = \"P1D\"",
     ),
+    (
+        "calendar-not-named@rule.r2",
+        "rule.r2",
+        "stated = \"end-of-next-day\", word = \"next_day\"",
+        "word = \"soon\", proposal = \"P1BD\"",
+    ),
+    ("calendar-name@scheme.demo", "scheme", "department", "calendar = \"japan-holidays\"\ndepartment"),
+    ("calendar-name@scheme.demo", "scheme", "department", "calendar = \"japan-holidays/0\"\ndepartment"),
+    ("keep-past-deadline@rule.r2", "rule.r2", "evidence", "keep_at_least = \"P5Y\"\nevidence"),
     ("certificate-per-erasure@rule.r1", "rule.r1", "[\"record\"]", "[\"certificate\"]"),
     ("no-evidence-asked@rule.r2", "rule.r2", "[\"record\"]", "[]"),
     ("recipient-not-stated@rule.r3", "rule.r3", "evidence", "inferred = [\"recipients\"]\nevidence"),
@@ -244,6 +253,7 @@ const BROKEN_SCHEMES: &[Case] = &[
 
 /// The same with the vocabulary broken, seen from the scheme.
 const BROKEN_VOCABULARIES: &[Case] = &[
+    ("basis-repealed@matter.m1", "ordinance.law", "条例\"", "条例\"\nin_force_to = 2021-06-30"),
     (
         "unclear-milestone@rule.r1",
         "milestone.done",

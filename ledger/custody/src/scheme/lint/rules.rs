@@ -2,15 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use daicho_core::Date;
+
 use super::{Context, at, storage_of};
+use crate::calendar::Office;
 use crate::scheme::{
-    Action, EvidenceSource, Flow, PartyRole, Personal, Rule, Scheme, Scope, Storage, Vocabulary,
+    Action, Deadline, EvidenceSource, Flow, PartyRole, Personal, Rule, Scheme, Scope, Storage, Vocabulary,
 };
 
 pub(super) fn check(cx: &mut Context<'_>) {
     for rule in &cx.scheme.rules {
         schedule(cx, rule);
         calendar(cx, rule);
+        least(cx, rule);
         milestone(cx, rule);
         evidence(cx, rule);
         conflicts(cx, rule);
@@ -47,13 +51,29 @@ fn schedule(cx: &mut Context<'_>, r: &Rule) {
 
 /// Without a calendar in the ledger nobody can count business days.
 fn calendar(cx: &mut Context<'_>, r: &Rule) {
-    let counts = r.deadline.stated.iter().chain(&r.deadline.proposal).any(|d| d.needs_calendar());
+    let stated = r.deadline.stated.iter().chain(&r.deadline.proposal).chain(&r.keep_at_least);
+    let counts = stated.into_iter().any(|d| d.needs_calendar());
     if counts && cx.scheme.calendar.is_none() {
         cx.error(
             "calendar-not-named",
             at("rule", &r.id, "deadline"),
             "開庁日で数える期限ですが、事業に calendar がありません".into(),
             "the deadline counts business days, but the scheme names no `calendar`".into(),
+        );
+    }
+}
+
+/// A duty to keep beyond the day by which it must be gone. Seen from one trigger, without an office.
+fn least(cx: &mut Context<'_>, r: &Rule) {
+    let (Some(least), Some(stated)) = (r.keep_at_least, r.deadline.stated) else { return };
+    let trigger = Date::from_days(18_641).start();
+    let last = |deadline: Deadline| deadline.due(trigger, Office::default());
+    if last(least).zip(last(stated)).is_some_and(|(least, stated)| least > stated) {
+        cx.error(
+            "keep-past-deadline",
+            at("rule", &r.id, "keep_at_least"),
+            format!("{least}の間保存せよと言いながら、期限は{stated}です"),
+            format!("it must be kept for {least}, but gone by {stated}"),
         );
     }
 }
