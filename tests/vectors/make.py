@@ -191,7 +191,7 @@ def key_record(party, key, purpose, at):
 def folded():
     """What the first two entries change."""
     first, second = fact(T0, T0, 0), fact(T0 + 1000, T0 + 1500, 1)
-    one = lambda *ranges: many([varint(a) + varint(b) for a, b in ranges])
+    one = lambda *ranges: many([varint(a) + varint(b) for a, b in ranges]) + many([])
     party = lambda label, at: text(label) + many([]) + at
     return [
         {
@@ -201,9 +201,11 @@ def folded():
             state_key("K", OPERATOR.id.hex()): key_record("operator", OPERATOR, "founding", first),
             state_key("K", WARD.id.hex()): key_record("ward", WARD, "founding", first),
             state_key("Q", OPERATOR.id.hex()): one((1, 1)),
+            state_key("O", at=(0, 0)): text("operator"),
         },
         {
             state_key("Q", OPERATOR.id.hex()): one((1, 2)),
+            state_key("O", at=(1, 0)): text("operator"),
             state_key("Q", WARD.id.hex()): one((1, 1)),
             state_key("P", "library_notice/mailer"): party("配信会社", second),
             state_key("K", MAILER.id.hex()): key_record("library_notice/mailer", MAILER, "配信サーバ", second),
@@ -227,9 +229,9 @@ def records():
     third_party = text("ADEC") + text("A-7") + signed(2)
     certified = at + varint(4) + text("z-1") + many([text("library")]) + some(third_party) + varint(2)
     deferred = at + varint(6) + signed(18747) + text("区長の指示")
-    sequence = many([varint(1) + varint(3), varint(5) + varint(900)])
+    sequence = many([varint(1) + varint(3), varint(5) + varint(900)]) + many([varint(4) + at])
     data_set = text("address") + varint(100) + text("s-1") + many([text("mail")]) + many([text("minor")]) + at
-    finding = at + text("due 2021-02-02T23:59:59.999+09:00")
+    finding = at + text("due 2021-02-02T23:59:59.999+09:00") + text("hyojito") + text("")
     revoked = text("mailer") + MAILER.public + text("配信サーバ") + at + some(at + signed(T0))
     out = {
         "copy_received": copy, "copy_printed_and_closed": closed, "handover_given": handover,

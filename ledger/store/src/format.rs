@@ -6,7 +6,7 @@ use daicho_tlog::TreeHash;
 use crate::StoreError;
 
 /// Version of the layout of the data folder.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 /// `index (8)` → entry bytes.
 pub(crate) const CF_ENTRIES: &str = "entries";
 /// `key id (16), sequence (8)` → [`StatementRow`].

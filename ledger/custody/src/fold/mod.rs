@@ -34,7 +34,7 @@ use crate::state::{
 };
 
 /// Version of the rules of this module. It is in entry 0; other versions are not replayed by this one.
-pub const FOLD_VERSION: u32 = 2;
+pub const FOLD_VERSION: u32 = 1;
 
 /// Why a statement was not folded.
 #[derive(Debug, Clone, thiserror::Error)]
