@@ -205,7 +205,7 @@ def folded():
         },
         {
             state_key("Q", OPERATOR.id.hex()): one((1, 2)),
-            state_key("O", at=(1, 0)): text("operator"),
+            state_key("O", at=(1, 0)): text("ward"),
             state_key("Q", WARD.id.hex()): one((1, 1)),
             state_key("P", "library_notice/mailer"): party("配信会社", second),
             state_key("K", MAILER.id.hex()): key_record("library_notice/mailer", MAILER, "配信サーバ", second),

@@ -157,7 +157,7 @@ const BROKEN_SCHEMES: &[Case] = &[
     ("unknown-reference@rule.r2", "rule.r2", "milestone = \"done\"", "milestone = \"dnoe\""),
     ("unknown-reference@rule.r2", "rule.r2", "systems = [\"pc\"]", "systems = [\"pcs\"]"),
     ("unknown-reference@rule.r2", "rule.r2", "word = \"next_day\"", "word = \"next_week\""),
-    ("unknown-reference@obligation.o3", "obligation.o3", "kind = \"forbidden-event\"", "kind = \"forbiden\""),
+    ("unknown-reference@obligation.o3", "obligation.o3", "real-data-used-in-test", "real-data-used"),
     ("unknown-reference@matter.m2", "matter.m2", "article = \"couple\"", "article = \"cuople\""),
     ("unknown-reference@contract.c1", "contract.c1", "clause_sheet = \"s1\"", "clause_sheet = \"s9\""),
     ("unknown-reference@system.pc", "system.pc", "operator = \"ward\"", "operator = \"wadr\""),
@@ -187,7 +187,7 @@ const BROKEN_SCHEMES: &[Case] = &[
     ("planned-period@matter.m1", "matter.m1", "line = 10", "planned = true"),
     ("matter-after-clauses@matter.m1", "matter.m1", "line = 10", "line = 30"),
     ("basis-word-differs@matter.m1", "matter.m1", "業務委託、再委託", "業務委託"),
-    ("test-without-data-rule@matter.m2", "obligation.o3", "real_data_in_test", "take_out"),
+    ("test-without-data-rule@matter.m2", "obligation.o3", "real-data-used-in-test", "take_out"),
     ("volume-without-period@volume.v1", "volume.v1", "period = \"P1Y\"", ""),
     ("missing-attachment@scheme.demo", "scheme", "not_attached = []", "not_attached = [\"資料1\"]"),
     ("missing-attachment@party.sub", "party.sub", "writes = true", "writes = true\nlist_source = \"資料1\""),
@@ -263,12 +263,12 @@ const BROKEN_VOCABULARIES: &[Case] = &[
     (
         "print-against-copy-ban@flow.f4",
         "clause_sheet.s1",
-        "none",
-        "copy-event-forbidden-unless-flow-defines-it",
+        "{ kind = \"not-judged\", why = { ja = \"判定しない\", en = \"no ledger can\" } }",
+        "{ kind = \"absence\", findings = [\"COPYING_NOT_ALLOWED\"] }",
     ),
     ("same-heading@contract.c1", "clause_sheet.s2", "特記事項(再委託先)", "特記事項"),
-    ("damages-for-others-duty@contract.c1", "clause_sheet.s1", "ledger", "duty_of = \"甲\"\nledger"),
-    ("clauses-differ-in-giver@contract.c1", "clause_sheet.s1", "ledger", "provided_by = [\"乙\"]\nledger"),
+    ("damages-for-others-duty@contract.c1", "clause_sheet.s1", "check", "duty_of = \"甲\"\ncheck"),
+    ("clauses-differ-in-giver@contract.c1", "clause_sheet.s1", "check", "provided_by = [\"乙\"]\ncheck"),
 ];
 
 /// Replaces `from` where it first stands after the head of a table (`flow.f1`), or of the file (`scheme`).

@@ -357,6 +357,13 @@ impl CustodyService for Fake {
         listed!(self, request, findings, ListFindingsResponse)
     }
 
+    async fn list_duties(
+        &self,
+        _: Request<proto::ListDutiesRequest>,
+    ) -> Result<Response<proto::ListDutiesResponse>, Status> {
+        Ok(Response::new(proto::ListDutiesResponse::default()))
+    }
+
     async fn list_due(
         &self,
         request: Request<proto::ListDueRequest>,

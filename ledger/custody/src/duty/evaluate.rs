@@ -8,7 +8,7 @@ use super::records::{Records, Seen};
 use super::{DutyJudgement, DutyStatus};
 use crate::calendar::FiscalYear;
 use crate::judge::Judge;
-use crate::scheme::{Answer, Check, Deadline, Falls, Occasion, Term, Text};
+use crate::scheme::{Answer, Check, Contract, Deadline, Falls, Occasion, Term, Text};
 use crate::state::Fact;
 
 /// The days in which a duty is owed; open ends where nothing says.
@@ -52,25 +52,29 @@ impl Judge<'_> {
         }
     }
 
-    /// The contract's days, or those of all matters, from the scheme's enactment on: what came before is not in the ledger.
+    /// The contract's days, else those of the party's contracts, else those of all matters; from the scheme's enactment
+    /// on, for what came before is not in the ledger.
     fn window(&self, duty: &Duty<'_>, t: Instant) -> Window {
         let context = self.context_at(t);
-        let (stated, to) = match duty.contract {
-            Some(contract) => {
-                let (from, to) = stated_window(context, contract);
-                let to = self.contract_end(&contract.id, t).map(|end| end.occurred.jst_day()).or(to);
-                (self.contract_start(&contract.id, t).or(from), to)
-            }
-            None => {
-                let matters = &context.scheme.matters;
-                let from = matters.iter().filter_map(|m| context.matter_start(&m.id)).min();
-                let ends: Option<Vec<Date>> = matters.iter().map(|m| context.matter_end(&m.id)).collect();
-                (from, ends.and_then(|ends| ends.into_iter().max()))
-            }
+        let of_contract = |contract: &Contract| {
+            let (from, to) = stated_window(context, contract);
+            let to = self.contract_end(&contract.id, t).map(|end| end.occurred.jst_day()).or(to);
+            (self.contract_start(&contract.id, t).or(from), to)
         };
+        let own = context.scheme.contracts.iter().filter(|c| c.between.iter().skip(1).any(|p| *p == duty.who));
+        let mut windows: Vec<_> = match duty.contract {
+            Some(contract) => vec![of_contract(contract)],
+            None => own.map(of_contract).collect(),
+        };
+        if windows.is_empty() {
+            let matters = context.scheme.matters.iter();
+            windows = matters.map(|m| (context.matter_start(&m.id), context.matter_end(&m.id))).collect();
+        }
+        let stated = windows.iter().filter_map(|(from, _)| *from).min();
+        let ends: Option<Vec<Date>> = windows.iter().map(|(_, to)| *to).collect();
         let enacted = self.record().versions.first().map(|v| v.enacted.occurred.jst_day());
         let from = stated.into_iter().chain(enacted).max().unwrap_or_else(|| t.jst_day());
-        Window { from, to }
+        Window { from, to: ends.and_then(|ends| ends.into_iter().max()) }
     }
 }
 

@@ -1,0 +1,313 @@
+//! Duties: each kind of rule at the times that matter, whose act counts, answers to findings, signals from silence.
+
+#[path = "report/ledger.rs"]
+#[allow(dead_code, reason = "shared by tests that each use a part")]
+mod ledger;
+#[path = "report/samples.rs"]
+#[allow(dead_code, reason = "shared by tests that each use a part")]
+mod samples;
+
+use daicho_core::proto::{self, event::Fact};
+use daicho_custody::duty::{DutyJudgement, DutyStatus};
+use daicho_custody::{AnswerKind, ContextCache, Finding, FindingCode, Judge};
+use ledger::{Ledger, at};
+use samples::visit;
+
+const QUEUE: &str = include_str!("../../../deploy/schemes/queue_notice_service.toml");
+const BENEFIT: &str = include_str!("../../../deploy/schemes/special_cash_benefit.toml");
+
+fn queue() -> Ledger {
+    Ledger::open(QUEUE, "2021-01-20T09:00")
+}
+
+fn act(kind: &str, target: &str, counterpart: &str) -> Fact {
+    case(kind, target, counterpart, "")
+}
+
+fn case(kind: &str, target: &str, counterpart: &str, case: &str) -> Fact {
+    let attributes = match case {
+        "" => Vec::new(),
+        value => vec![proto::Attribute { name: "case".into(), value: value.into() }],
+    };
+    Fact::ActPerformed(proto::ActPerformed {
+        kind: kind.into(),
+        target: target.into(),
+        counterpart: counterpart.into(),
+        attributes,
+        ..Default::default()
+    })
+}
+
+fn with_judge<T>(ledger: &mut Ledger, look: impl FnOnce(&Judge<'_>) -> T) -> T {
+    ledger.play();
+    let mut cache = ContextCache::default();
+    look(&Judge::new(&ledger.state, &mut cache, &ledger.scheme.id).expect("readable").expect("in force"))
+}
+
+fn duty(ledger: &mut Ledger, object: &str, t: &str) -> DutyJudgement {
+    with_judge(ledger, |judge| {
+        let all = judge.all_duties(at(t)).expect("readable");
+        let found = all.into_iter().find(|(duty, _)| duty.object() == object);
+        found.unwrap_or_else(|| panic!("no duty {object}")).1
+    })
+}
+
+fn status(ledger: &mut Ledger, object: &str, t: &str) -> DutyStatus {
+    duty(ledger, object, t).status
+}
+
+fn findings(ledger: &mut Ledger, code: FindingCode, t: &str) -> Vec<Finding> {
+    let found = with_judge(ledger, |judge| judge.findings(at(t)).expect("readable"));
+    found.into_iter().filter(|finding| finding.code == code).collect()
+}
+
+#[test]
+fn every_clause_and_obligation_of_a_scheme_is_a_duty_of_each_who_owes_it() {
+    let mut ledger = queue();
+    let objects: Vec<String> = with_judge(&mut ledger, |judge| {
+        let all = judge.all_duties(at("2021-03-01")).expect("readable");
+        all.iter().map(|(duty, _)| duty.object()).collect()
+    });
+    // 14 obligations and 21 clauses, each owed by one party.
+    assert_eq!(objects.len(), 14 + 21, "{objects:?}");
+    assert!(objects.contains(&"o_audit/ward/c1".to_owned()) && objects.contains(&"c1/16/ward".to_owned()));
+    let mut distinct = objects.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), objects.len());
+    assert_eq!(status(&mut ledger, "c1/21/hyojito", "2021-03-01"), DutyStatus::NotJudged);
+    // A subcontract binds 丙; what it asks of 甲 and 乙 is theirs.
+    let mut benefit = Ledger::open(BENEFIT, "2020-04-20T09:00");
+    let whose = |judge: &Judge<'_>| -> Vec<(u64, String)> {
+        let all = judge.all_duties(at("2020-06-01")).expect("readable");
+        let of = all.iter().filter(|(duty, _)| duty.object().starts_with("c2/"));
+        of.map(|(duty, _)| (duty.object().split('/').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0), duty.who.clone())).collect()
+    };
+    let rows = with_judge(&mut benefit, whose);
+    assert_eq!(rows.len(), 24);
+    assert!(rows.iter().any(|(_, who)| who == "ward") && rows.iter().any(|(_, who)| who == "hokkaido_toppan_forms"));
+}
+
+#[test]
+fn what_must_come_first_is_not_yet_due_met_late_or_missed() {
+    let object = "o_handlers/hyojito";
+    let mut early = queue();
+    assert_eq!(status(&mut early, object, "2021-01-31"), DutyStatus::NotYetDue);
+    early.say("hyojito", "2021-01-28T10:00", act("handlers-designated", "o_handlers", "ward"));
+    visit(&mut early, 1, "2021-02-01", 9);
+    assert_eq!(status(&mut early, object, "2021-02-02"), DutyStatus::Met);
+
+    let mut late = queue();
+    visit(&mut late, 1, "2021-02-01", 9);
+    late.say("hyojito", "2021-02-04T10:00", act("handlers-designated", "o_handlers", "ward"));
+    // At a past time it is as it was then.
+    assert_eq!(status(&mut late, object, "2021-02-03"), DutyStatus::Missed);
+    assert_eq!(status(&mut late, object, "2021-02-05"), DutyStatus::MetLate);
+    let found = findings(&mut late, FindingCode::ObligationLate, "2021-02-05");
+    // The obligation, and clause 13 which says the same.
+    assert_eq!(found.iter().map(|f| f.object.as_str()).collect::<Vec<_>>(), ["c1/13/hyojito", object]);
+
+    // Told to somebody else, or about something else, it does not count.
+    let mut elsewhere = queue();
+    elsewhere.say("hyojito", "2021-01-28T10:00", act("handlers-designated", "o_handlers", "line_corp"));
+    elsewhere.say("hyojito", "2021-01-28T11:00", act("handlers-designated", "o_training", "ward"));
+    visit(&mut elsewhere, 1, "2021-02-01", 9);
+    assert_eq!(status(&mut elsewhere, object, "2021-02-02"), DutyStatus::Missed);
+}
+
+#[test]
+fn an_audit_is_owed_in_each_fiscal_year_of_the_contract() {
+    let mut ledger = queue();
+    // The contract begins on 1 February, so that two months are the first block.
+    ledger.say("ward", "2021-03-10T10:00", act("audited", "c1", "hyojito"));
+    let object = "o_audit/ward/c1";
+    assert_eq!(status(&mut ledger, object, "2021-02-15"), DutyStatus::Due);
+    let first = duty(&mut ledger, object, "2021-02-15");
+    assert_eq!(first.due, Some(at("2021-03-31T23:59:59.999")));
+    assert_eq!(status(&mut ledger, object, "2021-03-31"), DutyStatus::Met, "the new year has not begun");
+    let second = duty(&mut ledger, object, "2022-03-31T12:00");
+    assert_eq!((second.status, second.owed, second.met), (DutyStatus::Due, 1, 1));
+    let missed = duty(&mut ledger, object, "2022-04-01T00:00");
+    assert_eq!((missed.status, missed.owed, missed.met), (DutyStatus::Missed, 2, 1));
+    assert_eq!(missed.due, Some(at("2022-03-31T23:59:59.999")));
+    // Looking at another contractor does not count for this one.
+    ledger.say("ward", "2021-06-01T10:00", act("audited", "", "line_corp"));
+    assert_eq!(status(&mut ledger, object, "2022-04-02"), DutyStatus::Missed);
+}
+
+#[test]
+fn at_intervals_means_nothing_until_the_ward_says_how_often() {
+    let object = "o_patch/hyojito";
+    let mut ledger = queue();
+    ledger.say("hyojito", "2021-02-10T10:00", act("security-updated", "o_patch", ""));
+    assert_eq!(status(&mut ledger, object, "2021-03-15"), DutyStatus::NoSchedule);
+    ledger.set_deadline("2021-03-20T10:00", "act/security-updated", "P1M", true);
+    assert_eq!(status(&mut ledger, object, "2021-03-15"), DutyStatus::NoSchedule, "as known then");
+    assert_eq!(status(&mut ledger, object, "2021-03-31"), DutyStatus::Due, "February is there, March runs");
+    assert_eq!(status(&mut ledger, object, "2021-04-01"), DutyStatus::Missed);
+    ledger.set_deadline("2021-04-01T10:00", "act/security-updated", "P40D", false);
+    // From act to act: the first by 1 March, the next by 22 March.
+    let by_interval = duty(&mut ledger, object, "2021-04-02");
+    assert_eq!(by_interval.status, DutyStatus::Missed);
+    ledger.say("hyojito", "2021-04-03T10:00", act("security-updated", "o_patch", ""));
+    let late = duty(&mut ledger, object, "2021-04-05");
+    assert_eq!(late.status, DutyStatus::MetLate, "{late:?}");
+}
+
+#[test]
+fn an_incident_is_noticed_reported_in_writing_and_its_instruction_followed() {
+    let object = "o_incident/hyojito";
+    let mut ledger = queue();
+    assert_eq!(status(&mut ledger, object, "2021-02-09"), DutyStatus::NotApplicable);
+    ledger.say("hyojito", "2021-02-10T10:00", case("incident-occurred", "o_incident", "ward", "i-1"));
+    assert_eq!(status(&mut ledger, object, "2021-02-10T11:00"), DutyStatus::NoSchedule);
+    ledger.set_deadline("2021-02-10T12:00", "act/incident-notified", "PT24H", false);
+    ledger.set_deadline("2021-02-10T12:01", "act/incident-reported", "P14D", true);
+    assert_eq!(status(&mut ledger, object, "2021-02-10T13:00"), DutyStatus::Due);
+    ledger.say("hyojito", "2021-02-10T15:00", case("incident-notified", "o_incident", "ward", "i-1"));
+    // Another incident's report does not answer this one.
+    ledger.say("hyojito", "2021-02-12T15:00", case("incident-reported", "o_incident", "ward", "i-0"));
+    assert_eq!(status(&mut ledger, object, "2021-02-24"), DutyStatus::Due);
+    assert_eq!(status(&mut ledger, object, "2021-02-25"), DutyStatus::Missed);
+    ledger.say("hyojito", "2021-02-26T15:00", case("incident-reported", "o_incident", "ward", "i-1"));
+    assert_eq!(status(&mut ledger, object, "2021-02-27"), DutyStatus::MetLate);
+    // An instruction of the ward starts a duty of its own.
+    ledger.say("ward", "2021-03-01T10:00", case("instruction-given", "o_incident", "hyojito", "i-1"));
+    ledger.set_deadline("2021-03-01T11:00", "act/instruction-followed", "P1D", false);
+    assert_eq!(status(&mut ledger, object, "2021-03-02"), DutyStatus::MetLate, "the worst shows");
+    let missed = duty(&mut ledger, object, "2021-03-03");
+    assert_eq!(missed.status, DutyStatus::Missed);
+    assert!(missed.detail.en.contains("following of an instruction"), "{missed:?}");
+}
+
+#[test]
+fn absence_is_never_met_and_a_confession_is_a_finding() {
+    let object = "o_no_subcontract/hyojito";
+    let mut ledger = queue();
+    assert_eq!(status(&mut ledger, object, "2021-02-09"), DutyStatus::NoViolation);
+    ledger.say("hyojito", "2021-02-10T10:00", act("work-passed-on", "c1", ""));
+    assert_eq!(status(&mut ledger, object, "2021-02-09"), DutyStatus::NoViolation);
+    assert_eq!(status(&mut ledger, object, "2021-02-11"), DutyStatus::Violated);
+    assert_eq!(status(&mut ledger, "c1/10/hyojito", "2021-02-11"), DutyStatus::Violated);
+    assert_eq!(findings(&mut ledger, FindingCode::ForbiddenAct, "2021-02-11").len(), 1, "one act, one finding");
+    // A violation of another party is not this one's.
+    assert_eq!(status(&mut ledger, "o_no_copy/hyojito", "2021-02-11"), DutyStatus::NoViolation);
+}
+
+#[test]
+fn training_is_owed_by_the_end_of_the_contract() {
+    let object = "o_training/hyojito";
+    let mut ledger = queue();
+    assert_eq!(status(&mut ledger, object, "2021-03-01"), DutyStatus::Due);
+    assert_eq!(status(&mut ledger, "c1/18/hyojito", "2025-01-31"), DutyStatus::Due);
+    assert_eq!(status(&mut ledger, "c1/18/hyojito", "2025-02-01"), DutyStatus::Missed);
+    ledger.say("hyojito", "2021-02-10T10:00", act("staff-trained", "c1", ""));
+    assert_eq!(status(&mut ledger, object, "2021-03-01"), DutyStatus::Met);
+    assert_eq!(status(&mut ledger, "c1/18/hyojito", "2025-02-01"), DutyStatus::Met);
+}
+
+#[test]
+fn erasure_and_certificates_come_from_the_copies() {
+    let mut ledger = samples::queue();
+    assert_eq!(status(&mut ledger, "c1/11/hyojito", "2021-02-01"), DutyStatus::NotApplicable);
+    visit(&mut ledger, 1, "2021-02-01", 9);
+    assert_eq!(status(&mut ledger, "c1/11/hyojito", "2021-02-02"), DutyStatus::Due);
+    assert_eq!(status(&mut ledger, "c1/11/hyojito", "2021-02-03"), DutyStatus::Missed);
+    ledger.say("hyojito", "2021-02-02T10:00", ledger::deleted(&["c-001"]));
+    assert_eq!(status(&mut ledger, "c1/11/hyojito", "2021-02-03"), DutyStatus::Met);
+    assert_eq!(status(&mut ledger, "c1/12/hyojito", "2021-02-20"), DutyStatus::NoSchedule, "no limit is set");
+    ledger.say("hyojito", "2021-02-03T10:00", ledger::certified("z-1", &["c-001"]));
+    assert_eq!(status(&mut ledger, "c1/12/hyojito", "2021-02-20"), DutyStatus::Met);
+    assert_eq!(findings(&mut ledger, FindingCode::ObligationMissed, "2021-02-20").iter().filter(|f| f.object.starts_with("c1/1")).count(), 1, "clause 13 alone");
+}
+
+#[test]
+fn a_finding_stays_with_corrections_disputes_and_decisions_beside_it() {
+    let mut ledger = queue();
+    ledger.say("hyojito", "2021-02-10T10:00", act("taken-out", "", ""));
+    ledger.say("hyojito", "2021-02-10T11:00", act("work-passed-on", "c1", ""));
+    let finding = findings(&mut ledger, FindingCode::ForbiddenAct, "2021-02-11").remove(0);
+    let entry = finding.entries[0].get();
+    let corrected = |text: &str| {
+        Fact::Corrected(proto::Corrected { entry_index: entry, event: 0, correction: text.into() })
+    };
+    ledger.say("hyojito", "2021-02-12T10:00", corrected("委託ではなく、自社の別部署に渡した"));
+    ledger.say("ward", "2021-02-13T10:00", corrected("別部署ではない"));
+    let decided = proto::FindingDecided {
+        code: "FORBIDDEN_ACT".into(),
+        object: finding.object.clone(),
+        decision: proto::FindingDecision::Guided as i32,
+        ground: "是正を指導した".into(),
+        document: Vec::new(),
+    };
+    ledger.say("ward", "2021-02-14T10:00", Fact::FindingDecided(decided.clone()));
+    let kinds = |ledger: &mut Ledger, t: &str| -> Vec<AnswerKind> {
+        let found = findings(ledger, FindingCode::ForbiddenAct, t).remove(0);
+        found.answers.iter().map(|answer| answer.kind).collect()
+    };
+    assert_eq!(kinds(&mut ledger, "2021-02-11"), []);
+    assert_eq!(kinds(&mut ledger, "2021-02-12T12:00"), [AnswerKind::Correction]);
+    let all = [AnswerKind::Correction, AnswerKind::Dispute, AnswerKind::Guided];
+    assert_eq!(kinds(&mut ledger, "2021-02-15"), all);
+    // Only the ward decides, and only with a ground.
+    let of = |fact: &proto::FindingDecided| Fact::FindingDecided(fact.clone());
+    assert!(ledger.try_say("hyojito", "2021-02-16T10:00", of(&decided)).is_err());
+    let without = proto::FindingDecided { ground: String::new(), ..decided.clone() };
+    assert!(ledger.try_say("ward", "2021-02-16T10:01", of(&without)).is_err());
+    let undecided = proto::FindingDecided { decision: 9, ..decided };
+    assert!(ledger.try_say("ward", "2021-02-16T10:02", of(&undecided)).is_err());
+}
+
+#[test]
+fn a_system_that_stops_to_attest_is_a_finding_once_the_ward_says_how_often_it_must() {
+    let mut ledger = queue();
+    let attested = |since: &str| {
+        Fact::NonPersistenceAttested(proto::NonPersistenceAttested {
+            system: "line_platform".into(),
+            period_start_ms: at(since).unix_ms(),
+            manner: "log".into(),
+            ..Default::default()
+        })
+    };
+    let system = ledger.scheme.systems.iter().find(|s| s.storage == daicho_custody::scheme::Storage::None && s.attester == "hyojito");
+    let system = system.expect("a system that keeps nothing").id.clone();
+    let attested = |since: &str| match attested(since) {
+        Fact::NonPersistenceAttested(mut fact) => {
+            system.clone_into(&mut fact.system);
+            Fact::NonPersistenceAttested(fact)
+        }
+        other => other,
+    };
+    ledger.say("hyojito", "2021-02-28T18:00", attested("2021-02-01T00:00"));
+    let silent = |ledger: &mut Ledger, t: &str| -> Vec<String> {
+        findings(ledger, FindingCode::AttestationStopped, t).into_iter().map(|f| f.object).collect()
+    };
+    assert!(silent(&mut ledger, "2021-05-01").is_empty(), "no limit is set");
+    let limits = proto::DeadlineSet {
+        attest_within: "P1M".into(),
+        ground: "毎月とする".into(),
+        ..Default::default()
+    };
+    ledger.say("ward", "2021-05-02T10:00", Fact::DeadlineSet(limits));
+    assert!(silent(&mut ledger, "2021-05-03").contains(&system));
+    ledger.say("hyojito", "2021-05-04T18:00", attested("2021-03-01T00:00"));
+    assert!(!silent(&mut ledger, "2021-05-05").contains(&system));
+}
+
+#[test]
+fn a_contract_near_its_end_with_open_copies_is_a_finding_before_it_fails() {
+    let mut ledger = queue();
+    let limits = proto::DeadlineSet {
+        warn_before: "P30D".into(),
+        ground: "一か月前に確かめる".into(),
+        ..Default::default()
+    };
+    ledger.say("ward", "2021-01-21T10:00", Fact::DeadlineSet(limits));
+    visit(&mut ledger, 1, "2025-01-10", 9);
+    let ending = |ledger: &mut Ledger, t: &str| findings(ledger, FindingCode::ContractEnding, t).len();
+    assert_eq!(ending(&mut ledger, "2024-12-31"), 0);
+    assert_eq!(ending(&mut ledger, "2025-01-11"), 1);
+    assert_eq!(ending(&mut ledger, "2025-02-01"), 0, "then it is overdue, not a warning");
+    ledger.say("hyojito", "2025-01-12T10:00", ledger::deleted(&["c-001"]));
+    assert_eq!(ending(&mut ledger, "2025-01-13"), 0);
+}
