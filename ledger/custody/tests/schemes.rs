@@ -211,7 +211,7 @@ const BROKEN_SCHEMES: &[Case] = &[
     ("incomplete-items@data_set.d1", "data_set.d1", "items_complete = true", "items_complete = false"),
     ("duty-words-differ@obligation.o2", "obligation.o2", "速やかに", "直ちに"),
     ("recipients-differ@obligation.o2", "obligation.o2", "to = [\"ward\", \"firm\"]", "to = [\"ward\"]"),
-    ("period-without-number@obligation.o2", "obligation.o2", ", period = \"P1M\"", ""),
+    ("period-without-number@obligation.o2", "obligation.o2", ", every = \"P1M\"", ""),
     (
         "individual-number-not-covered@contract.c1",
         "data_set.d1",

@@ -235,10 +235,12 @@ impl Said {
         }
         for (when, case) in requests {
             for (n, answer) in (1..).zip(answers) {
+                let mut since = when;
                 if let Some(after) = &answer.after {
-                    self.say(duty, (ward(context), who), after, later(when, 60 * 24), &case);
+                    since = later(when, 60 * 24);
+                    self.say(duty, (ward(context), who), after, since, &case);
                 }
-                let day = later(when, 60 * 6 * n);
+                let day = later(since, 60 * 6 * n);
                 self.say(duty, (who, &duty.to.first().cloned().unwrap_or_default()), &answer.act, day, &case);
             }
         }
