@@ -209,7 +209,10 @@ const ARGS: &[(&str, &str)] = &[
     ("due scheme", "事業の識別子。省略時はすべての事業"),
     ("findings scheme", "事業の識別子。省略時はすべての事業"),
     ("duties who", "この当事者の負うものだけ"),
-    ("duties status", "この状態のものだけ: missed、violated、met-late、no-schedule、not-judged、due、not-yet-due、no-violation、met、not-applicable"),
+    (
+        "duties status",
+        "この状態のものだけ: missed、violated、met-late、no-schedule、not-judged、due、not-yet-due、no-violation、met、not-applicable",
+    ),
     ("scheme", "事業の識別子"),
     ("data_set", "データセットの識別子"),
     ("as_of", "判定の時点: 日付（その日の終わり）または日本時間の時刻。省略時は現在"),

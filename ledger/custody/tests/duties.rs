@@ -81,11 +81,17 @@ fn every_clause_and_obligation_of_a_scheme_is_a_duty_of_each_who_owes_it() {
     let whose = |judge: &Judge<'_>| -> Vec<(u64, String)> {
         let all = judge.all_duties(at("2020-06-01")).expect("readable");
         let of = all.iter().filter(|(duty, _)| duty.object().starts_with("c2/"));
-        of.map(|(duty, _)| (duty.object().split('/').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0), duty.who.clone())).collect()
+        of.map(|(duty, _)| {
+            (duty.object().split('/').nth(1).and_then(|n| n.parse().ok()).unwrap_or(0), duty.who.clone())
+        })
+        .collect()
     };
     let rows = with_judge(&mut benefit, whose);
     assert_eq!(rows.len(), 24);
-    assert!(rows.iter().any(|(_, who)| who == "ward") && rows.iter().any(|(_, who)| who == "hokkaido_toppan_forms"));
+    assert!(
+        rows.iter().any(|(_, who)| who == "ward")
+            && rows.iter().any(|(_, who)| who == "hokkaido_toppan_forms")
+    );
 }
 
 #[test]
@@ -189,7 +195,11 @@ fn absence_is_never_met_and_a_confession_is_a_finding() {
     assert_eq!(status(&mut ledger, object, "2021-02-09"), DutyStatus::NoViolation);
     assert_eq!(status(&mut ledger, object, "2021-02-11"), DutyStatus::Violated);
     assert_eq!(status(&mut ledger, "c1/10/hyojito", "2021-02-11"), DutyStatus::Violated);
-    assert_eq!(findings(&mut ledger, FindingCode::ForbiddenAct, "2021-02-11").len(), 1, "one act, one finding");
+    assert_eq!(
+        findings(&mut ledger, FindingCode::ForbiddenAct, "2021-02-11").len(),
+        1,
+        "one act, one finding"
+    );
     // A violation of another party is not this one's.
     assert_eq!(status(&mut ledger, "o_no_copy/hyojito", "2021-02-11"), DutyStatus::NoViolation);
 }
@@ -218,7 +228,14 @@ fn erasure_and_certificates_come_from_the_copies() {
     assert_eq!(status(&mut ledger, "c1/12/hyojito", "2021-02-20"), DutyStatus::NoSchedule, "no limit is set");
     ledger.say("hyojito", "2021-02-03T10:00", ledger::certified("z-1", &["c-001"]));
     assert_eq!(status(&mut ledger, "c1/12/hyojito", "2021-02-20"), DutyStatus::Met);
-    assert_eq!(findings(&mut ledger, FindingCode::ObligationMissed, "2021-02-20").iter().filter(|f| f.object.starts_with("c1/1")).count(), 1, "clause 13 alone");
+    assert_eq!(
+        findings(&mut ledger, FindingCode::ObligationMissed, "2021-02-20")
+            .iter()
+            .filter(|f| f.object.starts_with("c1/1"))
+            .count(),
+        1,
+        "clause 13 alone"
+    );
 }
 
 #[test]
@@ -269,7 +286,11 @@ fn a_system_that_stops_to_attest_is_a_finding_once_the_ward_says_how_often_it_mu
             ..Default::default()
         })
     };
-    let system = ledger.scheme.systems.iter().find(|s| s.storage == daicho_custody::scheme::Storage::None && s.attester == "hyojito");
+    let system = ledger
+        .scheme
+        .systems
+        .iter()
+        .find(|s| s.storage == daicho_custody::scheme::Storage::None && s.attester == "hyojito");
     let system = system.expect("a system that keeps nothing").id.clone();
     let attested = |since: &str| match attested(since) {
         Fact::NonPersistenceAttested(mut fact) => {
@@ -283,11 +304,10 @@ fn a_system_that_stops_to_attest_is_a_finding_once_the_ward_says_how_often_it_mu
         findings(ledger, FindingCode::AttestationStopped, t).into_iter().map(|f| f.object).collect()
     };
     assert!(silent(&mut ledger, "2021-05-01").is_empty(), "no limit is set");
-    let limits = proto::DeadlineSet {
-        attest_within: "P1M".into(),
-        ground: "毎月とする".into(),
-        ..Default::default()
-    };
+    let limits =
+        proto::DeadlineSet {
+            attest_within: "P1M".into(), ground: "毎月とする".into(), ..Default::default()
+        };
     ledger.say("ward", "2021-05-02T10:00", Fact::DeadlineSet(limits));
     assert!(silent(&mut ledger, "2021-05-03").contains(&system));
     ledger.say("hyojito", "2021-05-04T18:00", attested("2021-03-01T00:00"));

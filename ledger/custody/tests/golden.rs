@@ -181,7 +181,16 @@ fn records_encode_and_decode_as_in_the_vectors() {
         opened: at,
     };
     same(records, "data_set", &data_set);
-    same(records, "finding", &FindingRecord { fact: at, detail: "due 2021-02-02T23:59:59.999+09:00".into(), by: "hyojito".into(), flow: String::new() });
+    same(
+        records,
+        "finding",
+        &FindingRecord {
+            fact: at,
+            detail: "due 2021-02-02T23:59:59.999+09:00".into(),
+            by: "hyojito".into(),
+            flow: String::new(),
+        },
+    );
     let revoked = KeyRecord {
         party: "mailer".into(),
         public: SigningKey::from_seed(&[3; 32]).public(),

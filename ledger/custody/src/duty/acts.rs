@@ -84,9 +84,7 @@ impl<'d> Asked<'d> {
                 .contract
                 .is_none_or(|c| self.context.scheme.contract(&act.target).is_none() || act.target == c.id);
         }
-        let to_nobody = act.counterpart.is_empty() && act.target.is_empty();
-        let named = matches!(&self.duty.source, DutySource::Obligation { id, .. } if *id == act.target);
-        named && act.counterpart.is_empty() || to_nobody && self.duty.others.contains(&act.by)
+        act.counterpart.is_empty() && act.target.is_empty() && self.duty.others.contains(&act.by)
     }
 
     /// Whether an act reached a party to whom the duty is owed: it names it, or names nobody.

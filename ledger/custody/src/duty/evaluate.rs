@@ -61,7 +61,8 @@ impl Judge<'_> {
             let to = self.contract_end(&contract.id, t).map(|end| end.occurred.jst_day()).or(to);
             (self.contract_start(&contract.id, t).or(from), to)
         };
-        let own = context.scheme.contracts.iter().filter(|c| c.between.iter().skip(1).any(|p| *p == duty.who));
+        let own =
+            context.scheme.contracts.iter().filter(|c| c.between.iter().skip(1).any(|p| *p == duty.who));
         let mut windows: Vec<_> = match duty.contract {
             Some(contract) => vec![of_contract(contract)],
             None => own.map(of_contract).collect(),

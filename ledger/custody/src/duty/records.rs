@@ -103,7 +103,10 @@ impl Records {
         {
             self.first_collection = Some(copy.opened);
         }
-        self.used(&copy.flow, copy.opened);
+        // What was received is counted with its handover.
+        if copy.how != Opening::Received {
+            self.used(&copy.flow, copy.opened);
+        }
 
         let status = match judgement.verdict {
             Verdict::Overdue => DutyStatus::Missed,
