@@ -7,9 +7,9 @@ use daicho_custody::scheme::Severity;
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::details::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
-use super::words::{Words, clock, count, symbol};
-use super::{prose, tables};
+use daicho_report::problems::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
+use daicho_report::prose;
+use daicho_report::words::{Words, clock, count, setting_name, symbol};
 use crate::columns::{fit, left_pad, wrap};
 use crate::scheme::Lang;
 use crate::table::plain;
@@ -360,7 +360,7 @@ impl Page<'_, '_> {
             let rule = if s.rule.is_empty() { String::new() } else { format!(" {}", s.rule) };
             let text = format!(
                 "{}{rule}: {}  {} {} #{}  {}",
-                tables::setting_name(w, &s.what),
+                setting_name(w, &s.what),
                 w.deadline(&s.value),
                 w.party(&s.by),
                 w.day(s.set.recorded.jst_day()),

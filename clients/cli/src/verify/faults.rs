@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::io::Write;
 
+use daicho_report::pdf::{MANIFEST, ManifestError, ReadError};
 use daicho_tlog::policy::PolicyError;
 use daicho_verify::bundle::BundleError;
 use daicho_verify::{ForkError, ReceiptError};
@@ -54,6 +55,41 @@ impl Fault {
 
     pub(crate) fn policy(error: &PolicyError, context: &Context) -> Self {
         Self::new("checkpoint", error, meaning_of_policy(error), context)
+    }
+
+    /// A check of a report on paper. The words are Japanese, then English.
+    pub(super) fn paper(check: &str, part: &str, words: (&str, String), context: &Context) -> Self {
+        let (ja, detail) = words;
+        let part = (!part.is_empty()).then(|| part.to_owned());
+        let words = context.pick(format!("{ja}（{detail}）"), detail.clone());
+        Self { kind: "report-pdf", check: check.to_owned(), part, words, detail }
+    }
+
+    /// A paper whose attachments cannot be taken out.
+    pub(super) fn read(error: &ReadError, context: &Context) -> Self {
+        let (ja, part) = match error {
+            ReadError::TooLarge => ("大きさの上限を超えています", ""),
+            ReadError::Missing(name) => ("あるべき添付ファイルがありません", *name),
+            ReadError::Doubled(name) => ("同じ名の添付ファイルが二つあります", name.as_str()),
+            ReadError::Unknown(name) => ("報告書のものではない添付ファイルがあります", name.as_str()),
+            ReadError::Contradicts(name) => ("添付ファイルの名または内容の記載が食い違っています", name.as_str()),
+            ReadError::Length { name, .. } => ("添付ファイルの長さが記載と異なります", name.as_str()),
+            ReadError::Packed(name) => ("添付ファイルを上限内で取り出せません", name.as_str()),
+            _ => ("PDFとして読めません", ""),
+        };
+        Self::paper(&variant(error), part, (ja, error.to_string()), context)
+    }
+
+    /// A paper whose attachments are not those of its list.
+    pub(super) fn manifest(error: &ManifestError, context: &Context) -> Self {
+        let (ja, part) = match error {
+            ManifestError::Files => ("目録にあるものと添付されたものが異なります", MANIFEST),
+            ManifestError::Length { name, .. } => ("添付ファイルの長さが目録と異なります", name.as_str()),
+            ManifestError::Hash { name } => ("添付ファイルのハッシュ値が目録と異なります", name.as_str()),
+            _ => ("目録が定められた形ではありません", MANIFEST),
+        };
+        let check = format!("Manifest{}", variant(error));
+        Self::paper(&check, part, (ja, error.to_string()), context)
     }
 
     pub(super) fn nothing_checked(context: &Context) -> Self {

@@ -18,7 +18,7 @@ use crate::table::plain;
 pub(crate) struct Findings {
     /// Whether it proves anything.
     pub(crate) proven: bool,
-    /// `bundle`, `receipt`, `fork-proof` or `checkpoint`.
+    /// `report-pdf`, `bundle`, `receipt`, `fork-proof` or `checkpoint`.
     pub(crate) kind: &'static str,
     pub(crate) headline: String,
     /// What is claimed.
@@ -77,7 +77,7 @@ pub(crate) fn japan(time: Instant, lang: Lang) -> String {
 }
 
 /// A time of a cosignature, in seconds since 1970.
-pub(super) fn cosigned_at(one: &Cosigned<'_>) -> Option<Instant> {
+pub(crate) fn cosigned_at(one: &Cosigned<'_>) -> Option<Instant> {
     Instant::from_unix_ms(i64::try_from(one.timestamp).ok()?.checked_mul(1000)?)
 }
 

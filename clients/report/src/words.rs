@@ -7,18 +7,18 @@ use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport};
 use daicho_custody::scheme::{Deadline, Text};
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 
-use crate::scheme::Lang;
+use crate::Lang;
 
 /// A report with its names looked up.
-pub(super) struct Words<'r> {
-    pub(super) report: &'r DeletionReport,
-    pub(super) lang: Lang,
+pub struct Words<'r> {
+    pub report: &'r DeletionReport,
+    pub lang: Lang,
     parties: HashMap<&'r str, &'r str>,
     systems: HashMap<&'r str, &'r str>,
 }
 
 impl<'r> Words<'r> {
-    pub(super) fn new(report: &'r DeletionReport, lang: Lang) -> Self {
+    pub fn new(report: &'r DeletionReport, lang: Lang) -> Self {
         let name = |p: &'r daicho_custody::report::PartyInfo| {
             if p.identity.is_empty() { p.label.as_str() } else { p.identity.as_str() }
         };
@@ -31,17 +31,17 @@ impl<'r> Words<'r> {
     }
 
     /// The text in the report's language.
-    pub(super) fn say<T>(&self, ja: T, en: T) -> T {
+    pub fn say<T>(&self, ja: T, en: T) -> T {
         self.lang.either(ja, en)
     }
 
     /// The text of a pair.
-    pub(super) fn of<'t>(&self, text: &'t Text) -> &'t str {
+    pub fn of<'t>(&self, text: &'t Text) -> &'t str {
         self.lang.either(&text.ja, &text.en)
     }
 
     /// Name of a party.
-    pub(super) fn party<'a>(&self, id: &'a str) -> &'a str
+    pub fn party<'a>(&self, id: &'a str) -> &'a str
     where
         'r: 'a,
     {
@@ -49,7 +49,7 @@ impl<'r> Words<'r> {
     }
 
     /// Name of a system.
-    pub(super) fn system<'a>(&self, id: &'a str) -> &'a str
+    pub fn system<'a>(&self, id: &'a str) -> &'a str
     where
         'r: 'a,
     {
@@ -57,27 +57,27 @@ impl<'r> Words<'r> {
     }
 
     /// A rule.
-    pub(super) fn rule(&self, id: &str) -> Option<&'r RuleReport> {
+    pub fn rule(&self, id: &str) -> Option<&'r RuleReport> {
         self.report.rules.iter().find(|r| r.id == id)
     }
 
     /// A day: `令和3年2月1日 (2021-02-01)`.
-    pub(super) fn day(&self, day: Date) -> String {
+    pub fn day(&self, day: Date) -> String {
         self.lang.either(format!("{} ({day})", day.era()), day.to_string())
     }
 
     /// A time: `令和3年2月1日 (2021-02-01) 10:05`.
-    pub(super) fn time(&self, time: Instant) -> String {
+    pub fn time(&self, time: Instant) -> String {
         format!("{} {}", self.day(time.jst_day()), clock(time))
     }
 
     /// A verdict with its symbol.
-    pub(super) fn verdict(&self, verdict: Verdict) -> String {
+    pub fn verdict(&self, verdict: Verdict) -> String {
         format!("{} {}", symbol(verdict), self.of(&verdict.label()))
     }
 
     /// Evidence in words.
-    pub(super) fn evidence(&self, evidence: Evidence) -> &'static str {
+    pub fn evidence(&self, evidence: Evidence) -> &'static str {
         match evidence {
             Evidence::None => self.say("なし", "none"),
             Evidence::Attested => self.say("保有者の申告のみ", "holder's word only"),
@@ -87,12 +87,12 @@ impl<'r> Words<'r> {
     }
 
     /// State of a certificate in words.
-    pub(super) fn certificate(&self, certificate: Certificate) -> String {
+    pub fn certificate(&self, certificate: Certificate) -> String {
         self.of(&certificate.label()).to_owned()
     }
 
     /// Heading of a group of problems, with its symbol.
-    pub(super) fn problem(&self, problem: Problem) -> &'static str {
+    pub fn problem(&self, problem: Problem) -> &'static str {
         match problem {
             Problem::Overdue => self.say("× 期限超過（いまも保有）", "× Overdue: still kept"),
             Problem::Late => {
@@ -107,7 +107,7 @@ impl<'r> Words<'r> {
     }
 
     /// A deadline in words; the text itself when it cannot be read.
-    pub(super) fn deadline(&self, text: &str) -> String {
+    pub fn deadline(&self, text: &str) -> String {
         let ja = self.lang == Lang::Ja;
         match Deadline::parse(text) {
             Ok(Deadline::Calendar { months: 0, days: 0 }) => {
@@ -141,7 +141,7 @@ impl<'r> Words<'r> {
     }
 
     /// Where the number of a rule comes from.
-    pub(super) fn number(&self, number: &Number) -> String {
+    pub fn number(&self, number: &Number) -> String {
         match number {
             Number::Source { deadline } => {
                 let deadline = self.deadline(deadline);
@@ -174,7 +174,7 @@ impl<'r> Words<'r> {
     }
 
     /// What starts the clock of a rule.
-    pub(super) fn trigger(&self, rule: &RuleReport) -> String {
+    pub fn trigger(&self, rule: &RuleReport) -> String {
         let t = &rule.trigger;
         if t.milestone == "none" {
             return self.say("書面に定めなし", "none in the source").to_owned();
@@ -185,19 +185,19 @@ impl<'r> Words<'r> {
     }
 
     /// Holder with its member.
-    pub(super) fn holder(&self, holder: &str, member: &str) -> String {
+    pub fn holder(&self, holder: &str, member: &str) -> String {
         let party = self.party(holder);
         if member.is_empty() { party.to_owned() } else { format!("{party} / {member}") }
     }
 
     /// System with its unit.
-    pub(super) fn place(&self, system: &str, unit: &str) -> String {
+    pub fn place(&self, system: &str, unit: &str) -> String {
         let system = self.system(system);
         if unit.is_empty() { system.to_owned() } else { format!("{system} / {unit}") }
     }
 
     /// A finding's detail, which the ledger writes in English.
-    pub(super) fn detail(&self, detail: &str) -> String {
+    pub fn detail(&self, detail: &str) -> String {
         let detail = tidy_times(detail);
         if let Some(owed) = detail.strip_prefix("owed to ") {
             let names: Vec<&str> = owed.split(", ").map(|id| self.party(id)).collect();
@@ -227,7 +227,7 @@ fn tidy_times(text: &str) -> String {
 }
 
 /// The symbol of a verdict. It always stands beside the word.
-pub(super) fn symbol(verdict: Verdict) -> &'static str {
+pub fn symbol(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Overdue => "×",
         Verdict::Late => "▲",
@@ -243,18 +243,18 @@ pub(super) fn symbol(verdict: Verdict) -> &'static str {
 }
 
 /// Hours and minutes in Japan.
-pub(super) fn clock(time: Instant) -> String {
+pub fn clock(time: Instant) -> String {
     let minute = time.jst_minute_of_day();
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
 /// Whether a fact was recorded so much later that both times must show.
-pub(super) fn recorded_apart(moment: &Moment) -> bool {
+pub fn recorded_apart(moment: &Moment) -> bool {
     moment.recorded.unix_ms() - moment.occurred.unix_ms() > 60_000
 }
 
 /// A number with a comma every three digits.
-pub(super) fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -267,8 +267,20 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// Names in one list.
-pub(super) fn names(list: &[String], all: &str) -> String {
+pub fn names(list: &[String], all: &str) -> String {
     list.iter().map(|name| if name == "*" { all } else { name }).collect::<Vec<_>>().join("、")
+}
+
+/// What a number of the ward is for.
+pub fn setting_name(w: &Words<'_>, what: &str) -> &'static str {
+    match what {
+        "deadline" => w.say("消去の期限", "deadline"),
+        "longest-wait" => w.say("契機を待つ最長の期間", "longest wait for the trigger"),
+        "certificate" => w.say("消去証明書の提出期限", "certificate after erasure"),
+        "acknowledge" => w.say("授受の相手方の記録期限", "other side of a handover"),
+        "report" => w.say("事実の記録期限", "recording after the fact"),
+        _ => w.say("その他", "other"),
+    }
 }
 
 fn detail_ja(detail: &str) -> String {
