@@ -67,7 +67,7 @@ const NOTES: &[(&str, &str)] = &[
     ),
     (
         "verify",
-        "証拠一式、受領証、分岐の証明、検査点を検証します。どこにも問い合わせません。ファイルと信頼方針だけで判断し、\n\
+        "報告書（PDF）、証拠一式、受領証、分岐の証明、検査点を検証します。どこにも問い合わせません。ファイルと信頼方針だけで判断し、\n\
          証明しないことも示します。\n\n\
          終了コード: 0 証明された、1 証明されない（検査と部分を示します）、2 ファイルまたは信頼方針を読めない",
     ),
@@ -75,7 +75,13 @@ const NOTES: &[(&str, &str)] = &[
         "report deletion",
         "対象期間に生じたデータセットについて、その後どうなったかを報告します。\n\
          --bundle は、検査点を公表し、そこまでのすべての記録を読んで検証し、報告書を計算し直して、台帳の計算したものと\n\
-         一致することを確かめます。書き出したファイルは誰でも検証できます: daicho verify report.bundle --policy policy.txt",
+         一致することを確かめます。書き出したファイルは誰でも検証できます: daicho verify report.bundle --policy policy.txt\n\
+         --format pdf も同じことをし、証拠一式を文書の中に添付します: daicho verify report.pdf --policy policy.txt",
+    ),
+    (
+        "certificate deletion",
+        "署名付きの申告を、その証明とともに添付します。表示されるハッシュ値は、提出したときの事象 deletion_certified に\n\
+         記録します。完了が確認されていない消去は証明しません。",
     ),
     (
         "emit",
@@ -126,7 +132,9 @@ const ABOUT: &[(&str, &str)] = &[
     ("findings", "指摘の一覧"),
     ("handovers", "事業の授受の一覧"),
     ("audit", "運用者を信頼せずに台帳全体を検証する"),
-    ("verify", "証拠一式、受領証、分岐の証明を、どこにも接続せずに検証する"),
+    ("verify", "報告書（PDF）、証拠一式、受領証、分岐の証明を、どこにも接続せずに検証する"),
+    ("certificate", "受託者が区に提出する書類"),
+    ("certificate deletion", "消去の申告から、消去証明書またはデータ消去報告書（PDF/A-3）を作る"),
     ("report", "審議会への報告書"),
     ("report deletion", "期限どおりに消去されたもの、されなかったものの報告書"),
     ("simulate", "五つの事業を模擬の台帳の上で演じる"),
@@ -172,7 +180,7 @@ const ARGS: &[(&str, &str)] = &[
     ("from", "最初に表示する記録の番号。省略時は末尾の 20 件（--limit があればその件数）"),
     ("limit", "表示する件数の上限"),
     ("follow", "新しい記録を待って表示し続ける"),
-    ("verify file", "検証するもの: 証拠一式、受領証、分岐の証明、検査点"),
+    ("verify file", "検証するもの: 報告書（PDF）、証拠一式、受領証、分岐の証明、検査点"),
     ("files", "事業の定義のファイル"),
     ("scheme show file", "事業の定義のファイル"),
     ("scheme enact file", "事業の定義のファイル"),
@@ -184,9 +192,22 @@ const ARGS: &[(&str, &str)] = &[
     ("to", "対象期間の最後の日"),
     (
         "format",
-        "報告書の形式（html: 一つのファイルの頁、画面と A4 の紙のため。json: 計算されたままの値。text: 100 桁の文字）",
+        "報告書の形式（csv: 表計算のための表、--out のフォルダに一表一ファイル。html: 一つのファイルの頁、画面と A4 の紙のため。\
+         json: 計算されたままの値。pdf: 証拠一式を添付した文書、PDF/A-3。text: 100 桁の文字）",
     ),
-    ("report deletion out", "標準出力の代わりに書き込むファイル"),
+    ("report deletion out", "標準出力の代わりに書き込むファイル（csv ではフォルダ）"),
+    (
+        "report deletion policy",
+        "信頼方針（C2SP tlog-policy）のファイル。PDF は検査点の連署をこれによって示す。なければ、確認していないと記す",
+    ),
+    ("holder", "消去した当事者"),
+    ("id", "書類の識別子（事業の中で一意）"),
+    ("form", "書類の種類（certificate: 消去証明書、report: データ消去報告書）"),
+    ("certificate deletion entry", "消去を申告した記録の番号。複数回指定できる"),
+    ("certificate deletion from", "この日（日本時間）以後のすべての消去"),
+    ("certificate deletion to", "この日までのすべての消去"),
+    ("recipient", "書類を受け取る当事者。複数回指定できる。省略時は情報を所管する課"),
+    ("certificate deletion out", "書き込むファイル"),
     ("bundle", "これを証明するすべて（証拠一式）を書き込むファイル"),
     ("simulate scheme", "演じる事業の識別子、または all。複数回指定できる"),
     ("schemes_dir", "事業の定義のある場所"),

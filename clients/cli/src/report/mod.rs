@@ -2,7 +2,7 @@
 //!
 //! The ledger computes; nothing here judges. With `--bundle` the report is computed here as well, from the entries. See `docs/formats/report.md` for the report's JSON.
 
-pub(crate) mod paper;
+mod paper;
 mod text;
 
 use std::io::Write;
@@ -151,7 +151,8 @@ fn wrong(error: anyhow::Error, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Wrong)
 }
 
-fn day(text: &str, context: &Context) -> anyhow::Result<Date> {
+/// Reads a day.
+pub(crate) fn day(text: &str, context: &Context) -> anyhow::Result<Date> {
     Date::parse(text).ok_or_else(|| {
         anyhow!(context.pick(
             format!("「{text}」は日付として読めません。2021-02-01 のように指定してください"),

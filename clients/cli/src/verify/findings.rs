@@ -77,7 +77,7 @@ pub(crate) fn japan(time: Instant, lang: Lang) -> String {
 }
 
 /// A time of a cosignature, in seconds since 1970.
-pub(crate) fn cosigned_at(one: &Cosigned<'_>) -> Option<Instant> {
+pub(super) fn cosigned_at(one: &Cosigned<'_>) -> Option<Instant> {
     Instant::from_unix_ms(i64::try_from(one.timestamp).ok()?.checked_mul(1000)?)
 }
 

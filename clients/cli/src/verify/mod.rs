@@ -21,7 +21,7 @@ use crate::context::Context;
 use crate::exit::Exit;
 
 pub(crate) use faults::Fault;
-pub(crate) use findings::{Findings, cosigned_at};
+pub(crate) use findings::Findings;
 pub(crate) use receipt::{Demand, of_receipt};
 
 #[derive(Debug, clap::Args)]

@@ -116,11 +116,14 @@ struct Attached {
 pub fn render_certificate(paper: &CertificatePaper<'_>) -> Result<Vec<u8>, PdfError> {
     let time = paper.erasures.iter().map(|e| e.recorded).max();
     let time = time.ok_or_else(|| PdfError::Set("no erasure is stated".to_owned()))?;
-    let attachments: Vec<Attachment> = paper
-        .erasures
-        .iter()
-        .map(|e| Attachment { name: format!("{}.tlog-proof", e.entry), bytes: e.receipt.clone() })
-        .collect();
+    let mut attachments: Vec<Attachment> = Vec::new();
+    for e in paper.erasures {
+        let name = format!("{}.tlog-proof", e.entry);
+        // One statement may state several erasures.
+        if !attachments.iter().any(|file| file.name == name) {
+            attachments.push(Attachment { name, bytes: e.receipt.clone() });
+        }
+    }
     let view = view(paper, time, &attachments);
     set::set(set::Job {
         template: include_str!("certificate.typ"),
@@ -163,15 +166,11 @@ fn view(paper: &CertificatePaper<'_>, time: Instant, attachments: &[Attachment])
             say("確認者（所属・職・氏名）", "Checked by (office, position, name)"),
         ],
         sections: sections(paper, attachments),
-        attachments: paper
-            .erasures
+        attachments: attachments
             .iter()
-            .map(|e| Attached {
-                name: format!("{}.tlog-proof", e.entry),
-                description: say(
-                    &format!("記録{}の署名付き申告と受領証", e.entry),
-                    &format!("Signed statement and receipt of entry {}", e.entry),
-                ),
+            .map(|file| Attached {
+                name: file.name.clone(),
+                description: say("署名付きの消去の申告と、その受領証", "Signed statement of an erasure, with its receipt"),
             })
             .collect(),
     }

@@ -6,6 +6,7 @@
 
 mod certificate;
 mod manifest;
+mod paper;
 mod read;
 mod report;
 mod rich;
@@ -19,7 +20,8 @@ use crate::Lang;
 
 pub use certificate::{CertificatePaper, ErasedCopy, Erasure, Form, render_certificate};
 pub use manifest::{FileRecord, Manifest, ManifestError};
-pub use read::{Difference, MAX_PDF_BYTES, ReadError, attachments, creator, difference, pages};
+pub use paper::{PaperError, ProvenPaper, draw, verify_paper};
+pub use read::{Difference, MAX_PDF_BYTES, ReadError, attachments, difference};
 
 /// What made a document, as it stands in its metadata and in its manifest. Another one draws another paper.
 pub const PROGRAM: &str = concat!("daicho ", env!("CARGO_PKG_VERSION"), " report-pdf/1 typst/0.15.1");

@@ -1,5 +1,6 @@
 //! Takes the attachments out of a paper again. What is read is nobody's word: it is bounded, and nothing of it is a path.
 
+use std::fmt;
 use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
@@ -149,6 +150,16 @@ pub enum Difference {
     Byte(usize),
 }
 
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pages { one, other } => write!(f, "it has {one} pages and they give {other}"),
+            Self::Page(page) => write!(f, "page {page} shows something else"),
+            Self::Byte(byte) => write!(f, "fonts, pictures, structure or metadata differ from byte {byte} on"),
+        }
+    }
+}
+
 /// Where two papers differ first. `None`: they are the same, byte for byte.
 pub fn difference(one: &[u8], other: &[u8]) -> Option<Difference> {
     let byte = one.iter().zip(other).position(|(a, b)| a != b);
@@ -168,14 +179,7 @@ pub fn difference(one: &[u8], other: &[u8]) -> Option<Difference> {
     Some(page.map_or(Difference::Byte(byte), |page| Difference::Page(page + 1)))
 }
 
-/// What drew a paper, as its metadata has it. Empty: it does not say.
-pub fn creator(pdf: &[u8]) -> String {
-    let pdf = Pdf::new(pdf.to_vec());
-    let creator = pdf.ok().and_then(|pdf| pdf.metadata().creator.clone()).unwrap_or_default();
-    String::from_utf8_lossy(&creator).into_owned()
-}
-
 /// How many pages a paper has.
-pub fn pages(pdf: &[u8]) -> usize {
+pub(super) fn pages(pdf: &[u8]) -> usize {
     Pdf::new(pdf.to_vec()).map_or(0, |pdf| pdf.pages().len())
 }
