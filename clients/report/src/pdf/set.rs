@@ -33,12 +33,13 @@ pub(super) struct Job<'j> {
     pub(super) time: Instant,
 }
 
-/// The document as PDF/A-3a.
+/// The document as PDF/A-3a and PDF/UA-1.
 pub(super) fn set(job: Job<'_>) -> Result<Vec<u8>, PdfError> {
     let (ident, time) = (job.ident.clone(), job.time);
     let desk = Desk::new(job)?;
     let document: PagedDocument = typst::compile(&desk).output.map_err(|faults| fault(&faults))?;
-    let standards = PdfStandards::new(&[PdfStandard::A_3a]).map_err(|e| PdfError::Set(e.message().to_string()))?;
+    // For archives with attachments (ISO 19005-3) and for those who have it read to them (ISO 14289-1).
+    let standards = PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1]).map_err(|e| PdfError::Set(e.message().to_string()))?;
     let options = PdfOptions {
         ident: Smart::Custom(ident),
         creator: Smart::Custom(Some(PROGRAM.to_owned())),

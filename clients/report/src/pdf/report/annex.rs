@@ -189,7 +189,7 @@ fn month(w: &Words<'_>, day: Date) -> Rich {
 
 fn listed<'d>(w: &Words<'_>, sets: impl Iterator<Item = &'d DataSetReport>) -> Table {
     let mut table = Table::new(
-        [13.0, 20.0, 15.5, 15.5, 15.5, 17.0, 13.0, 8.0],
+        [11.0, 23.5, 15.5, 15.5, 15.5, 16.0, 10.0, 7.0],
         [
             w.say("複製", "Copy"),
             w.say("保有者・機器・媒体", "Holder, system"),

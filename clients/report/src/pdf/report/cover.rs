@@ -113,6 +113,7 @@ pub(super) fn answer(w: &Words<'_>) -> Answer {
         title: w.say("結論", "Conclusion").to_owned(),
         label: w.say("判定", "Verdict").to_owned(),
         verdict: super::verdict(w),
+        joint: w.say("・", "; ").to_owned(),
         sentence: w.of(&a.text).to_owned(),
         bad: a.overdue + a.late + a.unproven > 0,
         cards: vec![

@@ -50,7 +50,9 @@ struct Part {
 struct Answer {
     title: String,
     label: String,
-    verdict: String,
+    verdict: Vec<String>,
+    /// What stands between two verdicts.
+    joint: String,
     sentence: String,
     bad: bool,
     /// Name, figure, and whether it is bad.
@@ -150,24 +152,27 @@ fn attached(w: &Words<'_>, paper: &Paper<'_>) -> Vec<Attached> {
     list
 }
 
-/// The worst that is to be said, in two or three words; all that holds, the worst first.
-fn verdict(w: &Words<'_>) -> String {
+/// All that is to be said in two or three words each, the worst first.
+fn verdict(w: &Words<'_>) -> Vec<String> {
     let a = &w.report.answer;
-    let found: Vec<&str> = [
+    let found: Vec<String> = [
         (a.overdue, w.say("期限超過あり", "Overdue copies")),
         (a.late, w.say("期限後の消去あり", "Late erasure")),
         (a.unproven, w.say("未証明あり", "Unproven erasure")),
         (a.no_schedule, w.say("期限未設定あり", "No deadline set")),
     ]
     .into_iter()
-    .filter_map(|(n, name)| (n > 0).then_some(name))
+    .filter_map(|(n, name)| (n > 0).then(|| name.to_owned()))
     .collect();
     if !found.is_empty() {
-        return found.join(w.say("・", "; "));
+        return found;
     }
-    match a.code {
-        AnswerCode::AllInTime => w.say("全件期限内消去", "All erased in time").to_owned(),
-        AnswerCode::OpenInTime => w.say("期限超過の記録なし（保有中あり）", "None past its deadline; some still kept").to_owned(),
-        _ => w.say("判定の対象なし", "Nothing to judge").to_owned(),
-    }
+    let one = match a.code {
+        AnswerCode::AllInTime => w.say("全件期限内消去", "All erased in time"),
+        AnswerCode::OpenInTime => {
+            w.say("期限超過の記録なし（保有中あり）", "None past its deadline; some still kept")
+        }
+        _ => w.say("判定の対象なし", "Nothing to judge"),
+    };
+    vec![one.to_owned()]
 }

@@ -52,7 +52,7 @@ pub(super) fn problems(w: &Words<'_>) -> Section {
 
 fn problem_table(w: &Words<'_>, problem: Problem) -> Block {
     let mut table = Table::new(
-        [15.0, 23.0, 15.0, 15.0, 15.0, 17.0, 8.0],
+        [14.0, 23.5, 15.5, 15.5, 15.5, 17.0, 8.0],
         [
             w.say("複製", "Copy"),
             w.say("保有者・機器・媒体", "Holder, system"),
