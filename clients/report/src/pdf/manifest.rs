@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Attachment, BUNDLE, POLICY, PROGRAM, REPORT};
+use super::{Attachment, BUNDLE, POLICY, REPORT, program};
 use crate::Lang;
 
 const FORMAT: &str = "daicho-report-pdf/1";
@@ -13,7 +13,7 @@ const FORMAT: &str = "daicho-report-pdf/1";
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     format: String,
-    /// What drew the paper: [`PROGRAM`] of its time.
+    /// What drew the paper: [`program`](super::program) of its time.
     pub program: String,
     lang: String,
     /// The other attachments, in their order.
@@ -74,7 +74,7 @@ impl Manifest {
     pub(super) fn of(lang: Lang, attachments: &[Attachment]) -> Self {
         Self {
             format: FORMAT.to_owned(),
-            program: PROGRAM.to_owned(),
+            program: program(),
             lang: lang.tag().to_owned(),
             files: attachments.iter().map(|file| FileRecord::of(&file.name, &file.bytes)).collect(),
         }

@@ -1,7 +1,7 @@
 //! Reports on paper: PDF/A-3a, with everything that proves them attached inside.
 //!
 //! [`render`] is a pure function: the same report, words and attachments give the same bytes on every machine, as long
-//! as the program is of the same version ([`PROGRAM`]). That is how a paper is checked: whoever has its attachments
+//! as the program is of the same version ([`program`]). That is how a paper is checked: whoever has its attachments
 //! computes the report again, renders it again and compares.
 
 mod certificate;
@@ -23,8 +23,12 @@ pub use manifest::{FileRecord, Manifest, ManifestError};
 pub use paper::{PaperError, ProvenPaper, draw, verify_paper};
 pub use read::{Difference, MAX_PDF_BYTES, ReadError, attachments, difference};
 
-/// What made a document, as it stands in its metadata and in its manifest. Another one draws another paper.
-pub const PROGRAM: &str = concat!("daicho ", env!("CARGO_PKG_VERSION"), " report-pdf/1 typst/0.15.1");
+/// What makes a document, as it stands in its metadata and in its manifest. Another one draws another paper.
+///
+/// The number is raised whenever the same report would give other bytes: a test has the hash of a paper.
+pub fn program() -> String {
+    format!("daicho {} report-pdf/1 typst/{}", env!("CARGO_PKG_VERSION"), typst::utils::version().raw())
+}
 
 /// Name of the attached evidence bundle.
 pub const BUNDLE: &str = "evidence.bundle";

@@ -8,7 +8,7 @@ use daicho_verify::bundle::{BundleError, BundleReport, Claim, Proven, standing, 
 
 use super::manifest::{Manifest, ManifestError};
 use super::read::{self, Difference, ReadError, difference};
-use super::{BUNDLE, MANIFEST, POLICY, PROGRAM, Paper, PdfError, REPORT, Witnessed, render, report_json};
+use super::{BUNDLE, MANIFEST, POLICY, Paper, PdfError, REPORT, Witnessed, program, render, report_json};
 use crate::Lang;
 
 /// Why a paper is not made, or proves nothing.
@@ -31,7 +31,7 @@ pub enum PaperError {
     #[error("the attached report is not what the entries of the attached bundle give")]
     ReportDiffers,
     /// The attached bundle and report hold; the pages were drawn by a program that this one cannot follow.
-    #[error("the pages were drawn by `{theirs}` and this is `{PROGRAM}`: verify with that one")]
+    #[error("the pages were drawn by `{theirs}` and this is `{}`: verify with that one", program())]
     OtherProgram {
         /// What the manifest names.
         theirs: String,
@@ -109,7 +109,7 @@ pub fn verify_paper<'p>(pdf: &[u8], policy: &'p Policy) -> Result<ProvenPaper<'p
     if of(REPORT) != Some(report_json(report)?.as_slice()) {
         return Err(PaperError::ReportDiffers);
     }
-    if manifest.program != PROGRAM {
+    if manifest.program != program() {
         return Err(PaperError::OtherProgram { theirs: manifest.program });
     }
     let policy = of(POLICY).map(<[u8]>::to_vec);

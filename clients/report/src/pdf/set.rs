@@ -14,7 +14,7 @@ use typst::{Library, LibraryExt as _, World};
 use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards, Timestamp};
 
-use super::{Attachment, PdfError, PROGRAM};
+use super::{Attachment, PdfError, program};
 
 /// Minutes by which Japan is ahead of UTC.
 const JST_MINUTES: i32 = 540;
@@ -42,7 +42,7 @@ pub(super) fn set(job: Job<'_>) -> Result<Vec<u8>, PdfError> {
     let standards = PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1]).map_err(|e| PdfError::Set(e.message().to_string()))?;
     let options = PdfOptions {
         ident: Smart::Custom(ident),
-        creator: Smart::Custom(Some(PROGRAM.to_owned())),
+        creator: Smart::Custom(Some(program())),
         timestamp: timestamp(time),
         standards,
         tagged: true,
