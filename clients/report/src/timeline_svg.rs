@@ -185,9 +185,9 @@ fn histogram(w: &Words<'_>, bars: &[DueDay], unit: Unit) -> String {
     let step = (WIDTH - LEFT - 6.0) / bars.len() as f64;
     let tallest = bars.iter().map(|b| b.in_time + b.late + b.kept + b.overdue).max().unwrap_or(1).max(1);
     let base = TOP + PLOT;
-    for part in [0, 1, 2] {
+    for part in 0..=2_u32 {
         let y = base - PLOT * f64::from(part) / 2.0;
-        let n = tallest * part as u64 / 2;
+        let n = tallest * u64::from(part) / 2;
         let _ = write!(out, r##"<line x1="{LEFT}" x2="{WIDTH}" y1="{y:.1}" y2="{y:.1}" stroke="#cfcfcf" stroke-width="0.6"/>"##);
         text(&mut out, LEFT - 6.0, y + 3.0, "end", "#555555", &count(n));
     }
