@@ -208,7 +208,12 @@ async fn erasures(
                 entry: index,
                 occurred: Instant::from_unix_ms(event.occur_time_ms).unwrap_or(receipt.entry().recorded),
                 recorded: receipt.entry().recorded,
-                signers: receipt.statement().signers().iter().map(|s| (s.key.to_string(), s.sequence)).collect(),
+                signers: receipt
+                    .statement()
+                    .signers()
+                    .iter()
+                    .map(|s| (s.key.to_string(), s.sequence))
+                    .collect(),
                 copies: deleted.copies.iter().map(|part| erased(part, &states, words)).collect(),
                 facts: facts(deleted, context),
                 evidence: deleted.evidence_documents.iter().map(hex::encode).collect(),
@@ -274,10 +279,13 @@ fn erased(
 fn facts(deleted: &proto::Deleted, context: &Context) -> Vec<(String, String)> {
     use proto::{BackupCoverage as Backup, CheckResult as Check, SanitizationMethod as Method};
     let pick = |ja: &str, en: &str| context.pick(ja.to_owned(), en.to_owned());
-    let stated = |text: &str| if text.is_empty() { pick("記載なし", "not stated") } else { text.to_owned() };
+    let stated =
+        |text: &str| if text.is_empty() { pick("記載なし", "not stated") } else { text.to_owned() };
     let method = match deleted.method() {
         Method::Unspecified => pick("記載なし", "not stated"),
-        Method::Clear => pick("消去（Clear: 通常の復元手段では復元できない）", "clear: against simple recovery tools"),
+        Method::Clear => {
+            pick("消去（Clear: 通常の復元手段では復元できない）", "clear: against simple recovery tools")
+        }
         Method::Purge => pick("除去（Purge: 研究施設の手段でも復元できない）", "purge: against a laboratory"),
         Method::Destroy => pick("破壊（Destroy: 媒体の物理的破壊）", "destroy: the medium is gone"),
         Method::CryptographicErase => pick("暗号化消去（鍵の破棄）", "cryptographic erase: the key is gone"),

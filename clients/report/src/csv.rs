@@ -106,11 +106,13 @@ fn tallies(w: &Words<'_>, name: &str, list: &[Tally]) -> Vec<u8> {
     let verdicts: Vec<String> = Verdict::ALL.iter().map(|v| verdict(w, *v)).collect();
     let mut csv = Csv(BYTE_ORDER_MARK.to_owned());
     let fixed = ["id", name, w.say("複製", "copies"), w.say("保有中", "kept"), w.say("証明不足", "unproven")];
-    let head: Vec<String> = fixed.iter().map(|name| cell(name)).chain(verdicts.iter().map(|v| cell(v))).collect();
+    let head: Vec<String> =
+        fixed.iter().map(|name| cell(name)).chain(verdicts.iter().map(|v| cell(v))).collect();
     csv.0.push_str(&(head.join(",") + "\r\n"));
     for t in list {
         let counts = Verdict::ALL.iter().map(|v| t.verdicts.get(v).copied().unwrap_or_default().to_string());
-        let fixed = [cell(&t.id), cell(&t.label), t.copies.to_string(), t.open.to_string(), t.unproven.to_string()];
+        let fixed =
+            [cell(&t.id), cell(&t.label), t.copies.to_string(), t.open.to_string(), t.unproven.to_string()];
         let row: Vec<String> = fixed.into_iter().chain(counts).collect();
         csv.0.push_str(&(row.join(",") + "\r\n"));
     }
@@ -338,7 +340,8 @@ mod tests {
     #[test]
     fn every_table_has_a_mark_crlf_and_rows_of_one_length() {
         let report: DeletionReport =
-            serde_json::from_slice(include_bytes!("../../../docs/formats/report-sample.json")).expect("a report");
+            serde_json::from_slice(include_bytes!("../../../docs/formats/report-sample.json"))
+                .expect("a report");
         for (name, bytes) in tables(&report, Lang::Ja) {
             let text = String::from_utf8(bytes).expect("UTF-8");
             let body = text.strip_prefix(BYTE_ORDER_MARK).expect("a mark");

@@ -26,8 +26,7 @@ pub fn problems_of(w: &Words<'_>, problem: Problem) -> u64 {
 }
 
 /// Every problem, the worst first.
-pub const PROBLEMS: [Problem; 4] =
-    [Problem::Overdue, Problem::Late, Problem::Unproven, Problem::NoSchedule];
+pub const PROBLEMS: [Problem; 4] = [Problem::Overdue, Problem::Late, Problem::Unproven, Problem::NoSchedule];
 
 /// What is said of the copies with a problem that a list leaves out.
 pub fn rest(w: &Words<'_>, problem: Problem, n: u64) -> String {

@@ -90,11 +90,17 @@ fn lines(w: &Words<'_>, mut copies: Vec<&CopyReport>) -> String {
     for n in 0..=days / step {
         let day = first.plus_days(n * step);
         let x = at(day.start());
-        let _ = write!(out, r##"<line x1="{x:.1}" x2="{x:.1}" y1="{HEAD}" y2="{height:.1}" stroke="#cfcfcf" stroke-width="0.6"/>"##);
+        let _ = write!(
+            out,
+            r##"<line x1="{x:.1}" x2="{x:.1}" y1="{HEAD}" y2="{height:.1}" stroke="#cfcfcf" stroke-width="0.6"/>"##
+        );
         text(&mut out, x, HEAD - 8.0, "middle", "#555555", &day.to_string());
     }
     let x = at(as_of);
-    let _ = write!(out, r##"<line x1="{x:.1}" x2="{x:.1}" y1="{HEAD}" y2="{height:.1}" stroke="#000000" stroke-width="0.9" stroke-dasharray="5 3"/>"##);
+    let _ = write!(
+        out,
+        r##"<line x1="{x:.1}" x2="{x:.1}" y1="{HEAD}" y2="{height:.1}" stroke="#000000" stroke-width="0.9" stroke-dasharray="5 3"/>"##
+    );
     for (i, copy) in copies.iter().enumerate() {
         line(&mut out, w, copy, HEAD + i as f64 * ROW, &at);
     }
@@ -113,7 +119,12 @@ fn line(out: &mut String, w: &Words<'_>, copy: &CopyReport, top: f64, at: &impl 
     // What lasted a moment still shows.
     let length = (x2 - x1).max(2.0);
     let in_time = copy.due.map_or(x1 + length, |due| at(due).clamp(x1, x1 + length));
-    let _ = write!(out, r##"<rect x="{x1:.1}" y="{:.1}" width="{:.1}" height="5" fill="#9a9a9a"/>"##, y - 2.5, in_time - x1);
+    let _ = write!(
+        out,
+        r##"<rect x="{x1:.1}" y="{:.1}" width="{:.1}" height="5" fill="#9a9a9a"/>"##,
+        y - 2.5,
+        in_time - x1
+    );
     if in_time < x1 + length && fault {
         let _ = write!(
             out,
@@ -128,7 +139,12 @@ fn line(out: &mut String, w: &Words<'_>, copy: &CopyReport, top: f64, at: &impl 
     }
     if let Some(due) = copy.due {
         let x = at(due);
-        let _ = write!(out, r#"<line x1="{x:.1}" x2="{x:.1}" y1="{:.1}" y2="{:.1}" stroke="{colour}" stroke-width="1.6"/>"#, y - 5.5, y + 5.5);
+        let _ = write!(
+            out,
+            r#"<line x1="{x:.1}" x2="{x:.1}" y1="{:.1}" y2="{:.1}" stroke="{colour}" stroke-width="1.6"/>"#,
+            y - 5.5,
+            y + 5.5
+        );
     }
 }
 
@@ -188,7 +204,10 @@ fn histogram(w: &Words<'_>, bars: &[DueDay], unit: Unit) -> String {
     for part in 0..=2_u32 {
         let y = base - PLOT * f64::from(part) / 2.0;
         let n = tallest * u64::from(part) / 2;
-        let _ = write!(out, r##"<line x1="{LEFT}" x2="{WIDTH}" y1="{y:.1}" y2="{y:.1}" stroke="#cfcfcf" stroke-width="0.6"/>"##);
+        let _ = write!(
+            out,
+            r##"<line x1="{LEFT}" x2="{WIDTH}" y1="{y:.1}" y2="{y:.1}" stroke="#cfcfcf" stroke-width="0.6"/>"##
+        );
         text(&mut out, LEFT - 6.0, y + 3.0, "end", "#555555", &count(n));
     }
     text(&mut out, 2.0, 13.0, "start", FAULT, w.say("× 期限超過", "× overdue"));
@@ -209,7 +228,11 @@ fn histogram(w: &Words<'_>, bars: &[DueDay], unit: Unit) -> String {
                 let part = PLOT * n as f64 / tallest as f64;
                 y -= part;
                 let (gap, wide) = (step * 0.14, step * 0.72);
-                let _ = write!(out, r#"<rect x="{:.1}" y="{y:.2}" width="{wide:.1}" height="{part:.2}" fill="{fill}" stroke="{stroke}" stroke-width="0.5"/>"#, x + gap);
+                let _ = write!(
+                    out,
+                    r#"<rect x="{:.1}" y="{y:.2}" width="{wide:.1}" height="{part:.2}" fill="{fill}" stroke="{stroke}" stroke-width="0.5"/>"#,
+                    x + gap
+                );
             }
         }
         for (n, y) in [(bar.overdue, 13.0), (bar.late, 29.0)] {
@@ -224,7 +247,11 @@ fn histogram(w: &Words<'_>, bars: &[DueDay], unit: Unit) -> String {
                 Unit::Month | Unit::Quarter => format!("{year}-{month:02}"),
                 Unit::Year => year.to_string(),
             };
-            let _ = write!(out, r##"<line x1="{x:.1}" x2="{x:.1}" y1="{base:.1}" y2="{:.1}" stroke="#555555" stroke-width="0.6"/>"##, base + 5.0);
+            let _ = write!(
+                out,
+                r##"<line x1="{x:.1}" x2="{x:.1}" y1="{base:.1}" y2="{:.1}" stroke="#555555" stroke-width="0.6"/>"##,
+                base + 5.0
+            );
             text(&mut out, x, base + 16.0, "start", "#555555", &name);
         }
     }

@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 use daicho_core::EntryIndex;
 use daicho_report::Lang;
 use daicho_report::pdf::{
-    BUNDLE, Difference, FileRecord, ManifestError, Paper, PaperError, REPORT, ReadError, attachments, difference,
-    draw, render, verify_paper,
+    BUNDLE, Difference, FileRecord, ManifestError, Paper, PaperError, REPORT, ReadError, attachments,
+    difference, draw, render, verify_paper,
 };
 use daicho_tlog::Policy;
 use daicho_verify::bundle::{Proven, Selection, verify};
@@ -51,26 +51,52 @@ fn fault(pdf: &[u8]) -> PaperError {
     verify_paper(pdf, &SCENE.policy).expect_err("it proves nothing")
 }
 
-/// The file with its streams changed, each as long as it was: nothing else moves.
+/// The file with its streams changed, and its lengths and its table of places set right.
 fn with_streams(pdf: &[u8], mut change: impl FnMut(&[u8]) -> Option<Vec<u8>>) -> Vec<u8> {
-    let mut out = pdf.to_vec();
+    let mut edits: Vec<(usize, usize, Vec<u8>)> = Vec::new();
     let mut from = 0;
-    let mut changed = 0;
     while let Some(at) = find(&pdf[from..], b"stream\n") {
         let start = from + at + b"stream\n".len();
-        let Some(len) = find(&pdf[start..], b"endstream") else { break };
+        let length = pdf[..start].windows(8).rposition(|w| w == b"/Length ").expect("a length") + 8;
+        let digits = pdf[length..].iter().take_while(|b| b.is_ascii_digit()).count();
+        let len: usize = String::from_utf8_lossy(&pdf[length..length + digits]).parse().expect("a number");
         let raw = &pdf[start..start + len];
-        from = start + len + b"endstream".len();
+        from = start + len + b"\nendstream".len();
         let mut plain = Vec::new();
         let packed = ZlibDecoder::new(raw).read_to_end(&mut plain).is_ok();
         let Some(new) = change(if packed { &plain } else { raw }) else { continue };
-        changed += 1;
-        let mut new = if packed { pack(&new) } else { new };
-        assert!(new.len() <= raw.len(), "{} bytes do not fit into {}", new.len(), raw.len());
-        new.resize(raw.len(), if packed { 0 } else { b'\n' });
-        out[start..start + len].copy_from_slice(&new);
+        let new = if packed { pack(&new) } else { new };
+        edits.push((length, length + digits, new.len().to_string().into_bytes()));
+        edits.push((start, start + len, new));
     }
-    assert!(changed > 0, "nothing was changed");
+    assert!(!edits.is_empty(), "nothing was changed");
+    let moved = |place: usize| {
+        let before = edits.iter().filter(|(start, ..)| *start < place);
+        before.fold(place as i64, |place, (start, end, new)| place + new.len() as i64 - (end - start) as i64)
+    };
+    let mut out = Vec::new();
+    let mut done = 0;
+    for (start, end, new) in &edits {
+        out.extend_from_slice(&pdf[done..*start]);
+        out.extend_from_slice(new);
+        done = *end;
+    }
+    // After the last stream there is the table, in text.
+    let table = pdf.windows(7).rposition(|w| w == b"xref\n0 ").expect("a table");
+    out.extend_from_slice(&pdf[done..table]);
+    let table = String::from_utf8_lossy(&pdf[table..]);
+    for line in table.split_inclusive('\n') {
+        let number = line.split(' ').next().unwrap_or_default().trim_end();
+        match number.parse::<usize>() {
+            Ok(place) if line.contains(" 00000 n") => {
+                out.extend(line.replacen(number, &format!("{:010}", moved(place)), 1).bytes())
+            }
+            Ok(place) if !line.contains(' ') => {
+                out.extend(line.replacen(number, &moved(place).to_string(), 1).bytes())
+            }
+            _ => out.extend(line.bytes()),
+        }
+    }
     out
 }
 
@@ -100,8 +126,7 @@ fn with_attachment(name: &str, listed: bool, change: impl Fn(&[u8]) -> Vec<u8>) 
     let hash = |bytes: &[u8]| FileRecord::of(name, bytes).sha256;
     let (before, after) = (hash(old), hash(&new));
     with_streams(&SCENE.paper, |stream| {
-        // What is not packed ends with the line break before `endstream`.
-        if stream == old.as_slice() || stream.strip_suffix(b"\n") == Some(old) {
+        if stream == old.as_slice() {
             Some(new.clone())
         } else if listed && find(stream, br#""format": "daicho-report-pdf/1""#).is_some() {
             replaced(stream, before.as_bytes(), after.as_bytes())
@@ -161,7 +186,11 @@ fn one_changed_glyph_on_a_page_is_found_on_that_page() {
     let page = pdf.pages()[1].page_stream().expect("the page of the answer").to_vec();
     let glyph = find(&page, b"Tj").or_else(|| find(&page, b"TJ")).expect("text");
     let changed = with_streams(&SCENE.paper, |stream| {
-        let at = if stream == page { stream[..glyph].iter().rposition(u8::is_ascii_alphanumeric)? } else { return None };
+        let at = if stream == page {
+            stream[..glyph].iter().rposition(u8::is_ascii_alphanumeric)?
+        } else {
+            return None;
+        };
         let mut stream = stream.to_vec();
         stream[at] = if stream[at] == b'1' { b'2' } else { b'1' };
         Some(stream)
@@ -173,7 +202,10 @@ fn one_changed_glyph_on_a_page_is_found_on_that_page() {
 #[test]
 fn a_changed_report_inside_is_found_with_and_without_its_hash() {
     let silent = fault(&with_attachment(REPORT, false, overdue_is_none));
-    assert!(matches!(&silent, PaperError::Manifest(ManifestError::Hash { name }) if name == REPORT), "{silent:?}");
+    assert!(
+        matches!(&silent, PaperError::Manifest(ManifestError::Hash { name }) if name == REPORT),
+        "{silent:?}"
+    );
     let listed = fault(&with_attachment(REPORT, true, overdue_is_none));
     assert!(matches!(listed, PaperError::ReportDiffers), "{listed:?}");
 }
@@ -187,7 +219,10 @@ fn a_changed_bundle_inside_is_found_with_and_without_its_hash() {
         bytes
     };
     let silent = fault(&with_attachment(BUNDLE, false, flip));
-    assert!(matches!(&silent, PaperError::Manifest(ManifestError::Hash { name }) if name == BUNDLE), "{silent:?}");
+    assert!(
+        matches!(&silent, PaperError::Manifest(ManifestError::Hash { name }) if name == BUNDLE),
+        "{silent:?}"
+    );
     let listed = fault(&with_attachment(BUNDLE, true, flip));
     assert!(matches!(listed, PaperError::Bundle(_)), "{listed:?}");
 }
@@ -195,26 +230,18 @@ fn a_changed_bundle_inside_is_found_with_and_without_its_hash() {
 #[test]
 fn an_attachment_of_another_length_or_name_is_refused() {
     let shorter = fault(&with_attachment(REPORT, false, |json| json[..json.len() - 2].to_vec()));
-    assert!(matches!(&shorter, PaperError::Read(ReadError::Length { name, .. }) if name == REPORT), "{shorter:?}");
-    // The list of attachments is in a compressed object stream or in the open; both are tried.
-    for (old, new) in [(&b"(report.json)"[..], &b"(repart.json)"[..]), (b"(policy.txt)", b"(../x/pass)")] {
-        let changed = renamed(old, &new[..old.len().min(new.len())]);
+    assert!(
+        matches!(&shorter, PaperError::Read(ReadError::Length { name, .. }) if name == REPORT),
+        "{shorter:?}"
+    );
+    for (old, new) in [(&b"(report.json)"[..], &b"(repart.json)"[..]), (b"(policy.txt)", b"(../x/passw)")] {
+        let changed = replaced(&SCENE.paper, old, new).expect("names stand in the open");
         let error = fault(&changed);
         assert!(
             matches!(error, PaperError::Read(ReadError::Unknown(_) | ReadError::Contradicts(_))),
             "{error:?}"
         );
     }
-}
-
-/// The paper with the first place of a text changed, wherever it is.
-fn renamed(old: &[u8], new: &[u8]) -> Vec<u8> {
-    let mut new = new.to_vec();
-    new.resize(old.len(), b')');
-    if let Some(changed) = replaced(&SCENE.paper, old, &new) {
-        return changed;
-    }
-    with_streams(&SCENE.paper, |stream| replaced(stream, old, &new))
 }
 
 #[test]
@@ -238,12 +265,17 @@ fn a_paper_drawn_by_another_program_says_so() {
         replaced(stream, b"report-pdf/1 typst", b"report-pdf/0 typst")
     });
     let error = fault(&changed);
-    assert!(matches!(&error, PaperError::OtherProgram { theirs } if theirs.contains("report-pdf/0")), "{error:?}");
+    assert!(
+        matches!(&error, PaperError::OtherProgram { theirs } if theirs.contains("report-pdf/0")),
+        "{error:?}"
+    );
 }
 
 #[test]
 fn what_is_no_paper_is_refused() {
-    for bytes in [&b"%PDF-1.7\n"[..], b"", b"%PDF-1.7\ntrailer<</Root 1 0 R>>\n1 0 obj<</Type/Catalog>>endobj\n"] {
+    for bytes in
+        [&b"%PDF-1.7\n"[..], b"", b"%PDF-1.7\ntrailer<</Root 1 0 R>>\n1 0 obj<</Type/Catalog>>endobj\n"]
+    {
         assert!(matches!(fault(bytes), PaperError::Read(_)), "{bytes:?}");
     }
     let cut = &SCENE.paper[..SCENE.paper.len() / 2];
@@ -253,7 +285,8 @@ fn what_is_no_paper_is_refused() {
 #[test]
 fn words_that_no_font_has_and_words_of_markup_are_shown_as_they_may_be() {
     let mut report = model::sample();
-    report.scheme.title.ja = "髙﨑 葛\u{e0100}城 😀\u{7} #let x = 1 $a^2$ *_`<b>`_* @ref \\ #panic(\"x\")".to_owned();
+    report.scheme.title.ja =
+        "髙﨑 葛\u{e0100}城 😀\u{7} #let x = 1 $a^2$ *_`<b>`_* @ref \\ #panic(\"x\")".to_owned();
     report.parties[0].label = "<script>&amp;\"".to_owned();
     let root = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=".to_owned();
     let paper =

@@ -125,7 +125,10 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
     };
     if format == Format::Csv {
         let folder = args.out.as_deref().ok_or_else(|| {
-            anyhow!(context.pick("--format csv には --out（フォルダー）が必要です", "--format csv needs --out, a folder"))
+            anyhow!(context.pick(
+                "--format csv には --out（フォルダー）が必要です",
+                "--format csv needs --out, a folder"
+            ))
         })?;
         std::fs::create_dir_all(folder).with_context(|| context.cannot_write(folder))?;
         for (name, bytes) in daicho_report::csv::tables(&report, context.lang) {
@@ -264,7 +267,10 @@ mod tests {
         for set in report.data_sets.iter().filter(|d| d.problem.is_some()) {
             assert!(page.contains(&format!("<code>{}</code>", set.id)), "{} is hidden", set.id);
         }
-        let more = format!("{} more are listed one by one in the JSON", daicho_report::words::count((own + 900) as u64));
+        let more = format!(
+            "{} more are listed one by one in the JSON",
+            daicho_report::words::count((own + 900) as u64)
+        );
         assert!(page.contains(&more));
         assert!(!sample(Format::Html, Lang::En).contains("more are listed one by one in the JSON"));
     }

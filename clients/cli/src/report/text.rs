@@ -7,12 +7,12 @@ use daicho_custody::scheme::Severity;
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 use unicode_width::UnicodeWidthStr as _;
 
-use daicho_report::problems::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
-use daicho_report::prose;
-use daicho_report::words::{Words, clock, count, setting_name, symbol};
 use crate::columns::{fit, left_pad, wrap};
 use crate::scheme::Lang;
 use crate::table::plain;
+use daicho_report::problems::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
+use daicho_report::prose;
+use daicho_report::words::{Words, clock, count, setting_name, symbol};
 
 const COLUMNS: usize = 100;
 const LISTED_PROBLEMS: usize = 100;

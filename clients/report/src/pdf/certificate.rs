@@ -129,7 +129,10 @@ pub fn render_certificate(paper: &CertificatePaper<'_>) -> Result<Vec<u8>, PdfEr
         template: include_str!("certificate.typ"),
         view: json!(view),
         attachments: &attachments,
-        ident: format!("daicho certificate {} {} {} {:?}", paper.origin, paper.scheme.0, paper.id, paper.form),
+        ident: format!(
+            "daicho certificate {} {} {} {:?}",
+            paper.origin, paper.scheme.0, paper.id, paper.form
+        ),
         time,
     })
 }
@@ -154,7 +157,10 @@ fn view(paper: &CertificatePaper<'_>, time: Instant, attachments: &[Attachment])
             "この台帳は模擬の時計で動いている。内容は実在の事務・個人情報ではない。",
             "This ledger runs on a simulated clock. Nothing in it is real work or real personal data.",
         ),
-        foot: say(&format!("{} の台帳の記録による", paper.origin), &format!("From entries of the ledger {}", paper.origin)),
+        foot: say(
+            &format!("{} の台帳の記録による", paper.origin),
+            &format!("From entries of the ledger {}", paper.origin),
+        ),
         number: format!("{number} {}", paper.id),
         date: day(paper.lang, time),
         to: paper.recipients.to_vec(),
@@ -170,7 +176,10 @@ fn view(paper: &CertificatePaper<'_>, time: Instant, attachments: &[Attachment])
             .iter()
             .map(|file| Attached {
                 name: file.name.clone(),
-                description: say("署名付きの消去の申告と、その受領証", "Signed statement of an erasure, with its receipt"),
+                description: say(
+                    "署名付きの消去の申告と、その受領証",
+                    "Signed statement of an erasure, with its receipt",
+                ),
             })
             .collect(),
     }
@@ -228,7 +237,11 @@ fn facts(paper: &CertificatePaper<'_>) -> Vec<(String, Rich)> {
             paper
                 .lang
                 .either(
-                    format!("データセット{}件、複製{}件", count(sets.len() as u64), count(copies.len() as u64)),
+                    format!(
+                        "データセット{}件、複製{}件",
+                        count(sets.len() as u64),
+                        count(copies.len() as u64)
+                    ),
                     format!("{} data sets, {} copies", count(sets.len() as u64), count(copies.len() as u64)),
                 )
                 .into(),
@@ -252,15 +265,23 @@ fn sections(paper: &CertificatePaper<'_>, attachments: &[Attachment]) -> Vec<Sec
             facts.row([name.as_str().into(), value.as_str().into()]);
         }
         for hash in &e.evidence {
-            facts.row([say("写真・記録のSHA-256", "SHA-256 of a photograph or log").into(), Rich::new().look(Look::Code, hash)]);
+            facts.row([
+                say("写真・記録のSHA-256", "SHA-256 of a photograph or log").into(),
+                Rich::new().look(Look::Code, hash),
+            ]);
         }
         for (key, n) in &e.signers {
             let number = say(&format!("、{n}番目の申告"), &format!(", its statement {n}"));
-            facts.row([say("署名した鍵", "Signed by key").into(), Rich::new().look(Look::Code, key).plain(number)]);
+            facts.row([
+                say("署名した鍵", "Signed by key").into(),
+                Rich::new().look(Look::Code, key).plain(number),
+            ]);
         }
         facts.row([say("台帳への記録", "Recorded").into(), moment(paper.lang, e.recorded).into()]);
         how = how.with(Block::Heading(heading.clone())).with(Block::Table(facts));
-        table.group(Rich::new().look(Look::Bold, heading).plain(format!("　{}", moment(paper.lang, e.occurred))));
+        table.group(
+            Rich::new().look(Look::Bold, heading).plain(format!("　{}", moment(paper.lang, e.occurred))),
+        );
         for one in &e.copies {
             let n = if one.persons == 0 { say("残り全部", "all left") } else { count(one.persons) };
             table.row([
@@ -272,7 +293,10 @@ fn sections(paper: &CertificatePaper<'_>, attachments: &[Attachment]) -> Vec<Sec
         }
     }
     what = what.with(Block::Table(table));
-    let mut files = Table::new([3.0, -2.0, 10.0], [say("添付ファイル", "Attached file").as_str(), &say("バイト", "Bytes"), "SHA-256"]);
+    let mut files = Table::new(
+        [3.0, -2.0, 10.0],
+        [say("添付ファイル", "Attached file").as_str(), &say("バイト", "Bytes"), "SHA-256"],
+    );
     for file in attachments {
         let record = FileRecord::of(&file.name, &file.bytes);
         files.row([

@@ -104,7 +104,9 @@ pub fn render(paper: &Paper<'_>) -> Result<Vec<u8>, PdfError> {
         Attachment { name: BUNDLE.to_owned(), bytes: paper.bundle.clone() },
         Attachment { name: REPORT.to_owned(), bytes: report_json(paper.report)? },
     ];
-    attachments.extend(paper.policy.iter().map(|policy| Attachment { name: POLICY.to_owned(), bytes: policy.clone() }));
+    attachments.extend(
+        paper.policy.iter().map(|policy| Attachment { name: POLICY.to_owned(), bytes: policy.clone() }),
+    );
     let manifest = Manifest::of(paper.lang, &attachments);
     let view = report::view(paper, &manifest);
     attachments.push(Attachment { name: MANIFEST.to_owned(), bytes: manifest.to_bytes() });
@@ -115,7 +117,13 @@ pub fn render(paper: &Paper<'_>) -> Result<Vec<u8>, PdfError> {
         attachments: &attachments,
         ident: format!(
             "daicho deletion report {} {} {} {} {} {} {}",
-            r.ledger.origin, r.scheme.id, r.period.from, r.period.to, r.as_of, r.ledger.size, paper.lang.tag()
+            r.ledger.origin,
+            r.scheme.id,
+            r.period.from,
+            r.period.to,
+            r.as_of,
+            r.ledger.size,
+            paper.lang.tag()
         ),
         time: r.as_of,
     })

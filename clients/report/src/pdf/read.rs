@@ -122,7 +122,9 @@ fn unpacked(name: &str, stream: &Stream<'_>) -> Result<Vec<u8>, ReadError> {
         return Ok(raw.into_owned());
     }
     let filter: Option<Name<'_>> = stream.dict().get("Filter");
-    if filter.is_none_or(|filter| filter.as_str() != "FlateDecode") || stream.dict().contains_key("DecodeParms") {
+    if filter.is_none_or(|filter| filter.as_str() != "FlateDecode")
+        || stream.dict().contains_key("DecodeParms")
+    {
         return Err(fault());
     }
     let mut bytes = Vec::new();
@@ -155,7 +157,9 @@ impl fmt::Display for Difference {
         match self {
             Self::Pages { one, other } => write!(f, "it has {one} pages and they give {other}"),
             Self::Page(page) => write!(f, "page {page} shows something else"),
-            Self::Byte(byte) => write!(f, "fonts, pictures, structure or metadata differ from byte {byte} on"),
+            Self::Byte(byte) => {
+                write!(f, "fonts, pictures, structure or metadata differ from byte {byte} on")
+            }
         }
     }
 }

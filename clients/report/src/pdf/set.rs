@@ -39,7 +39,8 @@ pub(super) fn set(job: Job<'_>) -> Result<Vec<u8>, PdfError> {
     let desk = Desk::new(job)?;
     let document: PagedDocument = typst::compile(&desk).output.map_err(|faults| fault(&faults))?;
     // For archives with attachments (ISO 19005-3) and for those who have it read to them (ISO 14289-1).
-    let standards = PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1]).map_err(|e| PdfError::Set(e.message().to_string()))?;
+    let standards = PdfStandards::new(&[PdfStandard::A_3a, PdfStandard::Ua_1])
+        .map_err(|e| PdfError::Set(e.message().to_string()))?;
     let options = PdfOptions {
         ident: Smart::Custom(ident),
         creator: Smart::Custom(Some(program())),
@@ -98,7 +99,8 @@ impl Desk {
             ("/main.typ", Source::new(main, job.template.to_owned())),
             ("/common.typ", common),
         ]);
-        let mut files = BTreeMap::from([("/view.json".to_owned(), Bytes::new(job.view.to_string().into_bytes()))]);
+        let mut files =
+            BTreeMap::from([("/view.json".to_owned(), Bytes::new(job.view.to_string().into_bytes()))]);
         for file in job.attachments {
             files.insert(format!("/attached/{}", file.name), Bytes::new(file.bytes.clone()));
         }

@@ -17,14 +17,16 @@ pub fn sample() -> DeletionReport {
 /// The sample's data sets over and over, spread over a year, a few of them with problems; all sums to match.
 pub fn report(data_sets: usize) -> DeletionReport {
     let mut r = sample();
-    let (clean, troubled): (Vec<_>, Vec<_>) = r.data_sets.clone().into_iter().partition(|d| d.problem.is_none());
+    let (clean, troubled): (Vec<_>, Vec<_>) =
+        r.data_sets.clone().into_iter().partition(|d| d.problem.is_none());
     r.period.from = Date::parse("2020-04-01").expect("a day");
     r.period.to = Date::parse("2021-03-31").expect("a day");
     r.as_of = Date::parse("2021-04-30").expect("a day").end();
     let every = (data_sets / 40).clamp(2, 997);
     let mut all: Vec<DataSetReport> = (0..data_sets)
         .map(|i| {
-            let from = if i % every == 1 { &troubled[i / every % troubled.len()] } else { &clean[i % clean.len()] };
+            let from =
+                if i % every == 1 { &troubled[i / every % troubled.len()] } else { &clean[i % clean.len()] };
             moved(from, i, (i * 365 / data_sets.max(1)) as i64 - 306)
         })
         .collect();

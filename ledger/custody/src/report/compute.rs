@@ -8,8 +8,8 @@ use super::answer::answer;
 use super::describe::{Describer, only_occurring};
 use super::gather::{Found, Ranked, RankedCopy, Tallies};
 use super::{
-    Batch, Certificate, CopyReport, DataSetReport, DeletionReport, DueDay, FlowReport, Period, Place, Problem, ReportHead,
-    RuleReport, RuleStatus, Totals, VerdictCounts,
+    Batch, Certificate, CopyReport, DataSetReport, DeletionReport, DueDay, FlowReport, Period, Place,
+    Problem, ReportHead, RuleReport, RuleStatus, Totals, VerdictCounts,
 };
 use crate::context::{ContextCache, SchemeContext};
 use crate::fold::ledger_record;
@@ -211,10 +211,14 @@ impl<'p> Pass<'p> {
             add(days.entry(day).or_insert_with(|| DueDay::new(day)));
         };
         match judgement.verdict {
-            Verdict::OnTime | Verdict::Returned | Verdict::Moved => of(&mut self.due_days, |d| d.in_time += 1),
+            Verdict::OnTime | Verdict::Returned | Verdict::Moved => {
+                of(&mut self.due_days, |d| d.in_time += 1)
+            }
             Verdict::Late => of(&mut self.due_days, |d| d.late += 1),
             Verdict::Overdue => of(&mut self.due_days, |d| d.overdue += 1),
-            Verdict::Due | Verdict::Deferred | Verdict::NotTriggered => of(&mut self.due_days, |d| d.kept += 1),
+            Verdict::Due | Verdict::Deferred | Verdict::NotTriggered => {
+                of(&mut self.due_days, |d| d.kept += 1)
+            }
             Verdict::NoSchedule | Verdict::NotJudged => {}
         }
     }

@@ -65,7 +65,10 @@ pub(super) fn data_sets(w: &Words<'_>) -> Section {
         "Entries are numbers in the ledger. Times are those of Japan.",
     );
     if r.totals.data_sets <= LISTED as u64 && r.data_sets_unlisted == 0 {
-        let first = w.say("問題のあるものを先に、ほかは発生の順に掲げる。", "Those with problems first, then in the order of time. ");
+        let first = w.say(
+            "問題のあるものを先に、ほかは発生の順に掲げる。",
+            "Those with problems first, then in the order of time. ",
+        );
         return section
             .with(Block::Note(format!("{first}{note}").into()))
             .with(Block::Table(listed(w, r.data_sets.iter())));
@@ -139,9 +142,10 @@ fn batch_table(w: &Words<'_>, batches: &[Batch], by_day: bool) -> Table {
     );
     let mut sums = [0; 4];
     for batch in batches {
-        let verdicts = batch.verdicts.iter().filter(|(_, n)| **n > 0).fold(Rich::new(), |text, (verdict, n)| {
-            text.line().then(verdict_words(w, *verdict)).plain(format!(" {}", count(*n)))
-        });
+        let verdicts =
+            batch.verdicts.iter().filter(|(_, n)| **n > 0).fold(Rich::new(), |text, (verdict, n)| {
+                text.line().then(verdict_words(w, *verdict)).plain(format!(" {}", count(*n)))
+            });
         for (sum, n) in sums.iter_mut().zip([batch.data_sets, batch.copies, batch.open, batch.unproven]) {
             *sum += n;
         }
@@ -189,7 +193,7 @@ fn month(w: &Words<'_>, day: Date) -> Rich {
 
 fn listed<'d>(w: &Words<'_>, sets: impl Iterator<Item = &'d DataSetReport>) -> Table {
     let mut table = Table::new(
-        [11.0, 23.5, 15.5, 15.5, 15.5, 16.0, 10.0, 7.0],
+        [10.5, 22.0, 15.5, 15.5, 15.5, 17.5, 10.5, 7.0],
         [
             w.say("複製", "Copy"),
             w.say("保有者・機器・媒体", "Holder, system"),
@@ -237,8 +241,7 @@ fn copy_cells(w: &Words<'_>, copy: &CopyReport) -> [Rich; 8] {
         evidence = evidence.line().look(Look::Bold, w.say("！証明書なし", "! no certificate"));
     }
     if copy.certificate == Certificate::Pending {
-        evidence =
-            evidence.line().look(Look::Note, w.say("証明書は提出期限前", "certificate not due yet"));
+        evidence = evidence.line().look(Look::Note, w.say("証明書は提出期限前", "certificate not due yet"));
     }
     [
         Rich::new().look(Look::Code, &copy.id),

@@ -50,7 +50,15 @@ pub(super) fn parts(w: &Words<'_>, paper: &Paper<'_>) -> Vec<Part> {
     ];
     vec![
         Part { title: String::new(), rows: terms },
-        Part { title: w.say("検査点（この報告書のもとになった記録の範囲）", "Checkpoint: the records behind this report").into(), rows: checkpoint },
+        Part {
+            title: w
+                .say(
+                    "検査点（この報告書のもとになった記録の範囲）",
+                    "Checkpoint: the records behind this report",
+                )
+                .into(),
+            rows: checkpoint,
+        },
     ]
 }
 
@@ -69,11 +77,11 @@ fn witnesses(w: &Words<'_>, paper: &Paper<'_>) -> Rich {
     let Some(seen) = &paper.witnessed else { return unchecked(w) };
     let quorum = match seen.quorum_met {
         Some(true) => Rich::from(w.say("✓ 定足数を満たす", "✓ the quorum is met")),
-        Some(false) => Rich::new().look(Look::Bad, w.say("！定足数に達していない", "! the quorum is not met")),
-        None => Rich::new().look(
-            Look::Bold,
-            w.say("！信頼方針は連署を求めていない", "! the policy asks for no witness"),
-        ),
+        Some(false) => {
+            Rich::new().look(Look::Bad, w.say("！定足数に達していない", "! the quorum is not met"))
+        }
+        None => Rich::new()
+            .look(Look::Bold, w.say("！信頼方針は連署を求めていない", "! the policy asks for no witness")),
     };
     list(w, &seen.cosigned).line().then(quorum)
 }
@@ -129,7 +137,11 @@ pub(super) fn answer(w: &Words<'_>) -> Answer {
 fn verdicts(w: &Words<'_>) -> Block {
     let mut table = Table::new([3.0, -1.0], [w.say("判定", "Verdict"), w.say("複製", "Copies")]);
     for (verdict, n) in &w.report.totals.verdicts {
-        let words = if *n > 0 { verdict_words(w, *verdict) } else { Rich::new().look(Look::Faint, w.verdict(*verdict)) };
+        let words = if *n > 0 {
+            verdict_words(w, *verdict)
+        } else {
+            Rich::new().look(Look::Faint, w.verdict(*verdict))
+        };
         table.row([words, number(*n)]);
     }
     table.sum([w.say("計", "All").into(), count(w.report.totals.copies).into()]);
@@ -144,7 +156,10 @@ fn evidence(w: &Words<'_>) -> Vec<Block> {
     for one in [Evidence::Confirmed, Evidence::Certified, Evidence::Attested] {
         table.row([w.evidence(one).into(), number(of(one))]);
     }
-    table.row([w.say("なし（保有中・引渡し等）", "none (kept, handed on …)").into(), number(of(Evidence::None))]);
+    table.row([
+        w.say("なし（保有中・引渡し等）", "none (kept, handed on …)").into(),
+        number(of(Evidence::None)),
+    ]);
     table.sum([w.say("計", "All").into(), count(totals.copies).into()]);
     let mut certificates =
         Table::new([3.0, -1.0], [w.say("消去証明書", "Certificates of erasure"), w.say("複製", "Copies")]);

@@ -4,9 +4,9 @@ use daicho_custody::Verdict;
 
 use super::super::rich::{Block, Look, Picture, Rich, Section, Table};
 use super::sums::number;
+use crate::flow_svg;
 use crate::timeline_svg::{Form, Unit, picture};
 use crate::words::{Words, count};
-use crate::flow_svg;
 
 /// The looks of the flow's picture on paper: black, grey and the one colour. In one line: a picture has no line breaks.
 const FLOW_STYLE: &str = "text{font-family:'BIZ UDPGothic','BIZ UDGothic';fill:#000}\
@@ -24,9 +24,11 @@ pub(super) fn flow(w: &Words<'_>) -> Section {
     let figures = flow_svg::figures(w);
     let pages = figures.len();
     for (i, figure) in figures.into_iter().enumerate() {
-        let svg = figure
-            .replacen("<svg ", r#"<svg xmlns="http://www.w3.org/2000/svg" "#, 1)
-            .replacen("<defs>", &format!("<style>{FLOW_STYLE}</style><defs>"), 1);
+        let svg = figure.replacen("<svg ", r#"<svg xmlns="http://www.w3.org/2000/svg" "#, 1).replacen(
+            "<defs>",
+            &format!("<style>{FLOW_STYLE}</style><defs>"),
+            1,
+        );
         let number = if pages > 1 { format!("{}/{pages}　", i + 1) } else { String::new() };
         let caption = format!(
             "{number}{}",
@@ -35,7 +37,8 @@ pub(super) fn flow(w: &Words<'_>) -> Section {
                 "Columns are parties, boxes systems (× overdue, ? no schedule, ○ kept in time, ✓ nothing kept, dashed: no record). A thick arrow takes the giver’s copy along, a thin one leaves it, a dotted one was not used on record.",
             )
         );
-        let alt = w.say("情報の流れの図。同じ内容は次の表にある。", "Data flow; the table below says the same.");
+        let alt =
+            w.say("情報の流れの図。同じ内容は次の表にある。", "Data flow; the table below says the same.");
         section = section.with(Block::Picture(Picture { svg, alt: alt.to_owned(), caption, width: 1.0 }));
     }
     section.with(Block::Table(flows(w)))
@@ -103,8 +106,16 @@ pub(super) fn timeline(w: &Words<'_>) -> Section {
         return section.with(Block::Text(rest.into()));
     };
     let caption = caption(w, form);
-    let alt = w.say("複製と期限の図。数は結論の表と、明細にある。", "Copies against deadlines; the figures are in the tables.");
-    let section = section.with(Block::Picture(Picture { svg, alt: alt.to_owned(), caption: caption.to_owned(), width: 1.0 }));
+    let alt = w.say(
+        "複製と期限の図。数は結論の表と、明細にある。",
+        "Copies against deadlines; the figures are in the tables.",
+    );
+    let section = section.with(Block::Picture(Picture {
+        svg,
+        alt: alt.to_owned(),
+        caption: caption.to_owned(),
+        width: 1.0,
+    }));
     if without > 0 && form != Form::Lines { section.with(Block::Note(rest.into())) } else { section }
 }
 

@@ -75,7 +75,8 @@ pub(super) fn view(paper: &Paper<'_>, manifest: &Manifest) -> View {
     let simulated = r.ledger.simulated;
     let title = w.say("個人情報の消去に関する報告書", "Report on the deletion of personal data");
     let scheme = w.of(&r.scheme.title).to_owned();
-    let mut sections = vec![figures::flow(w), figures::timeline(w), sums::problems(w), sums::sums(w), sums::rules(w)];
+    let mut sections =
+        vec![figures::flow(w), figures::timeline(w), sums::problems(w), sums::sums(w), sums::rules(w)];
     sections.extend(sums::clauses(w, &[]));
     sections.extend([sums::findings(w), sums::source(w), annex::data_sets(w)]);
     sections.extend([proof::limits(w), proof::steps(w, paper, manifest)]);
@@ -126,7 +127,12 @@ fn attached(w: &Words<'_>, paper: &Paper<'_>) -> Vec<Attached> {
             name: BUNDLE,
             media_type: "application/gzip",
             relationship: "source",
-            description: w.say("証拠一式（daicho verify で検証できる）", "Evidence bundle; verify it with daicho verify").into(),
+            description: w
+                .say(
+                    "証拠一式（daicho verify で検証できる）",
+                    "Evidence bundle; verify it with daicho verify",
+                )
+                .into(),
         },
         Attached {
             name: REPORT,
@@ -147,7 +153,9 @@ fn attached(w: &Words<'_>, paper: &Paper<'_>) -> Vec<Attached> {
         name: MANIFEST,
         media_type: "application/json",
         relationship: "supplement",
-        description: w.say("添付ファイルの一覧とハッシュ値", "List of the attachments with their hashes").into(),
+        description: w
+            .say("添付ファイルの一覧とハッシュ値", "List of the attachments with their hashes")
+            .into(),
     });
     list
 }

@@ -51,11 +51,21 @@ pub(super) fn steps(w: &Words<'_>, paper: &Paper<'_>, manifest: &Manifest) -> Se
         ),
     ];
     let checkpoint = format!("{}\n{}\n{}\n", ledger.origin, ledger.size, paper.root);
-    let mut section = Section::new(w.say("この文書を自分で確かめる三つの手順", "Check this paper yourself, in three steps"))
-        .with(Block::Steps(steps));
+    let mut section = Section::new(
+        w.say("この文書を自分で確かめる三つの手順", "Check this paper yourself, in three steps"),
+    )
+    .with(Block::Steps(steps));
     if let Some(svg) = figures::qr(&checkpoint) {
-        let alt = w.say("検査点の二次元コード。内容は表紙の台帳、記録の数、検査点の根。", "QR code of the checkpoint on the cover: ledger, entries, root.");
-        section = section.with(Block::Picture(Picture { svg, alt: alt.to_owned(), caption: String::new(), width: 0.24 }));
+        let alt = w.say(
+            "検査点の二次元コード。内容は表紙の台帳、記録の数、検査点の根。",
+            "QR code of the checkpoint on the cover: ledger, entries, root.",
+        );
+        section = section.with(Block::Picture(Picture {
+            svg,
+            alt: alt.to_owned(),
+            caption: String::new(),
+            width: 0.24,
+        }));
     }
     let mut table = Table::new(
         [3.0, -2.0, 10.0],

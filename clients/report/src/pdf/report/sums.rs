@@ -31,10 +31,9 @@ pub(super) fn problems(w: &Words<'_>) -> Section {
     for problem in PROBLEMS {
         let all = problems_of(w, problem);
         let n = count(all);
-        section = section.with(Block::Heading(w.say(
-            format!("{}　{n}件", w.problem(problem)),
-            format!("{}: {n}", w.problem(problem)),
-        )));
+        section = section.with(Block::Heading(
+            w.say(format!("{}　{n}件", w.problem(problem)), format!("{}: {n}", w.problem(problem))),
+        ));
         if all == 0 {
             section = section.with(Block::Text(w.say("該当する記録なし", "none recorded").into()));
             continue;
@@ -155,18 +154,18 @@ fn tallies(w: &Words<'_>, name: &str, list: &[Tally]) -> Block {
         ]
     };
     let mut table = Table::new(
-        [26.0, -8.0, -8.0, -8.0, -8.0, -9.0, -9.0, -9.0, -8.0, -9.0],
+        [19.0, -7.5, -7.5, -8.0, -9.0, -10.0, -12.0, -12.0, -9.0, -10.0],
         [
             name,
             w.say("複製", "Copies"),
             w.say("保有中", "Kept"),
-            w.say("×超過", "× over-due"),
+            w.say("×超過", "× overdue"),
             w.say("▲期限後", "▲ late"),
-            w.say("？定めなし", "? no sched-ule"),
+            w.say("？定めなし", "? no schedule"),
             w.say("○期限内保有", "○ kept in time"),
             w.say("✓期限内終了", "✓ gone in time"),
             w.say("－対象外", "－ not judged"),
-            w.say("！証明不足", "! un-proven"),
+            w.say("！証明不足", "! unproven"),
         ],
     );
     for t in list.iter().filter(|t| t.copies > 0) {
@@ -192,7 +191,7 @@ fn unused(w: &Words<'_>, list: &[Tally]) -> Block {
 
 pub(super) fn rules(w: &Words<'_>) -> Section {
     let mut table = Table::new(
-        [24.0, 15.0, 28.0, 12.0, -8.0, 17.0],
+        [22.0, 13.0, 27.0, 12.0, -8.0, 20.0],
         [
             w.say("定め", "Rule"),
             w.say("契機", "Trigger"),
@@ -254,11 +253,13 @@ fn number_source(w: &Words<'_>, source: &Number) -> Rich {
     };
     let adopts = if *adopts_proposal { w.say("、提案を採用", ", adopting the proposal") } else { "" };
     let deadline = w.deadline(deadline);
-    Rich::from(w.say(format!("{deadline}（区が定める{adopts}）"), format!("{deadline} (set by the ward{adopts})")))
-        .line()
-        .look(Look::Note, format!("{} {} #{}", w.party(by), w.day(set.recorded.jst_day()), set.entry))
-        .line()
-        .look(Look::Note, w.say(format!("根拠: {ground}"), format!("ground: {ground}")))
+    Rich::from(
+        w.say(format!("{deadline}（区が定める{adopts}）"), format!("{deadline} (set by the ward{adopts})")),
+    )
+    .line()
+    .look(Look::Note, format!("{} {} #{}", w.party(by), w.day(set.recorded.jst_day()), set.entry))
+    .line()
+    .look(Look::Note, w.say(format!("根拠: {ground}"), format!("ground: {ground}")))
 }
 
 /// A clause of a sheet of special terms (特記事項), and how it was kept.
@@ -405,7 +406,8 @@ pub(super) fn source(w: &Words<'_>) -> Section {
 
 fn settings(w: &Words<'_>, section: Section) -> Section {
     let r = w.report;
-    let moment = |set: &daicho_custody::report::Moment| format!("{} #{}", w.day(set.recorded.jst_day()), set.entry);
+    let moment =
+        |set: &daicho_custody::report::Moment| format!("{} #{}", w.day(set.recorded.jst_day()), set.entry);
     let mut section = section;
     if !r.corrections.is_empty() {
         let mut table = Table::new(
@@ -413,14 +415,19 @@ fn settings(w: &Words<'_>, section: Section) -> Section {
             [w.say("箇所", "Where"), w.say("根拠", "Ground"), w.say("日・記録", "Day, entry")],
         );
         for c in &r.corrections {
-            table.row([Rich::new().look(Look::Code, &c.diagnostic), c.ground.as_str().into(), moment(&c.set).into()]);
+            table.row([
+                Rich::new().look(Look::Code, &c.diagnostic),
+                c.ground.as_str().into(),
+                moment(&c.set).into(),
+            ]);
         }
         section = section
             .with(Block::Heading(w.say("区による書面の訂正", "Corrections by the ward").into()))
             .with(Block::Table(table));
     }
-    section = section
-        .with(Block::Heading(w.say("区が署名して定めた数", "Numbers set by the ward under its signature").into()));
+    section = section.with(Block::Heading(
+        w.say("区が署名して定めた数", "Numbers set by the ward under its signature").into(),
+    ));
     if r.settings.is_empty() {
         return section.with(Block::Text(w.say("記録なし", "none recorded").into()));
     }
