@@ -198,7 +198,7 @@ impl<'a> Drawing<'a> {
         self.heading("保存と消去の定め", "Retention rules")?;
         let lang = self.lang;
         let head =
-            [lang.either("契機", "trigger"), lang.pick("期限の語", "deadline"), lang.pick("数", "number")];
+            [lang.either("契機", "trigger"), lang.either("期限の語", "deadline"), lang.either("数", "number")];
         writeln!(self.out, "       {}    {}    {}", fit(head[0], 31), fit(head[1], 21), head[2])?;
         for r in &self.scheme.rules {
             self.rule(r)?;
