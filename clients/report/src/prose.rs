@@ -4,8 +4,11 @@ use crate::words::{Words, count};
 
 /// Sentences under a heading.
 pub struct Prose {
+    /// What the report proves.
     pub proves: Vec<String>,
+    /// What it does not.
     pub does_not: Vec<String>,
+    /// Steps of its verification, with what to type.
     pub verify: Vec<(String, Option<String>)>,
 }
 

@@ -11,13 +11,16 @@ use crate::Lang;
 
 /// A report with its names looked up.
 pub struct Words<'r> {
+    /// The report.
     pub report: &'r DeletionReport,
+    /// The language.
     pub lang: Lang,
     parties: HashMap<&'r str, &'r str>,
     systems: HashMap<&'r str, &'r str>,
 }
 
 impl<'r> Words<'r> {
+    /// A report with the names of its parties and systems.
     pub fn new(report: &'r DeletionReport, lang: Lang) -> Self {
         let name = |p: &'r daicho_custody::report::PartyInfo| {
             if p.identity.is_empty() { p.label.as_str() } else { p.identity.as_str() }
