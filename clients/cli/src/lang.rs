@@ -2,23 +2,9 @@
 
 use crate::scheme::Lang;
 
-impl Lang {
-    /// The text in this language.
-    pub(crate) fn either<T>(self, ja: T, en: T) -> T {
-        match self {
-            Self::Ja => ja,
-            Self::En => en,
-        }
-    }
-}
-
 /// Reads `ja` or `en`.
 pub(crate) fn parse(text: &str) -> Result<Lang, String> {
-    match text {
-        "ja" => Ok(Lang::Ja),
-        "en" => Ok(Lang::En),
-        _ => Err("ja or en".to_owned()),
-    }
+    Lang::parse(text).ok_or_else(|| "ja or en".to_owned())
 }
 
 /// The language before the arguments are parsed: help and usage errors need it too.

@@ -3,6 +3,7 @@
 //! To add a command: one module, one arm of [`Command`], one arm of [`run`], its Japanese in `help_ja.rs`.
 
 mod audit;
+mod certificate;
 mod checkpoint;
 mod columns;
 mod context;
@@ -109,6 +110,9 @@ enum Command {
     /// Show what the ledger signed, and who cosigned it
     #[command(subcommand)]
     Checkpoint(checkpoint::Command),
+    /// Forms that a contractor hands to the ward
+    #[command(subcommand)]
+    Certificate(certificate::Command),
     /// Reports for the council
     #[command(subcommand)]
     Report(report::Command),
@@ -133,6 +137,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Verify(args) => verify::run(args, context, out).await,
         Command::Receipt(command) => receipt::run(command, context, out).await,
         Command::Checkpoint(command) => checkpoint::run(command, context, out).await,
+        Command::Certificate(command) => certificate::run(command, context, out).await,
         Command::Report(command) => report::run(command, context, out).await,
         Command::Simulate(args) => simulate::run(args, context, out).await,
     }

@@ -9,33 +9,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use daicho_custody::calendar::Calendar;
 use daicho_custody::scheme::{Diagnostic, Level, Scheme, Text, Vocabulary, lint, lint_vocabulary};
+pub use daicho_report::Lang;
 
 use draw::Drawing;
-
-/// Language of what a person reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lang {
-    /// 日本語
-    Ja,
-    /// English
-    En,
-}
-
-impl Lang {
-    fn pick(self, ja: &'static str, en: &'static str) -> &'static str {
-        match self {
-            Self::Ja => ja,
-            Self::En => en,
-        }
-    }
-
-    fn of(self, text: &Text) -> &str {
-        match self {
-            Self::Ja => &text.ja,
-            Self::En => &text.en,
-        }
-    }
-}
 
 /// Checks scheme, vocabulary and calendar files and prints each diagnostic with its line.
 ///
@@ -180,7 +156,7 @@ fn write_meaning(errors: usize, source: usize, lang: Lang, out: &mut dyn Write) 
         writeln!(
             out,
             "{}",
-            lang.pick(
+            lang.either(
                 "エラー: ファイル自体の誤りです。直すまで施行できません。",
                 "error: the file itself is wrong; it cannot be enacted until it is mended."
             )
@@ -190,7 +166,7 @@ fn write_meaning(errors: usize, source: usize, lang: Lang, out: &mut dyn Write) 
         writeln!(
             out,
             "{}",
-            lang.pick(
+            lang.either(
                 "書面の誤り: 検査名と場所(check@at)、理由を挙げた区の署名付き訂正がある時だけ施行できます。",
                 "source-error: the paper is wrong; enacted only with the ward's signed correction that names \
                  check@at and its ground."
@@ -201,7 +177,7 @@ fn write_meaning(errors: usize, source: usize, lang: Lang, out: &mut dyn Write) 
         writeln!(
             out,
             "{}",
-            lang.pick(
+            lang.either(
                 "施行を妨げるものはありません。警告と注記は報告書に載ります。",
                 "nothing blocks enactment; warnings and notes go into reports."
             )

@@ -2,20 +2,13 @@
 //!
 //! The ledger computes; nothing here judges. With `--bundle` the report is computed here as well, from the entries. See `docs/formats/report.md` for the report's JSON.
 
-mod details;
-mod duties;
-mod flow_svg;
-mod html;
-mod prose;
-mod style;
-mod tables;
+mod paper;
 mod text;
-mod words;
 
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::ValueEnum;
 use daicho_client::Client;
 use daicho_core::{Date, Instant, proto};
@@ -36,12 +29,15 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28\n  \
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html\n  \
+        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format pdf --out report.pdf \\\n    \
+        --policy policy.txt\n  \
         daicho report deletion --scheme queue_notice --from 2020-04-01 --to 2021-03-31 --as-of 2021-04-30 --format json\n  \
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html \\\n    \
         --bundle report.bundle\n\n\
         Data sets that came into being in the period are reported, whatever became of them later.\n\
         --bundle publishes a checkpoint, reads and audits every entry up to it, computes the report from them and demands\n\
-        that the ledger's own is the same. Anybody can verify the file: daicho verify report.bundle --policy policy.txt")]
+        that the ledger's own is the same. Anybody can verify the file: daicho verify report.bundle --policy policy.txt\n\
+        --format pdf does the same and attaches the bundle inside: daicho verify report.pdf --policy policy.txt")]
     Deletion(Args),
 }
 
@@ -65,6 +61,9 @@ pub(crate) struct Args {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Trust policy (C2SP tlog-policy) by which the PDF says who witnessed the checkpoint. Without one it says that none was checked
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Write everything that proves the report to this file
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
@@ -73,10 +72,14 @@ pub(crate) struct Args {
 /// Form of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
+    /// The tables, a file each in the folder --out, for spreadsheets
+    Csv,
     /// One self-contained page, for screens and A4 paper
     Html,
     /// The report as computed, for programs
     Json,
+    /// A document for people (PDF/A-3), with everything that proves it attached inside
+    Pdf,
     /// Plain text of 100 columns
     Text,
 }
@@ -91,10 +94,24 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
     let as_of_ms = context.moment(args.as_of.as_deref())?;
     let format = if context.json() { Format::Json } else { args.format };
     let client = context.connect().await?;
+    let as_of = Instant::from_unix_ms(as_of_ms).filter(|_| as_of_ms != 0);
+    let period = Period { from, to };
+    if format == Format::Pdf {
+        let (bundle, policy) = (args.bundle.as_deref(), args.policy.as_deref());
+        let order = paper::Order { scheme: &args.scheme, period, as_of, bundle, policy };
+        let file = args.out.as_deref().ok_or_else(|| {
+            anyhow!(context.pick("--format pdf には --out が必要です", "--format pdf needs --out"))
+        })?;
+        let drawn = match paper::make(&client, order, context).await {
+            Ok(drawn) => drawn,
+            Err(error) => return wrong(error, context),
+        };
+        context.write(file, &drawn)?;
+        return Ok(Exit::Ok);
+    }
     let report = match &args.bundle {
         Some(bundle) => {
-            let as_of = Instant::from_unix_ms(as_of_ms).filter(|_| as_of_ms != 0);
-            let terms = (args.scheme.as_str(), Period { from, to });
+            let terms = (args.scheme.as_str(), period);
             match evidence::report_bundle(&client, terms, as_of, bundle, context).await {
                 Ok(report) => report,
                 Err(error) => return wrong(error, context),
@@ -106,6 +123,19 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
             parse(&fetch(&client, request, context).await?, context)?
         }
     };
+    if format == Format::Csv {
+        let folder = args.out.as_deref().ok_or_else(|| {
+            anyhow!(context.pick(
+                "--format csv には --out（フォルダー）が必要です",
+                "--format csv needs --out, a folder"
+            ))
+        })?;
+        std::fs::create_dir_all(folder).with_context(|| context.cannot_write(folder))?;
+        for (name, bytes) in daicho_report::csv::tables(&report, context.lang) {
+            context.write(&folder.join(name), &bytes)?;
+        }
+        return Ok(Exit::Ok);
+    }
     let drawn = draw(&report, format, context)?;
     match &args.out {
         None => out.write_all(drawn.as_bytes())?,
@@ -124,7 +154,8 @@ fn wrong(error: anyhow::Error, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Wrong)
 }
 
-fn day(text: &str, context: &Context) -> anyhow::Result<Date> {
+/// Reads a day.
+pub(crate) fn day(text: &str, context: &Context) -> anyhow::Result<Date> {
     Date::parse(text).ok_or_else(|| {
         anyhow!(context.pick(
             format!("「{text}」は日付として読めません。2021-02-01 のように指定してください"),
@@ -178,8 +209,9 @@ pub(crate) fn parse(bytes: &[u8], context: &Context) -> anyhow::Result<DeletionR
 /// Draws a report.
 fn draw(report: &DeletionReport, format: Format, context: &Context) -> anyhow::Result<String> {
     Ok(match format {
-        Format::Html => html::page(report, context.lang),
+        Format::Html => daicho_report::html::page(report, context.lang),
         Format::Json => serde_json::to_string_pretty(report)? + "\n",
+        Format::Csv | Format::Pdf => bail!("not one text"),
         Format::Text => text::page(report, context.lang),
     })
 }
@@ -235,7 +267,10 @@ mod tests {
         for set in report.data_sets.iter().filter(|d| d.problem.is_some()) {
             assert!(page.contains(&format!("<code>{}</code>", set.id)), "{} is hidden", set.id);
         }
-        let more = format!("{} more are listed one by one in the JSON", words::count((own + 900) as u64));
+        let more = format!(
+            "{} more are listed one by one in the JSON",
+            daicho_report::words::count((own + 900) as u64)
+        );
         assert!(page.contains(&more));
         assert!(!sample(Format::Html, Lang::En).contains("more are listed one by one in the JSON"));
     }

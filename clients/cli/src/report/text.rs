@@ -8,13 +8,13 @@ use daicho_custody::scheme::Severity;
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::details::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
-use super::duties::{entries, mark};
-use super::words::{Words, clock, count, symbol};
-use super::{prose, tables};
 use crate::columns::{fit, left_pad, wrap};
 use crate::scheme::Lang;
 use crate::table::plain;
+use daicho_report::duties::{answer, entries, mark};
+use daicho_report::problems::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
+use daicho_report::prose;
+use daicho_report::words::{Words, clock, count, setting_name, symbol};
 
 const COLUMNS: usize = 100;
 const LISTED_PROBLEMS: usize = 100;
@@ -354,6 +354,9 @@ impl Page<'_, '_> {
             for f in r.findings.iter().filter(|f| f.code == *code).take(LISTED_FINDINGS) {
                 let entries: Vec<String> = f.entries.iter().map(|e| format!("#{e}")).collect();
                 self.line(4, &format!("{}  {}  {}", f.object, w.detail(&f.detail), entries.join(" ")));
+                for said in &f.answers {
+                    self.line(6, &answer(w, said));
+                }
             }
             if *n > LISTED_FINDINGS as u64 {
                 let more = count(*n - LISTED_FINDINGS as u64);
@@ -386,7 +389,7 @@ impl Page<'_, '_> {
             let rule = if s.rule.is_empty() { String::new() } else { format!(" {}", s.rule) };
             let text = format!(
                 "{}{rule}: {}  {} {} #{}  {}",
-                tables::setting_name(w, &s.what),
+                setting_name(w, &s.what),
                 w.deadline(&s.value),
                 w.party(&s.by),
                 w.day(s.set.recorded.jst_day()),

@@ -43,23 +43,23 @@ impl<'a> Drawing<'a> {
             writeln!(self.out, " {line}")?;
         }
         writeln!(self.out, "{}", "━".repeat(WIDTH))?;
-        self.fact(lang.pick("事業", "scheme"), &format!("{}  v{}", s.id, s.version))?;
-        self.fact(lang.pick("所管", "department"), &s.department)?;
-        self.fact(lang.pick("対象", "subjects"), &s.subjects)?;
+        self.fact(lang.either("事業", "scheme"), &format!("{}  v{}", s.id, s.version))?;
+        self.fact(lang.either("所管", "department"), &s.department)?;
+        self.fact(lang.either("対象", "subjects"), &s.subjects)?;
         let starts = s.matters.iter().filter_map(first_day).min();
         let open = s.matters.iter().any(|m| m.renewal.is_some() || m.end.is_none());
         let ends = s.matters.iter().filter_map(|m| m.end).max().filter(|_| !open);
         let show = |d: Option<Date>| d.map_or_else(|| "…".to_owned(), |d| d.to_string());
-        self.fact(lang.pick("期間", "period"), &format!("{} – {}", show(starts), show(ends)))?;
+        self.fact(lang.either("期間", "period"), &format!("{} – {}", show(starts), show(ends)))?;
         let numbers = [
-            (s.flows.len(), lang.pick("流れ", "flows")),
-            (s.systems.len(), lang.pick("機器・媒体", "systems")),
-            (s.rules.len(), lang.pick("消去の定め", "rules")),
-            (s.obligations.len(), lang.pick("その他の義務", "obligations")),
-            (s.anomalies.len(), lang.pick("書面の誤りと空白", "anomalies")),
+            (s.flows.len(), lang.either("流れ", "flows")),
+            (s.systems.len(), lang.either("機器・媒体", "systems")),
+            (s.rules.len(), lang.either("消去の定め", "rules")),
+            (s.obligations.len(), lang.either("その他の義務", "obligations")),
+            (s.anomalies.len(), lang.either("書面の誤りと空白", "anomalies")),
         ];
         let numbers: Vec<String> = numbers.iter().map(|(n, what)| format!("{what} {n}")).collect();
-        self.fact(lang.pick("内容", "holds"), &numbers.join("  "))
+        self.fact(lang.either("内容", "holds"), &numbers.join("  "))
     }
 
     fn fact(&mut self, name: &str, value: &str) -> anyhow::Result<()> {
@@ -71,7 +71,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn heading(&mut self, ja: &'static str, en: &'static str) -> anyhow::Result<()> {
-        let title = self.lang.pick(ja, en);
+        let title = self.lang.either(ja, en);
         writeln!(self.out, "\n── {title} {}", "─".repeat(WIDTH - 4 - title.width()))?;
         Ok(())
     }
@@ -81,8 +81,8 @@ impl<'a> Drawing<'a> {
         for p in &self.scheme.parties {
             let symbol = p.symbol.as_deref().unwrap_or("");
             let how = match &p.reported_by {
-                None => self.lang.pick("自ら書く", "writes").to_owned(),
-                Some(other) => format!("{}{other}", self.lang.pick("報告 ", "told by ")),
+                None => self.lang.either("自ら書く", "writes").to_owned(),
+                Some(other) => format!("{}{other}", self.lang.either("報告 ", "told by ")),
             };
             let holds = self.scheme.rules.iter().filter(|r| r.holders.contains(&p.id)).count();
             let rules = match self.lang {
@@ -99,7 +99,7 @@ impl<'a> Drawing<'a> {
 
     fn flows(&mut self) -> anyhow::Result<()> {
         self.heading("情報の流れ", "Flows")?;
-        let legend = self.lang.pick(
+        let legend = self.lang.either(
             "━━▶ 移る  ──▶ 手元に残る  ╌╌▶ 中継   書く者: 両=両方 渡=渡す側 受=受ける側 内=内部 観=第三者",
             "━━▶ moves  ──▶ copy stays  ╌╌▶ relay   who writes: 2=both g=giver t=taker i=internal o=observer",
         );
@@ -123,9 +123,9 @@ impl<'a> Drawing<'a> {
 
     fn kind_marks(&self, kind: &DataSetKind) -> String {
         let marks = [
-            (kind.sensitive, self.lang.pick("センシティブ", "sensitive")),
-            (kind.may_contain_individual_number, self.lang.pick("個人番号", "Individual Number")),
-            (!kind.items_complete, self.lang.pick("項目は一部", "items incomplete")),
+            (kind.sensitive, self.lang.either("センシティブ", "sensitive")),
+            (kind.may_contain_individual_number, self.lang.either("個人番号", "Individual Number")),
+            (!kind.items_complete, self.lang.either("項目は一部", "items incomplete")),
         ];
         marks.iter().filter(|(on, _)| *on).map(|(_, mark)| format!("  [{mark}]")).collect()
     }
@@ -138,11 +138,11 @@ impl<'a> Drawing<'a> {
         };
         let lang = self.lang;
         let witness = match f.witness {
-            Witness::TwoSided => lang.pick("両", "2"),
-            Witness::GiverOnly => lang.pick("渡", "g"),
-            Witness::TakerOnly => lang.pick("受", "t"),
-            Witness::Internal => lang.pick("内", "i"),
-            Witness::Observed => lang.pick("観", "o"),
+            Witness::TwoSided => lang.either("両", "2"),
+            Witness::GiverOnly => lang.either("渡", "g"),
+            Witness::TakerOnly => lang.either("受", "t"),
+            Witness::Internal => lang.either("内", "i"),
+            Witness::Observed => lang.either("観", "o"),
         };
         let (from, to) = (fit(&self.end(&f.from), 40), fit(&self.end(&f.to), 40));
         writeln!(self.out, "   {} {from} {arrow} {to} {witness}", fit(short(&f.id), 5))?;
@@ -153,7 +153,7 @@ impl<'a> Drawing<'a> {
         }
         if f.basis.is_empty() || f.basis_gap.is_some() {
             let gap = f.basis_gap.as_ref().map_or("", |t| lang.of(t));
-            extra.push(format!("! {}{gap}", lang.pick("根拠: ", "basis: ")));
+            extra.push(format!("! {}{gap}", lang.either("根拠: ", "basis: ")));
         }
         if !extra.is_empty() {
             writeln!(self.out, "         {}", extra.join("  "))?;
@@ -173,7 +173,7 @@ impl<'a> Drawing<'a> {
                 let label = cut(label, 32 - party.width());
                 format!("[{}] {label} ({party})", tag(s, self.lang))
             }
-            None => format!("[{}] {party}", self.lang.pick("人", "--")),
+            None => format!("[{}] {party}", self.lang.either("人", "--")),
         }
     }
 
@@ -197,8 +197,11 @@ impl<'a> Drawing<'a> {
     fn rules(&mut self) -> anyhow::Result<()> {
         self.heading("保存と消去の定め", "Retention rules")?;
         let lang = self.lang;
-        let head =
-            [lang.pick("契機", "trigger"), lang.pick("期限の語", "deadline"), lang.pick("数", "number")];
+        let head = [
+            lang.either("契機", "trigger"),
+            lang.either("期限の語", "deadline"),
+            lang.either("数", "number"),
+        ];
         writeln!(self.out, "       {}    {}    {}", fit(head[0], 31), fit(head[1], 21), head[2])?;
         for r in &self.scheme.rules {
             self.rule(r)?;
@@ -215,10 +218,10 @@ impl<'a> Drawing<'a> {
         let (id, action) = (fit(short(&r.id), 4), fit(action_word(r.action, lang), 10));
         writeln!(self.out, "{mark}{id} {action} {}", cut(&what, 82))?;
         let trigger = r.trigger.words.as_deref().unwrap_or(match r.trigger.milestone.as_str() {
-            "none" => lang.pick("(定めなし)", "(none)"),
+            "none" => lang.either("(定めなし)", "(none)"),
             other => other,
         });
-        let words = r.deadline.words.as_deref().unwrap_or(lang.pick("(定めなし)", "(none)"));
+        let words = r.deadline.words.as_deref().unwrap_or(lang.either("(定めなし)", "(none)"));
         let scope = scope_word(r.trigger.scope, lang);
         let trigger = format!("{} ({scope})", cut(trigger, 28_usize.saturating_sub(scope.width())));
         let (trigger, words) = (fit(&trigger, 31), fit(words, 21));
@@ -230,10 +233,10 @@ impl<'a> Drawing<'a> {
     fn number(&self, r: &Rule) -> String {
         let lang = self.lang;
         match (&r.deadline.stated, &r.deadline.proposal) {
-            (Some(stated), _) => format!("{} {stated}", lang.pick("書面の数", "stated:")),
-            (None, Some(proposal)) => format!("{} {proposal}", lang.pick("なし。提案", "none; proposed")),
-            (None, None) if r.gap => lang.pick("定めがない", "no schedule at all").to_owned(),
-            (None, None) => lang.pick("なし。区が定める", "none; ward sets it").to_owned(),
+            (Some(stated), _) => format!("{} {stated}", lang.either("書面の数", "stated:")),
+            (None, Some(proposal)) => format!("{} {proposal}", lang.either("なし。提案", "none; proposed")),
+            (None, None) if r.gap => lang.either("定めがない", "no schedule at all").to_owned(),
+            (None, None) => lang.either("なし。区が定める", "none; ward sets it").to_owned(),
         }
     }
 
@@ -242,7 +245,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn kind_name<'s>(&'s self, id: &'s str) -> &'s str {
-        let all = self.lang.pick("すべて", "everything");
+        let all = self.lang.either("すべて", "everything");
         if id == "*" { all } else { self.scheme.data_set(id).map_or(id, |d| &d.label) }
     }
 }
@@ -266,45 +269,45 @@ fn short_name(label: &str) -> &str {
 
 fn tag(system: &System, lang: Lang) -> &'static str {
     match system.kind.as_str() {
-        "server" | "mainframe" => lang.pick("機", "sv"),
-        "terminal" | "display" => lang.pick("端", "pc"),
-        "paper" => lang.pick("紙", "pp"),
-        "removable-media" | "storage-device" | "card" => lang.pick("媒", "md"),
-        "database" | "storage-area" => lang.pick("庫", "db"),
-        "network" => lang.pick("網", "nw"),
-        "telephone" => lang.pick("話", "ph"),
-        "facility" | "transport-container" | "camera" => lang.pick("所", "pl"),
-        _ => lang.pick("系", "ap"),
+        "server" | "mainframe" => lang.either("機", "sv"),
+        "terminal" | "display" => lang.either("端", "pc"),
+        "paper" => lang.either("紙", "pp"),
+        "removable-media" | "storage-device" | "card" => lang.either("媒", "md"),
+        "database" | "storage-area" => lang.either("庫", "db"),
+        "network" => lang.either("網", "nw"),
+        "telephone" => lang.either("話", "ph"),
+        "facility" | "transport-container" | "camera" => lang.either("所", "pl"),
+        _ => lang.either("系", "ap"),
     }
 }
 
 fn storage_word(storage: Storage, lang: Lang) -> &'static str {
     match storage {
-        Storage::None => lang.pick("保持しない", "nothing"),
-        Storage::Transient => lang.pick("処理の間", "transient"),
-        Storage::Temporary => lang.pick("一時", "temporary"),
-        Storage::Persistent => lang.pick("保有", "persistent"),
-        Storage::Unspecified => lang.pick("定めなし", "unspecified"),
-        Storage::OutOfScope => lang.pick("対象外", "out of scope"),
+        Storage::None => lang.either("保持しない", "nothing"),
+        Storage::Transient => lang.either("処理の間", "transient"),
+        Storage::Temporary => lang.either("一時", "temporary"),
+        Storage::Persistent => lang.either("保有", "persistent"),
+        Storage::Unspecified => lang.either("定めなし", "unspecified"),
+        Storage::OutOfScope => lang.either("対象外", "out of scope"),
     }
 }
 
 fn action_word(action: Action, lang: Lang) -> &'static str {
     match action {
-        Action::Erase => lang.pick("消去", "erase"),
-        Action::Return => lang.pick("返却", "return"),
-        Action::HandOver => lang.pick("引渡し", "hand over"),
-        Action::ReturnAndErase => lang.pick("返還・消去", "ret.+erase"),
-        Action::NoRetention => lang.pick("保持しない", "keep none"),
+        Action::Erase => lang.either("消去", "erase"),
+        Action::Return => lang.either("返却", "return"),
+        Action::HandOver => lang.either("引渡し", "hand over"),
+        Action::ReturnAndErase => lang.either("返還・消去", "ret.+erase"),
+        Action::NoRetention => lang.either("保持しない", "keep none"),
     }
 }
 
 fn scope_word(scope: Scope, lang: Lang) -> &'static str {
     match scope {
-        Scope::Copy => lang.pick("複製ごと", "per copy"),
-        Scope::DataSet => lang.pick("データセットごと", "per data set"),
-        Scope::Session => lang.pick("利用・処理ごと", "per session"),
-        Scope::Day => lang.pick("日ごと", "per day"),
-        Scope::Contract => lang.pick("契約ごと", "per contract"),
+        Scope::Copy => lang.either("複製ごと", "per copy"),
+        Scope::DataSet => lang.either("データセットごと", "per data set"),
+        Scope::Session => lang.either("利用・処理ごと", "per session"),
+        Scope::Day => lang.either("日ごと", "per day"),
+        Scope::Contract => lang.either("契約ごと", "per contract"),
     }
 }

@@ -18,6 +18,15 @@ const SHOWN: usize = 40;
 /// What a bundle proves.
 pub(super) fn of_bundle(input: impl Read, policy: &Policy, context: &Context) -> Result<Findings, Fault> {
     let found = verify(input, policy).map_err(|error| Fault::bundle(&error, context))?;
+    found_in(found, policy, context)
+}
+
+/// A bundle that holds, in words.
+pub(super) fn found_in(
+    found: BundleReport<'_>,
+    policy: &Policy,
+    context: &Context,
+) -> Result<Findings, Fault> {
     let checks = checks(&found, context);
     // Nothing that was not checked is proven, whatever the file says.
     let counted = |word: &str| checks.iter().any(|(other, count, _)| *other == word && *count > 0);

@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::io::Write;
 
+use daicho_report::pdf::{BUNDLE, MANIFEST, ManifestError, POLICY, PaperError, REPORT, ReadError};
 use daicho_tlog::policy::PolicyError;
 use daicho_verify::bundle::BundleError;
 use daicho_verify::{ForkError, ReceiptError};
@@ -54,6 +55,40 @@ impl Fault {
 
     pub(crate) fn policy(error: &PolicyError, context: &Context) -> Self {
         Self::new("checkpoint", error, meaning_of_policy(error), context)
+    }
+
+    pub(super) fn paper(error: &PaperError, context: &Context) -> Self {
+        let (check, part, ja) = match error {
+            PaperError::Read(error) => of_attachment(error),
+            PaperError::Manifest(error) => of_manifest(error),
+            PaperError::Bundle(error) => return Self::bundle(error, context).in_paper(),
+            PaperError::OtherClaim => {
+                (variant(error), BUNDLE, "添付の証拠一式は、消去の報告書のものではありません")
+            }
+            PaperError::ReportDiffers => {
+                (variant(error), REPORT, "添付の報告書は、添付の証拠一式の記録から計算したものと一致しません")
+            }
+            PaperError::OtherProgram { .. } => (
+                variant(error),
+                MANIFEST,
+                "添付の証拠一式と報告書は一致しますが、紙面は別の版のプログラムが描いたもので、この版では照合できません",
+            ),
+            PaperError::Policy(_) => (variant(error), POLICY, "添付の信頼方針を読めません"),
+            PaperError::Differs(difference) => (
+                super::paper::check(*difference).to_owned(),
+                "",
+                "紙面またはファイルの内容が、添付の証拠一式から描いたものと異なります",
+            ),
+            _ => (variant(error), "", "紙面を描き直せません"),
+        };
+        let part = (!part.is_empty()).then(|| part.to_owned());
+        Self { part, check, ..Self::new("report-pdf", error, ja, context) }
+    }
+
+    /// A fault of a bundle inside a paper.
+    fn in_paper(self) -> Self {
+        let part = self.part.map_or_else(|| BUNDLE.to_owned(), |part| format!("{BUNDLE}/{part}"));
+        Self { kind: "report-pdf", part: Some(part), ..self }
     }
 
     pub(super) fn nothing_checked(context: &Context) -> Self {
@@ -127,6 +162,32 @@ fn part(error: &BundleError) -> Option<String> {
         | E::Document { entry, .. } => Some(format!("entries/{entry}.tlog-proof")),
         _ => None,
     }
+}
+
+/// Check, part and meaning of a paper whose attachments cannot be taken out.
+fn of_attachment(error: &ReadError) -> (String, &str, &'static str) {
+    let (part, ja) = match error {
+        ReadError::TooLarge => ("", "大きさの上限を超えています"),
+        ReadError::Missing(name) => (*name, "あるべき添付ファイルがありません"),
+        ReadError::Doubled(name) => (name.as_str(), "同じ名の添付ファイルが二つあります"),
+        ReadError::Unknown(name) => (name.as_str(), "報告書のものではない添付ファイルがあります"),
+        ReadError::Contradicts(name) => (name.as_str(), "添付ファイルの名または内容の記載が食い違っています"),
+        ReadError::Length { name, .. } => (name.as_str(), "添付ファイルの長さが記載と異なります"),
+        ReadError::Packed(name) => (name.as_str(), "添付ファイルを上限内で取り出せません"),
+        _ => ("", "PDFとして読めません"),
+    };
+    (variant(error), part, ja)
+}
+
+/// The same for a paper whose attachments are not those of its list.
+fn of_manifest(error: &ManifestError) -> (String, &str, &'static str) {
+    let (part, ja) = match error {
+        ManifestError::Files => (MANIFEST, "目録にあるものと添付されたものが異なります"),
+        ManifestError::Length { name, .. } => (name.as_str(), "添付ファイルの長さが目録と異なります"),
+        ManifestError::Hash { name } => (name.as_str(), "添付ファイルのハッシュ値が目録と異なります"),
+        _ => (MANIFEST, "目録が定められた形ではありません"),
+    };
+    (format!("Manifest{}", variant(error)), part, ja)
 }
 
 fn meaning_of_bundle(error: &BundleError) -> &'static str {

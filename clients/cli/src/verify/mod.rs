@@ -4,6 +4,7 @@ mod bundle;
 mod faults;
 mod findings;
 mod fork;
+mod paper;
 mod receipt;
 
 use std::fs::File;
@@ -11,6 +12,7 @@ use std::io::{Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use daicho_report::pdf::MAX_PDF_BYTES;
 use daicho_tlog::{Policy, SignedCheckpoint};
 use daicho_verify::MAX_FORK_PROOF_BYTES;
 use daicho_verify::bundle::MAGIC;
@@ -23,14 +25,15 @@ pub(crate) use findings::Findings;
 pub(crate) use receipt::{Demand, of_receipt};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  daicho verify queue_notice_service.bundle --policy policy.txt\n  \
+#[command(after_help = "Examples:\n  daicho verify report.pdf --policy policy.txt\n  \
+    daicho verify queue_notice_service.bundle --policy policy.txt\n  \
     daicho verify 12.tlog-proof --policy policy.txt --lang ja\n  \
     daicho verify fork-proof.txt --policy policy.txt --output json\n\n\
-    Takes evidence bundles, receipts, proofs of a fork, and checkpoints. Nothing is asked of anybody: the file and the\n\
+    Takes reports on paper (PDF), evidence bundles, receipts, proofs of a fork, and checkpoints. Nothing is asked of anybody: the file and the\n\
     policy decide. What is not proven is said as well.\n\n\
     Exit codes: 0 proven; 1 not proven, with the check and the part; 2 the file or the policy cannot be read.")]
 pub(crate) struct Args {
-    /// What to verify: a bundle, a receipt, a proof of a fork or a checkpoint
+    /// What to verify: a report in PDF, a bundle, a receipt, a proof of a fork or a checkpoint
     file: PathBuf,
     /// Trust policy (C2SP tlog-policy): who must have signed and cosigned the checkpoint
     #[arg(long, value_name = "FILE", env = "DAICHO_POLICY")]
@@ -42,6 +45,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     let policy = context.policy(&args.policy)?;
     let outcome = match open(&args.file, context)? {
         Kind::Bundle(file) => bundle::of_bundle(file, &policy, context),
+        Kind::Paper(bytes) => paper::of_paper(&bytes, &policy, &context.read(&args.policy)?, context),
         Kind::Small(bytes) => of_small(&bytes, &args.file, &policy, context)?,
     };
     draw(outcome, context, out)
@@ -65,10 +69,15 @@ pub(crate) fn draw(
     }
 }
 
+/// First bytes of every PDF (ISO 32000-1, 7.5.2).
+const PDF: [u8; 5] = *b"%PDF-";
+
 /// A file by how it begins.
 enum Kind {
     /// Gzip: read as it comes.
     Bundle(File),
+    /// A report on paper.
+    Paper(Vec<u8>),
     /// Everything else is small.
     Small(Vec<u8>),
 }
@@ -84,6 +93,10 @@ fn open(path: &Path, context: &Context) -> anyhow::Result<Kind> {
     if start == MAGIC[..2] {
         file.rewind().with_context(what)?;
         return Ok(Kind::Bundle(file));
+    }
+    if start == PDF[..2] {
+        file.take(MAX_PDF_BYTES).read_to_end(&mut start).with_context(what)?;
+        return Ok(Kind::Paper(start));
     }
     // One byte more than is allowed, so that what is too long is found to be.
     file.take(MAX_FORK_PROOF_BYTES as u64 + 1).read_to_end(&mut start).with_context(what)?;
@@ -107,7 +120,7 @@ fn of_small(
     }
     let path = path.display();
     bail!(context.pick(
-        format!("{path} は証拠一式、受領証、分岐の証明、検査点のいずれでもありません"),
-        format!("{path} is no bundle, receipt, proof of a fork or checkpoint"),
+        format!("{path} は報告書のPDF、証拠一式、受領証、分岐の証明、検査点のいずれでもありません"),
+        format!("{path} is no report in PDF, bundle, receipt, proof of a fork or checkpoint"),
     ))
 }

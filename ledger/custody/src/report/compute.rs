@@ -8,8 +8,8 @@ use super::answer::answer;
 use super::describe::{Describer, only_occurring};
 use super::gather::{Found, Ranked, RankedCopy, Tallies};
 use super::{
-    Certificate, CopyReport, DataSetReport, DeletionReport, DutyReport, FlowReport, Period, Place, Problem,
-    ReportHead, RuleReport, RuleStatus, ThirdPartyReport, Totals, VerdictCounts,
+    Batch, Certificate, CopyReport, DataSetReport, DeletionReport, DueDay, DutyReport, FlowReport, Period,
+    Place, Problem, ReportHead, RuleReport, RuleStatus, ThirdPartyReport, Totals, VerdictCounts,
 };
 use crate::FindingCode;
 use crate::context::{ContextCache, SchemeContext};
@@ -89,6 +89,8 @@ struct Pass<'p> {
     rule_at: HashMap<String, usize>,
     flows: Vec<FlowReport>,
     flow_at: HashMap<String, usize>,
+    due_days: BTreeMap<Date, DueDay>,
+    batches: BTreeMap<(Date, String), Batch>,
     found: Found,
     duties: Vec<Duty<'p>>,
     records: Records,
@@ -130,6 +132,8 @@ impl<'p> Pass<'p> {
             rules,
             flow_at: flows.iter().enumerate().map(|(i, f)| (f.id.clone(), i)).collect(),
             flows,
+            due_days: BTreeMap::new(),
+            batches: BTreeMap::new(),
             found: Found::default(),
             records: Records::new(as_of, &duties),
             duties,
@@ -141,6 +145,17 @@ impl<'p> Pass<'p> {
     fn data_set(&mut self, state: &dyn Scan, scheme: &str, id: &str, record: &DataSetRecord) -> Result<()> {
         let day = record.opened.occurred.jst_day();
         let reported = (self.period.from..=self.period.to).contains(&day);
+        let label = self.context.kind(&record.kind).map_or(&record.kind, |k| &k.label).clone();
+        let mut batch = Batch {
+            day,
+            kind: record.kind.clone(),
+            label,
+            data_sets: 1,
+            copies: 0,
+            open: 0,
+            verdicts: VerdictCounts::new(),
+            unproven: 0,
+        };
         let mut copies = BinaryHeap::new();
         let mut unlisted = 0;
         for row in state.scan(&key(Table::CopyOfDataSet, &[scheme, id]), None) {
@@ -158,6 +173,11 @@ impl<'p> Pass<'p> {
             self.records.copy(&copy, &judgement, certificate);
             if reported {
                 self.count(&copy, &judgement, certificate);
+                self.date(&judgement);
+                batch.copies += 1;
+                batch.open += u64::from(judgement.closed.is_none());
+                *batch.verdicts.entry(judgement.verdict).or_default() += 1;
+                batch.unproven += u64::from(certificate.is_unproven());
                 copies.push(RankedCopy(copy_report(copy_id, copy, judgement, certificate)));
                 if copies.len() > DeletionReport::LISTED_COPIES {
                     copies.pop();
@@ -171,7 +191,7 @@ impl<'p> Pass<'p> {
             self.list(DataSetReport {
                 id: id.to_owned(),
                 kind: record.kind.clone(),
-                label: self.context.kind(&record.kind).map_or(&record.kind, |k| &k.label).clone(),
+                label: batch.label.clone(),
                 subjects: record.subjects,
                 session: record.session.clone(),
                 opened: record.opened.into(),
@@ -179,8 +199,43 @@ impl<'p> Pass<'p> {
                 copies,
                 copies_unlisted: unlisted,
             });
+            self.batch(batch);
         }
         Ok(())
+    }
+
+    fn batch(&mut self, one: Batch) {
+        let Some(sum) = self.batches.get_mut(&(one.day, one.kind.clone())) else {
+            self.batches.insert((one.day, one.kind.clone()), one);
+            return;
+        };
+        sum.data_sets += one.data_sets;
+        sum.copies += one.copies;
+        sum.open += one.open;
+        sum.unproven += one.unproven;
+        for (verdict, n) in one.verdicts {
+            *sum.verdicts.entry(verdict).or_default() += n;
+        }
+    }
+
+    /// Counts a copy under the day on which it is due.
+    fn date(&mut self, judgement: &Judgement) {
+        let Some(due) = judgement.due else { return };
+        let day = due.jst_day();
+        let of = |days: &mut BTreeMap<Date, DueDay>, add: fn(&mut DueDay)| {
+            add(days.entry(day).or_insert_with(|| DueDay::new(day)));
+        };
+        match judgement.verdict {
+            Verdict::OnTime | Verdict::Returned | Verdict::Moved => {
+                of(&mut self.due_days, |d| d.in_time += 1)
+            }
+            Verdict::Late => of(&mut self.due_days, |d| d.late += 1),
+            Verdict::Overdue => of(&mut self.due_days, |d| d.overdue += 1),
+            Verdict::Due | Verdict::Deferred | Verdict::NotTriggered => {
+                of(&mut self.due_days, |d| d.kept += 1)
+            }
+            Verdict::NoSchedule | Verdict::NotJudged => {}
+        }
     }
 
     fn list(&mut self, data_set: DataSetReport) {
@@ -305,6 +360,8 @@ impl<'p> Pass<'p> {
             corrections: describe.corrections(),
             warnings: describe.warnings()?,
             anomalies: describe.anomalies(),
+            due_days: self.due_days.into_values().collect(),
+            batches: self.batches.into_values().collect(),
             data_sets: listed,
         })
     }

@@ -67,6 +67,10 @@ pub struct DeletionReport {
     pub warnings: Vec<WarningReport>,
     /// What is wrong or left open in the source and matters.
     pub anomalies: Vec<AnomalyReport>,
+    /// Copies by the day on which they are due, ascending. A copy without a deadline is in none.
+    pub due_days: Vec<DueDay>,
+    /// Data sets by the day on which they came into being and by kind, ascending. All of them, listed below or not.
+    pub batches: Vec<Batch>,
     /// The data sets, those with problems first, then by time.
     pub data_sets: Vec<DataSetReport>,
     /// Data sets that are counted but not listed.
@@ -257,6 +261,51 @@ pub struct Tally {
     /// Copies that are open.
     pub open: u64,
     /// Copies by verdict.
+    pub verdicts: VerdictCounts,
+    /// Copies that are unproven.
+    pub unproven: u64,
+}
+
+/// What became of the copies that are due on one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DueDay {
+    /// The day of the last instant in time.
+    #[serde(with = "super::day")]
+    pub day: Date,
+    /// Copies that went in time.
+    pub in_time: u64,
+    /// Copies that went late.
+    pub late: u64,
+    /// Copies that are still there, in time.
+    pub kept: u64,
+    /// Copies that are still there after their deadline.
+    pub overdue: u64,
+}
+
+impl DueDay {
+    /// A day on which nothing is due.
+    pub fn new(day: Date) -> Self {
+        Self { day, in_time: 0, late: 0, kept: 0, overdue: 0 }
+    }
+}
+
+/// The data sets of one kind that came into being on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The day.
+    #[serde(with = "super::day")]
+    pub day: Date,
+    /// Kind of the scheme.
+    pub kind: String,
+    /// Name of the kind, in Japanese.
+    pub label: String,
+    /// Data sets.
+    pub data_sets: u64,
+    /// Their copies.
+    pub copies: u64,
+    /// Those that are open.
+    pub open: u64,
+    /// Copies by verdict; only those that occur.
     pub verdicts: VerdictCounts,
     /// Copies that are unproven.
     pub unproven: u64,

@@ -29,7 +29,7 @@ pub use error::BundleError;
 pub use manifest::{Claim, DataSetClaim, ReportTerms};
 pub use select::{Selected, Selection};
 pub use selective::{SelectedEntry, write_selective};
-pub use verify::{BundleReport, Checks, Proven, verify};
+pub use verify::{BundleReport, Checks, Proven, Standing, standing, verify};
 
 /// First bytes of every bundle: gzip without time or name.
 pub const MAGIC: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];

@@ -81,6 +81,34 @@ pub enum Proven {
     Selective(Vec<SelectedEntry>),
 }
 
+/// Who stands behind the checkpoint of a bundle.
+#[derive(Debug, Clone)]
+pub struct Standing<'p> {
+    /// The checkpoint.
+    pub checkpoint: SignedCheckpoint,
+    /// The signatures and cosignatures that the policy knows; its quorum may be missing. `None`: there is no policy, and
+    /// nothing was checked.
+    pub trust: Option<Trust<'p>>,
+    /// The timestamps of authorities that the policy knows.
+    pub timestamps: Vec<VerifiedTime>,
+}
+
+/// Says who stands behind the checkpoint of a bundle, and reads no further: what it claims is not checked.
+///
+/// # Errors
+/// [`BundleError`] with the first check that fails and the part that it is about.
+pub fn standing<R: Read>(input: R, policy: Option<&Policy>) -> Result<Standing<'_>, BundleError> {
+    let mut input = ArchiveReader::new(input)?;
+    let manifest = Manifest::parse(&input.part(MANIFEST, MAX_MANIFEST_BYTES)?)?;
+    let checkpoint = SignedCheckpoint::parse(&input.part(CHECKPOINT, MAX_NOTE_BYTES as u64)?)?;
+    let Some(policy) = policy else {
+        return Ok(Standing { checkpoint, trust: None, timestamps: Vec::new() });
+    };
+    let trust = Some(policy.examine(&checkpoint)?);
+    let (timestamps, _) = tokens(&mut input, &manifest, &checkpoint, policy)?;
+    Ok(Standing { checkpoint, trust, timestamps })
+}
+
 /// Verifies a bundle. Reads it once, from the beginning to the end.
 ///
 /// A complete bundle is replayed with all of its custody state in memory.

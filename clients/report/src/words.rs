@@ -7,18 +7,21 @@ use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport, T
 use daicho_custody::scheme::{Deadline, Falls, Term, Text};
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 
-use crate::scheme::Lang;
+use crate::Lang;
 
 /// A report with its names looked up.
-pub(super) struct Words<'r> {
-    pub(super) report: &'r DeletionReport,
-    pub(super) lang: Lang,
+pub struct Words<'r> {
+    /// The report.
+    pub report: &'r DeletionReport,
+    /// The language.
+    pub lang: Lang,
     parties: HashMap<&'r str, &'r str>,
     systems: HashMap<&'r str, &'r str>,
 }
 
 impl<'r> Words<'r> {
-    pub(super) fn new(report: &'r DeletionReport, lang: Lang) -> Self {
+    /// A report with the names of its parties and systems.
+    pub fn new(report: &'r DeletionReport, lang: Lang) -> Self {
         let name = |p: &'r daicho_custody::report::PartyInfo| {
             if p.identity.is_empty() { p.label.as_str() } else { p.identity.as_str() }
         };
@@ -31,17 +34,17 @@ impl<'r> Words<'r> {
     }
 
     /// The text in the report's language.
-    pub(super) fn say<T>(&self, ja: T, en: T) -> T {
+    pub fn say<T>(&self, ja: T, en: T) -> T {
         self.lang.either(ja, en)
     }
 
     /// The text of a pair.
-    pub(super) fn of<'t>(&self, text: &'t Text) -> &'t str {
+    pub fn of<'t>(&self, text: &'t Text) -> &'t str {
         self.lang.either(&text.ja, &text.en)
     }
 
     /// Name of a party.
-    pub(super) fn party<'a>(&self, id: &'a str) -> &'a str
+    pub fn party<'a>(&self, id: &'a str) -> &'a str
     where
         'r: 'a,
     {
@@ -49,7 +52,7 @@ impl<'r> Words<'r> {
     }
 
     /// Name of a system.
-    pub(super) fn system<'a>(&self, id: &'a str) -> &'a str
+    pub fn system<'a>(&self, id: &'a str) -> &'a str
     where
         'r: 'a,
     {
@@ -57,27 +60,27 @@ impl<'r> Words<'r> {
     }
 
     /// A rule.
-    pub(super) fn rule(&self, id: &str) -> Option<&'r RuleReport> {
+    pub fn rule(&self, id: &str) -> Option<&'r RuleReport> {
         self.report.rules.iter().find(|r| r.id == id)
     }
 
     /// A day: `令和3年2月1日 (2021-02-01)`.
-    pub(super) fn day(&self, day: Date) -> String {
+    pub fn day(&self, day: Date) -> String {
         self.lang.either(format!("{} ({day})", day.era()), day.to_string())
     }
 
     /// A time: `令和3年2月1日 (2021-02-01) 10:05`.
-    pub(super) fn time(&self, time: Instant) -> String {
+    pub fn time(&self, time: Instant) -> String {
         format!("{} {}", self.day(time.jst_day()), clock(time))
     }
 
     /// A verdict with its symbol.
-    pub(super) fn verdict(&self, verdict: Verdict) -> String {
+    pub fn verdict(&self, verdict: Verdict) -> String {
         format!("{} {}", symbol(verdict), self.of(&verdict.label()))
     }
 
     /// Evidence in words.
-    pub(super) fn evidence(&self, evidence: Evidence) -> &'static str {
+    pub fn evidence(&self, evidence: Evidence) -> &'static str {
         match evidence {
             Evidence::None => self.say("なし", "none"),
             Evidence::Attested => self.say("保有者の申告のみ", "holder's word only"),
@@ -87,7 +90,7 @@ impl<'r> Words<'r> {
     }
 
     /// A third party's certificate: issuer, number, level.
-    pub(super) fn third_party(&self, by: &ThirdPartyReport) -> String {
+    pub fn third_party(&self, by: &ThirdPartyReport) -> String {
         let level = match by.level.as_str() {
             "clear" => self.say("（消去水準 Clear）", " (clear)"),
             "purge" => self.say("（消去水準 Purge）", " (purge)"),
@@ -97,12 +100,12 @@ impl<'r> Words<'r> {
     }
 
     /// State of a certificate in words.
-    pub(super) fn certificate(&self, certificate: Certificate) -> String {
+    pub fn certificate(&self, certificate: Certificate) -> String {
         self.of(&certificate.label()).to_owned()
     }
 
     /// Heading of a group of problems, with its symbol.
-    pub(super) fn problem(&self, problem: Problem) -> &'static str {
+    pub fn problem(&self, problem: Problem) -> &'static str {
         match problem {
             Problem::Overdue => self.say("× 期限超過（いまも保有）", "× Overdue: still kept"),
             Problem::Late => {
@@ -117,7 +120,7 @@ impl<'r> Words<'r> {
     }
 
     /// A deadline in words; the text itself when it cannot be read.
-    pub(super) fn deadline(&self, text: &str) -> String {
+    pub fn deadline(&self, text: &str) -> String {
         match Deadline::parse(text) {
             Ok(Deadline::Day(term, Falls::AsCounted)) => self.term(term),
             Ok(Deadline::Day(term, Falls::OnBusinessDay)) => {
@@ -161,7 +164,7 @@ impl<'r> Words<'r> {
     }
 
     /// Where the number of a rule comes from.
-    pub(super) fn number(&self, number: &Number) -> String {
+    pub fn number(&self, number: &Number) -> String {
         match number {
             Number::Source { deadline } => {
                 let deadline = self.deadline(deadline);
@@ -194,7 +197,7 @@ impl<'r> Words<'r> {
     }
 
     /// What starts the clock of a rule.
-    pub(super) fn trigger(&self, rule: &RuleReport) -> String {
+    pub fn trigger(&self, rule: &RuleReport) -> String {
         let t = &rule.trigger;
         if t.milestone == "none" {
             return self.say("書面に定めなし", "none in the source").to_owned();
@@ -205,19 +208,19 @@ impl<'r> Words<'r> {
     }
 
     /// Holder with its member.
-    pub(super) fn holder(&self, holder: &str, member: &str) -> String {
+    pub fn holder(&self, holder: &str, member: &str) -> String {
         let party = self.party(holder);
         if member.is_empty() { party.to_owned() } else { format!("{party} / {member}") }
     }
 
     /// System with its unit.
-    pub(super) fn place(&self, system: &str, unit: &str) -> String {
+    pub fn place(&self, system: &str, unit: &str) -> String {
         let system = self.system(system);
         if unit.is_empty() { system.to_owned() } else { format!("{system} / {unit}") }
     }
 
     /// A finding's detail, which the ledger writes in English.
-    pub(super) fn detail(&self, detail: &str) -> String {
+    pub fn detail(&self, detail: &str) -> String {
         let detail = tidy_times(detail);
         if let Some(owed) = detail.strip_prefix("owed to ") {
             let names: Vec<&str> = owed.split(", ").map(|id| self.party(id)).collect();
@@ -247,7 +250,7 @@ fn tidy_times(text: &str) -> String {
 }
 
 /// The symbol of a verdict. It always stands beside the word.
-pub(super) fn symbol(verdict: Verdict) -> &'static str {
+pub fn symbol(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Overdue => "×",
         Verdict::Late => "▲",
@@ -263,18 +266,18 @@ pub(super) fn symbol(verdict: Verdict) -> &'static str {
 }
 
 /// Hours and minutes in Japan.
-pub(super) fn clock(time: Instant) -> String {
+pub fn clock(time: Instant) -> String {
     let minute = time.jst_minute_of_day();
     format!("{:02}:{:02}", minute / 60, minute % 60)
 }
 
 /// Whether a fact was recorded so much later that both times must show.
-pub(super) fn recorded_apart(moment: &Moment) -> bool {
+pub fn recorded_apart(moment: &Moment) -> bool {
     moment.recorded.unix_ms() - moment.occurred.unix_ms() > 60_000
 }
 
 /// A number with a comma every three digits.
-pub(super) fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
@@ -287,8 +290,24 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// Names in one list.
-pub(super) fn names(list: &[String], all: &str) -> String {
+pub fn names(list: &[String], all: &str) -> String {
     list.iter().map(|name| if name == "*" { all } else { name }).collect::<Vec<_>>().join("、")
+}
+
+/// What a number of the ward is for.
+pub fn setting_name(w: &Words<'_>, what: &str) -> &'static str {
+    match what {
+        "deadline" => w.say("消去の期限", "deadline"),
+        "longest-wait" => w.say("契機を待つ最長の期間", "longest wait for the trigger"),
+        "certificate" => w.say("消去証明書の提出期限", "certificate after erasure"),
+        "keep-at-least" => w.say("保存しておく最短期間", "least time to keep"),
+        "closing-time" => w.say("区の業務終了時刻", "the ward's closing time"),
+        "attest" => w.say("保持していないことの申告の間隔", "between attestations"),
+        "warn" => w.say("契約終了前の警告期間", "warning before the end of a contract"),
+        "acknowledge" => w.say("授受の相手方の記録期限", "other side of a handover"),
+        "report" => w.say("事実の記録期限", "recording after the fact"),
+        _ => w.say("その他", "other"),
+    }
 }
 
 fn detail_ja(detail: &str) -> String {

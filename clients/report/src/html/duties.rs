@@ -4,8 +4,9 @@ use daicho_custody::duty::{DutySource, DutyStatus};
 use daicho_custody::report::DutyReport;
 use maud::{Markup, html};
 
-use super::html::{columns, id, number};
-use super::words::Words;
+use super::{columns, id, number};
+use crate::duties::{entries, mark};
+use crate::words::Words;
 
 pub(super) fn duties(w: &Words<'_>) -> Markup {
     let of = |clause: bool| {
@@ -73,23 +74,6 @@ fn table<'d>(w: &Words<'_>, rows: impl Iterator<Item = &'d DutyReport>, clauses:
                 }
             } }
         }
-    }
-}
-
-pub(super) fn entries(d: &DutyReport) -> String {
-    d.judgement.entries.iter().map(|entry| format!("#{entry}")).collect::<Vec<_>>().join(" ")
-}
-
-/// A mark before each status, so that it never hangs on a colour.
-pub(super) fn mark(status: DutyStatus) -> &'static str {
-    match status {
-        DutyStatus::Missed | DutyStatus::Violated => "× ",
-        DutyStatus::MetLate => "▲ ",
-        DutyStatus::NoSchedule => "？ ",
-        DutyStatus::NotJudged => "－ ",
-        DutyStatus::Due | DutyStatus::NotYetDue | DutyStatus::NotApplicable => "・ ",
-        DutyStatus::NoViolation => "○ ",
-        DutyStatus::Met => "✓ ",
     }
 }
 

@@ -1,15 +1,19 @@
 //! The report as one self-contained page.
 
+mod details;
+mod duties;
+mod style;
+mod tables;
+
 use daicho_custody::report::{AnswerCode, Certificate, Problem};
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::words::{Words, count};
-use super::{details, duties, flow_svg, prose, style, tables};
-use crate::scheme::Lang;
+use crate::words::{Words, count};
+use crate::{Lang, flow_svg, prose};
 
 /// The page.
-pub(super) fn page(report: &DeletionReport, lang: Lang) -> String {
+pub fn page(report: &DeletionReport, lang: Lang) -> String {
     let w = &Words::new(report, lang);
     let title = w.say("個人情報の消去に関する報告書", "Report on the deletion of personal data");
     let simulated = if report.ledger.simulated {
@@ -196,22 +200,22 @@ fn proof(w: &Words<'_>) -> Markup {
 }
 
 /// An id that may break after its punctuation.
-pub(super) fn id(text: &str) -> Markup {
+fn id(text: &str) -> Markup {
     html! { code { @for piece in text.split_inclusive(['_', '-', '/', '.', '@']) { (piece) wbr; } } }
 }
 
 /// The widths of columns in percent.
-pub(super) fn columns(widths: &[f32]) -> Markup {
+fn columns(widths: &[f32]) -> Markup {
     html! { colgroup { @for width in widths { col style=(format!("width:{width}%")); } } }
 }
 
 /// A number in a cell; zeros are faint.
-pub(super) fn number(n: u64) -> Markup {
+fn number(n: u64) -> Markup {
     html! { td class=(if n == 0 { "n zero" } else { "n" }) { (count(n)) } }
 }
 
 /// A verdict with its symbol, in its colour when there is a copy with it.
-pub(super) fn verdict_text(w: &Words<'_>, verdict: Verdict, n: u64) -> Markup {
+fn verdict_text(w: &Words<'_>, verdict: Verdict, n: u64) -> Markup {
     let class = match verdict {
         _ if n == 0 => "",
         Verdict::Overdue => "bad-t",
@@ -225,7 +229,7 @@ pub(super) fn verdict_text(w: &Words<'_>, verdict: Verdict, n: u64) -> Markup {
 }
 
 /// The class of a group of problems.
-pub(super) fn problem_class(problem: Problem) -> &'static str {
+fn problem_class(problem: Problem) -> &'static str {
     match problem {
         Problem::Overdue => "bad-t",
         Problem::Late => "late-t",

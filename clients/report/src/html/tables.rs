@@ -5,8 +5,8 @@ use daicho_custody::report::{Number, RuleStatus, Tally};
 use daicho_custody::scheme::Severity;
 use maud::{Markup, html};
 
-use super::html::{columns, id, number, verdict_text};
-use super::words::{Words, count, names};
+use super::{columns, id, number, verdict_text};
+use crate::words::{Words, count, names, setting_name};
 
 pub(super) fn sums(w: &Words<'_>) -> Markup {
     html! {
@@ -226,19 +226,5 @@ pub(super) fn source(w: &Words<'_>) -> Markup {
                 } }
             }
         }
-    }
-}
-
-/// What a number of the ward is for.
-pub(super) fn setting_name(w: &Words<'_>, what: &str) -> &'static str {
-    match what {
-        "deadline" => w.say("消去の期限", "deadline"),
-        "longest-wait" => w.say("契機を待つ最長の期間", "longest wait for the trigger"),
-        "certificate" => w.say("消去証明書の提出期限", "certificate after erasure"),
-        "keep-at-least" => w.say("保存しておく最短期間", "least time to keep"),
-        "closing-time" => w.say("区の業務終了時刻", "the ward's closing time"),
-        "acknowledge" => w.say("授受の相手方の記録期限", "other side of a handover"),
-        "report" => w.say("事実の記録期限", "recording after the fact"),
-        _ => w.say("その他", "other"),
     }
 }

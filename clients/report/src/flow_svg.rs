@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 use daicho_custody::Verdict;
 use daicho_custody::report::{FlowReport, Place};
 use daicho_custody::scheme::Effect;
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthChar as _;
 
-use super::words::{Words, count, symbol};
+use crate::svg::{escape, fit, width};
+use crate::words::{Words, count, symbol};
 
 const WIDTH: f64 = 720.0;
 const ROW: f64 = 38.0;
@@ -20,7 +21,7 @@ const NAME: f64 = 10.5;
 const SMALL: f64 = 9.5;
 
 /// A figure for each page.
-pub(super) fn figures(w: &Words<'_>) -> Vec<String> {
+pub(crate) fn figures(w: &Words<'_>) -> Vec<String> {
     let lanes = Lanes::new(w);
     if lanes.list.is_empty() {
         return Vec::new();
@@ -307,30 +308,6 @@ impl<'s, 'r> Svg<'s, 'r> {
             escape(text)
         );
     }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// About how wide a text is drawn. Full-width characters take one em.
-fn width(text: &str, size: f64) -> f64 {
-    text.width() as f64 * size * 0.53
-}
-
-/// The text cut to a width.
-fn fit(text: &str, room: f64, size: f64) -> String {
-    if width(text, size) <= room {
-        return text.to_owned();
-    }
-    let mut out = String::new();
-    for c in text.chars() {
-        if width(&out, size) + size * 2.0 > room {
-            break;
-        }
-        out.push(c);
-    }
-    out + "…"
 }
 
 /// The text in at most `most` lines of a width; the last one is cut.

@@ -1,16 +1,19 @@
 //! What a report proves and what it does not, and how to check it, in plain words.
 
-use super::words::{Words, count};
+use crate::words::{Words, count};
 
 /// Sentences under a heading.
-pub(super) struct Prose {
-    pub(super) proves: Vec<String>,
-    pub(super) does_not: Vec<String>,
-    pub(super) verify: Vec<(String, Option<String>)>,
+pub struct Prose {
+    /// What the report proves.
+    pub proves: Vec<String>,
+    /// What it does not.
+    pub does_not: Vec<String>,
+    /// Steps of its verification, with what to type.
+    pub verify: Vec<(String, Option<String>)>,
 }
 
 /// The sentences for this report.
-pub(super) fn prose(w: &Words<'_>) -> Prose {
+pub fn prose(w: &Words<'_>) -> Prose {
     let head = &w.report.ledger;
     let (size, copies) = (count(head.size), count(w.report.totals.copies));
     let proves = vec![

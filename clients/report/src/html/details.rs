@@ -4,8 +4,10 @@ use daicho_core::Instant;
 use daicho_custody::report::{Certificate, CopyReport, DataSetReport, Moment, Problem};
 use maud::{Markup, html};
 
-use super::html::{columns, id, problem_class, verdict_text};
-use super::words::{Words, clock, count, recorded_apart};
+use super::{columns, id, problem_class, verdict_text};
+use crate::duties::answer;
+use crate::problems::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
+use crate::words::{Words, clock, count, recorded_apart};
 
 /// Copies of one problem that the page lists first; the rest stands with the data sets.
 const LISTED_PROBLEMS: usize = 200;
@@ -13,29 +15,6 @@ const LISTED_PROBLEMS: usize = 200;
 const LISTED_FINDINGS: usize = 100;
 /// Data sets without a problem that the page lists: more would make it slow to print and nobody the wiser.
 const LISTED_CLEAN: usize = 300;
-
-/// The listed copies with one problem, with their data sets.
-pub(super) fn with_problem<'r>(
-    w: &Words<'r>,
-    problem: Problem,
-) -> impl Iterator<Item = (&'r DataSetReport, &'r CopyReport)> {
-    let all = w.report.data_sets.iter().flat_map(|d| d.copies.iter().map(move |c| (d, c)));
-    all.filter(move |(_, c)| c.problem == Some(problem))
-}
-
-/// How many copies have a problem, listed or not. Unproven ones that are late as well are counted as late.
-pub(super) fn problems_of(w: &Words<'_>, problem: Problem) -> u64 {
-    let a = &w.report.answer;
-    match problem {
-        Problem::Overdue => a.overdue,
-        Problem::Late => a.late,
-        Problem::Unproven => a.unproven,
-        Problem::NoSchedule => a.no_schedule,
-    }
-}
-
-pub(super) const PROBLEMS: [Problem; 4] =
-    [Problem::Overdue, Problem::Late, Problem::Unproven, Problem::NoSchedule];
 
 pub(super) fn problems(w: &Words<'_>) -> Markup {
     html! {
@@ -55,22 +34,6 @@ pub(super) fn problems(w: &Words<'_>) -> Markup {
                 }
             }
         }
-    }
-}
-
-/// What is said of the copies with a problem that a list leaves out.
-pub(super) fn rest(w: &Words<'_>, problem: Problem, n: u64) -> String {
-    let n = count(n);
-    if matches!(problem, Problem::Unproven | Problem::NoSchedule) {
-        w.say(
-            format!("ほか{n}件は、より重い区分に掲げたもの、またはここに個別に掲げていないもの。"),
-            format!("{n} more stand under a heavier heading or are not listed one by one here."),
-        )
-    } else {
-        w.say(
-            format!("ほか{n}件は、ここに個別に掲げていない。"),
-            format!("{n} more are not listed one by one here."),
-        )
     }
 }
 
@@ -135,25 +98,10 @@ fn certificate(w: &Words<'_>, copy: &CopyReport) -> Markup {
     }
 }
 
-/// How long after the deadline.
-pub(super) fn delay(w: &Words<'_>, due: Instant, end: Instant) -> String {
-    let minutes = (end.unix_ms() - due.unix_ms()).max(0) / 60_000;
-    let (days, hours) = (minutes / 1_440, minutes / 60);
-    match (days, hours) {
-        (0, 0) => w.say(format!("{minutes}分の超過"), format!("{minutes} min over")),
-        (0, _) => w.say(format!("{hours}時間の超過"), format!("{hours} h over")),
-        _ => w.say(format!("{days}日の超過"), format!("{days} days over")),
-    }
-}
-
-pub(super) fn persons(w: &Words<'_>, n: u64) -> String {
-    w.say(format!("{}人分", count(n)), format!("{} person(s)", count(n)))
-}
-
 fn when(w: &Words<'_>, time: Instant) -> Markup {
     let day = time.jst_day();
     html! {
-        span.nw { @if w.lang == crate::scheme::Lang::Ja { (day.era()) br; } }
+        span.nw { @if w.lang == crate::Lang::Ja { (day.era()) br; } }
         span class=(w.say("iso", "nw")) { (day.to_string()) " " (clock(time)) }
     }
 }
@@ -207,7 +155,7 @@ pub(super) fn findings(w: &Words<'_>) -> Markup {
                             @let listed = r.findings.iter().filter(|f| f.code == *code);
                             @for f in listed.take(LISTED_FINDINGS) {
                                 tr {
-                                    td { (id(&f.object)) } td { (w.detail(&f.detail)) } td.n { (count(f.occurrences)) }
+                                    td { (id(&f.object)) } td { (w.detail(&f.detail)) @for said in &f.answers { br; span.note { (answer(w, said)) } } } td.n { (count(f.occurrences)) }
                                     td { (f.entries.iter().map(|e| format!("#{e}")).collect::<Vec<_>>().join(" ")) }
                                 }
                             }

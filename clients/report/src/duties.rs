@@ -1,0 +1,34 @@
+//! What every drawing says of a duty.
+
+use daicho_custody::FindingAnswer;
+use daicho_custody::duty::DutyStatus;
+use daicho_custody::report::DutyReport;
+
+use crate::words::Words;
+
+/// The entries that show it.
+pub fn entries(d: &DutyReport) -> String {
+    d.judgement.entries.iter().map(|entry| format!("#{entry}")).collect::<Vec<_>>().join(" ")
+}
+
+/// A mark before each status, so that it never hangs on a colour.
+pub fn mark(status: DutyStatus) -> &'static str {
+    match status {
+        DutyStatus::Missed | DutyStatus::Violated => "× ",
+        DutyStatus::MetLate => "▲ ",
+        DutyStatus::NoSchedule => "？ ",
+        DutyStatus::NotJudged => "－ ",
+        DutyStatus::Due | DutyStatus::NotYetDue | DutyStatus::NotApplicable => "・ ",
+        DutyStatus::NoViolation => "○ ",
+        DutyStatus::Met => "✓ ",
+    }
+}
+
+/// What was said about a finding, by whom, when and where.
+pub fn answer(w: &Words<'_>, answer: &FindingAnswer) -> String {
+    let (kind, day) = (answer.kind.label(), answer.occurred.jst_day());
+    w.say(
+        format!("{}: {}({}、{day}、#{})", kind.ja, answer.text, answer.by, answer.entry),
+        format!("{}: {} ({}, {day}, #{})", kind.en, answer.text, answer.by, answer.entry),
+    )
+}
