@@ -229,6 +229,8 @@ const ARGS: &[(&str, &str)] = &[
     ("plan_only", "演じる内容だけを示し、どこにも接続しない"),
     ("due scheme", "事業の識別子。省略時はすべての事業"),
     ("findings scheme", "事業の識別子。省略時はすべての事業"),
+    ("issue_key", "報告書の発行（ハッシュ、宛先、基準時点）を台帳に記録する秘密鍵（PKCS#8 PEM）"),
+    ("issued_to", "報告書の宛先"),
     ("duties who", "この当事者の負うものだけ"),
     (
         "duties status",

@@ -2,6 +2,7 @@
 //!
 //! The ledger computes; nothing here judges. With `--bundle` the report is computed here as well, from the entries. See `docs/formats/report.md` for the report's JSON.
 
+mod issue;
 mod paper;
 mod text;
 
@@ -30,7 +31,7 @@ pub(crate) enum Command {
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28\n  \
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html\n  \
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format pdf --out report.pdf \\\n    \
-        --policy policy.txt\n  \
+        --policy policy.txt --issue-key ward.pem --issued-to 審議会\n  \
         daicho report deletion --scheme queue_notice --from 2020-04-01 --to 2021-03-31 --as-of 2021-04-30 --format json\n  \
         daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html \\\n    \
         --bundle report.bundle\n\n\
@@ -67,6 +68,12 @@ pub(crate) struct Args {
     /// Write everything that proves the report to this file
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
+    /// Private key (PKCS#8 PEM) that records the issue of the file in the ledger: its hash, for whom, as of when
+    #[arg(long, value_name = "FILE", requires = "out")]
+    issue_key: Option<PathBuf>,
+    /// For whom it is issued
+    #[arg(long, value_name = "WHOM", default_value = "council", requires = "issue_key")]
+    issued_to: String,
 }
 
 /// Form of a report.
@@ -107,7 +114,7 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
             Err(error) => return wrong(error, context),
         };
         context.write(file, &drawn)?;
-        return Ok(Exit::Ok);
+        return issued(client, &args, &drawn, context, out).await;
     }
     let report = match &args.bundle {
         Some(bundle) => {
@@ -131,6 +138,13 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
             ))
         })?;
         std::fs::create_dir_all(folder).with_context(|| context.cannot_write(folder))?;
+        ensure!(
+            args.issue_key.is_none(),
+            context.pick(
+                "--issue-key は一つのファイルの報告書に使います",
+                "--issue-key is for a report in one file"
+            )
+        );
         for (name, bytes) in daicho_report::csv::tables(&report, context.lang) {
             context.write(&folder.join(name), &bytes)?;
         }
@@ -140,6 +154,24 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
     match &args.out {
         None => out.write_all(drawn.as_bytes())?,
         Some(path) => context.write(path, drawn.as_bytes())?,
+    }
+    issued(client, &args, drawn.as_bytes(), context, out).await
+}
+
+/// Records the issue where a key for it is given, and says where that stands.
+async fn issued(
+    client: Client,
+    args: &Args,
+    document: &[u8],
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<Exit> {
+    if let Some(entry) = issue::record(client, args, document, context).await? {
+        let said = context.pick(
+            format!("報告書の発行を記録しました（記録 {entry}）"),
+            format!("the issue of the report is recorded (entry {entry})"),
+        );
+        writeln!(out, "{said}")?;
     }
     Ok(Exit::Ok)
 }

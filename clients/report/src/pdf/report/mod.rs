@@ -170,7 +170,8 @@ fn verdict(w: &Words<'_>) -> Vec<String> {
         (a.no_schedule, w.say("期限未設定あり", "No deadline set")),
     ]
     .into_iter()
-    .filter_map(|(n, name)| (n > 0).then(|| name.to_owned()))
+    .filter(|(n, _)| *n > 0)
+    .map(|(_, name)| name.to_owned())
     .collect();
     if !found.is_empty() {
         return found;
