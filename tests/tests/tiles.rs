@@ -486,6 +486,84 @@ async fn a_flipped_byte_in_any_exported_file_is_found_and_named() {
     assert_eq!(verdict(&["--tiles", place]).await.0, 0);
 }
 
+#[tokio::test]
+async fn what_is_cut_doubled_moved_or_too_much_is_each_found_and_said() {
+    let scene = Scene::new(&[]).await;
+    let to = scene.path("published");
+    assert_eq!(code(&scene.export(&to)), 0);
+    let place = to.to_str().expect("a path").to_owned();
+    let all: BTreeMap<String, Vec<u8>> =
+        files(&to).into_iter().map(|(name, (_, bytes))| (name, bytes)).collect();
+    let bundle = |change: &dyn Fn(&mut Vec<&[u8]>)| {
+        let mut entries = read_bundle(&all["tile/entries/001.p/44"], 44).expect("a bundle");
+        change(&mut entries);
+        let mut bytes = Vec::new();
+        entries
+            .iter()
+            .try_for_each(|e| daicho_tlog::tile::write_bundle_entry(&mut bytes, e))
+            .expect("as long as they were");
+        bytes
+    };
+    let tile = |name: &str, change: &dyn Fn(&mut Vec<&[u8]>)| {
+        let mut hashes: Vec<&[u8]> = all[name].chunks(32).collect();
+        change(&mut hashes);
+        hashes.concat()
+    };
+    let (entries, leaves) = ("tile/entries/001.p/44", "tile/0/001.p/44");
+    let zeros = vec![0; 8_193];
+    let cases: [(&str, Vec<u8>, &str); 14] = [
+        (entries, bundle(&|e| drop(e.pop())), "ends after 43 entries"),
+        (entries, bundle(&|e| drop(e.remove(7))), "ends after 43 entries"),
+        (entries, bundle(&|e| e.push(e[43])), "bytes after the last entry"),
+        (
+            entries,
+            bundle(&|e| e[7] = e[3]),
+            "place 7 of tile/entries/001.p/44 holds once more what stands at place 3",
+        ),
+        (
+            entries,
+            bundle(&|e| e[3] = e[7]),
+            "place 3 of tile/entries/001.p/44 holds once more what stands at place 7",
+        ),
+        (
+            entries,
+            bundle(&|e| e.swap(3, 7)),
+            "place 3 of tile/entries/001.p/44 holds what belongs at place 7",
+        ),
+        (leaves, tile(leaves, &|h| drop(h.pop())), "ends after 43 hashes"),
+        (leaves, tile(leaves, &|h| h.push(h[43])), "32 bytes after the last hash"),
+        (leaves, zeros.clone(), "is longer than 8192 bytes"),
+        (
+            leaves,
+            tile(leaves, &|h| h[7] = h[3]),
+            "place 7 of tile/0/001.p/44 holds once more what stands at place 3",
+        ),
+        (leaves, tile(leaves, &|h| h.swap(3, 7)), "place 3 of tile/0/001.p/44 holds what belongs at place 7"),
+        (leaves, tile("tile/0/000", &|h| h.truncate(44)), "hash 0 of tile/0/001.p/44 is"),
+        ("tile/1/000.p/1", zeros, "is longer than 8192 bytes"),
+        ("tile/1/000.p/1", vec![0; 32], "hash 0 of tile/1/000.p/1 is"),
+    ];
+    for (name, changed, words) in cases {
+        std::fs::write(to.join(name), changed).expect("written");
+        let (exit, json) = verdict(&["--tiles", &place]).await;
+        let detail = json["detail"].as_str().unwrap_or_default();
+        assert!(exit == 1 && json["check"] == "tiles" && detail.contains(words), "{words}: {json}");
+        assert!(detail.contains(name), "{name}: {json}");
+        std::fs::write(to.join(name), &all[name]).expect("written");
+    }
+    // The bundle of other entries: by the index in the first of them.
+    let early = read_bundle(&all["tile/entries/000"], 256).expect("a bundle");
+    let mut other = Vec::new();
+    for entry in &early[..44] {
+        daicho_tlog::tile::write_bundle_entry(&mut other, entry).expect("short");
+    }
+    std::fs::write(to.join(entries), other).expect("written");
+    let (exit, json) = verdict(&["--tiles", &place]).await;
+    assert_eq!((exit, &json["entry"], &json["check"]), (1, &256.into(), &"index-order".into()), "{json}");
+    std::fs::write(to.join(entries), &all[entries]).expect("written");
+    assert_eq!(verdict(&["--tiles", &place]).await.0, 0);
+}
+
 /// An S3 service of one bucket, as far as an export needs one. It keeps what was put, in order.
 #[derive(Clone, Default)]
 struct Bucket(Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>);

@@ -13,6 +13,7 @@ import hashlib
 import json
 import pathlib
 import sys
+import zlib
 
 import blake3
 from cryptography.exceptions import InvalidSignature
@@ -167,10 +168,10 @@ def statements():
     ]
 
 
-def ledger():
+def ledger(said=None):
     head = derive(ORIGIN, NAME.encode())
     out = HEADER | {"origin": NAME, "origin_hash": head.hex(), "entries": []}
-    for index, (recorded, signers, events) in enumerate(statements()):
+    for index, (recorded, signers, events) in enumerate(said or statements()):
         body, signatures = sign(NAME, signers, events)
         data = entry(index, recorded, head, body, signatures)
         previous, head = head, derive(CHAIN, data)
@@ -402,9 +403,98 @@ def tlog():
     }
 
 
+# ---- receipts, proofs of a fork, a bundle ------------------------------------------------------
+
+LOG = NoteKey(NAME, 1, 11)
+COUNCIL = NoteKey("witness.example/council", 4, 13)
+TIME = 1764547200  # 2025-12-01T00:00:00Z
+
+
+class Tree:
+    """Entries of a ledger, with signed checkpoints of any size."""
+
+    def __init__(self, said=None):
+        self.entries = [bytes.fromhex(row["entry"]) for row in ledger(said)["entries"]]
+        self.leaves = [hashlib.sha256(b"\0" + entry).digest() for entry in self.entries]
+
+    def note(self, size, time=TIME):
+        root = root_of(self.leaves[:size])
+        signed = [(key, key.message(NAME, size, root, time)) for key in (LOG, COUNCIL)]
+        lines = "".join(key.line(message, time, []) + "\n" for key, message in signed)
+        return f"{NAME}\n{size}\n{b64(root)}\n\n{lines}"
+
+    def receipt(self, index, size):
+        hashes = "".join(b64(hash) + "\n" for hash in path(index, self.leaves[:size]))
+        extra = b64(self.entries[index])
+        return f"c2sp.org/tlog-proof@v1\nextra {extra}\nindex {index}\n{hashes}\n{self.note(size)}"
+
+
+def fork_proofs(honest):
+    """The ledger says later that the second statement was recorded a second before."""
+    said = statements()
+    said[1] = (said[1][0] - 1_000, *said[1][1:])
+    other = Tree(said)
+    head = lambda claim: f"daicho-fork-proof/1\nclaim {claim}\nasked 2025-12-01T09:30:00+09:00 http://127.0.0.1:7340\n"
+    root, hashes = root_of(other.leaves[:2]), subproof(2, other.leaves)
+    began = f"root {b64(root)}\n" + "".join(b64(hash) + "\n" for hash in hashes)
+    return {
+        "same_size": f"{head('same-size')}\n{honest.note(3)}\n{other.note(3)}",
+        "earlier_tree": f"{head('earlier-tree')}{began}\n{honest.note(2)}\n{other.note(3)}",
+        "other_entry": f"{head('other-entry')}\n{honest.receipt(1, 3)}\n{other.receipt(1, 3)}",
+        "shorter": f"{head('shorter')}\n{honest.note(3)}\n{honest.note(2, TIME + 3600)}",
+    }
+
+
+def part(name, content):
+    """A part of an archive: a header of ustar (POSIX.1-1988), the content, zeros to a multiple of 512."""
+    octal = lambda number, width: b"%0*o\0" % (width - 1, number)
+    before = name.encode().ljust(100, b"\0") + octal(0o644, 8) + octal(0, 8) + octal(0, 8)
+    before += octal(len(content), 12) + octal(0, 12)
+    after = b"0" + bytes(100) + b"ustar\00000" + bytes(64 + 16 + 155 + 12)
+    checksum = octal(sum(before) + 8 * 0x20 + sum(after), 8)
+    return before + checksum + after + content + bytes(-len(content) % 512)
+
+
+def gzip(data):
+    """RFC 1952 without time and name, and without compressing: blocks that are stored."""
+    blocks = [data[at:at + 65535] for at in range(0, len(data), 65535)]
+    out = bytes([0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF])
+    for n, block in enumerate(blocks):
+        size = len(block).to_bytes(2, "little")
+        out += bytes([n + 1 == len(blocks)]) + size + bytes(b ^ 0xFF for b in size) + block
+    return out + zlib.crc32(data).to_bytes(4, "little") + len(data).to_bytes(4, "little")
+
+
+def selective_bundle(tree):
+    entries = [0, 1, 2]
+    manifest = {
+        "format": "daicho-bundle/1", "kind": "selective", "claim": {"receipt": {"entry": 2}}, "timestamps": 0,
+        "entries": entries,
+    }
+    parts = [part("manifest.json", (json.dumps(manifest, indent=2) + "\n").encode()), part("checkpoint", tree.note(3).encode())]
+    parts += [part(f"entries/{n}.tlog-proof", tree.receipt(n, 3).encode()) for n in entries]
+    return gzip(b"".join(parts) + bytes(1024))
+
+
+def receipt():
+    tree = Tree()
+    root = root_of(tree.leaves)
+    policy = f"log {LOG.text(LOG.public)}\nwitness council {COUNCIL.text(COUNCIL.public)}\nquorum council\n"
+    return HEADER | {
+        "policy": policy,
+        "leaves": [leaf.hex() for leaf in tree.leaves],
+        "root": root.hex(),
+        "messages": [key.message(NAME, 3, root, TIME).hex() for key in (LOG, COUNCIL)],
+        "receipt": tree.receipt(1, 3),
+        "fork_proofs": fork_proofs(tree),
+        "selective_bundle": b64(selective_bundle(tree)),
+    }
+
+
 def main():
     differs = False
-    for name, value in {"signing": signing(), "ledger": ledger(), "state": state(), "tlog": tlog()}.items():
+    files = {"signing": signing(), "ledger": ledger(), "state": state(), "tlog": tlog(), "receipt": receipt()}
+    for name, value in files.items():
         path = HERE / f"{name}.json"
         new = json.dumps(value, ensure_ascii=False, indent=1) + "\n"
         if "--new" in sys.argv:

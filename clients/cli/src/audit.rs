@@ -21,7 +21,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
 use crate::context::Context;
 use crate::exit::Exit;
-use crate::tiles::{Failure, Source, TilesAbove, last_entry};
+use crate::tiles::{Failure, Source, TilesAbove, compare, order_of_entries};
 use anchor::{Anchor, Quorum};
 
 /// Entries that are verified together.
@@ -307,16 +307,34 @@ fn check_group(
     stop: bool,
 ) -> (Vec<Vec<TreeHash>>, anyhow::Result<()>) {
     let mut entries = Vec::with_capacity(BATCH);
-    let (mut leaves, mut lie) = (Vec::new(), None);
+    let (mut leaves, mut bundles, mut lie) = (Vec::new(), Vec::new(), None);
     for fetched in group {
         let own: Vec<_> = fetched.entries.iter().map(|entry| TreeHash::of_leaf(entry)).collect();
         lie = lie.or_else(|| compare(fetched.tile, &fetched.hashes, &own).err());
         leaves.push(own);
+        bundles.push(Tile { kind: Kind::Entries, ..fetched.tile });
         entries.extend(fetched.entries);
     }
     let fed = feed(auditor, &entries, stop || lie.is_some());
-    let checked = fed.map_err(Into::into).and_then(|()| lie.map_or(Ok(()), |lie| Err(lie.into())));
+    let checked = match fed {
+        Ok(()) => lie.map_or(Ok(()), |lie| Err(lie.into())),
+        Err(error) => {
+            let wrong_place = error.check == Check::IndexOrder;
+            let disorder = wrong_place.then(|| disorder(&bundles, &entries)).flatten();
+            Err(disorder.map_or_else(|| error.into(), Into::into))
+        }
+    };
     (leaves, checked)
+}
+
+/// The first entry that stands at a place of another one of its bundle.
+fn disorder(bundles: &[Tile], entries: &[Vec<u8>]) -> Option<Failure> {
+    let mut rest = entries;
+    bundles.iter().find_map(|bundle| {
+        let (own, after) = rest.split_at_checked(bundle.width.into())?;
+        rest = after;
+        order_of_entries(*bundle, own).err()
+    })
 }
 
 /// Feeds entries. With `stop`, nothing comes after them, and all of them are checked before this returns.
@@ -335,15 +353,6 @@ fn parts<T, E>(group: Result<Vec<T>, TryChunksError<T, E>>) -> (Vec<T>, Option<E
 
 async fn compare_with(source: &Source, tile: Tile, expected: &[TreeHash]) -> anyhow::Result<()> {
     Ok(compare(tile, &source.hashes(tile).await?, expected)?)
-}
-
-/// Compares the hashes of a tile with those that the entries have.
-fn compare(tile: Tile, found: &[TreeHash], expected: &[TreeHash]) -> Result<(), Fault> {
-    let Some(n) = found.iter().zip(expected).position(|(found, expected)| found != expected) else {
-        return Ok(());
-    };
-    let detail = format!("hash {n} of {tile} is {}; the entries have {}", found[n], expected[n]);
-    Err(Fault { entry: last_entry(&tile, n as u64), check: "tiles".to_owned(), detail })
 }
 
 fn progress(size: u64) -> ProgressBar {

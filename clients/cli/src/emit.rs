@@ -1,17 +1,20 @@
 //! `daicho emit`: signs events and sends them.
 
-use std::io::{IsTerminal as _, Read as _, Write};
+mod reporter;
+
+use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use daicho_client::{ClientError, Emitter, Recorded, SigningKey, Validation, split};
+use daicho_client::{ClientError, Emitter, SigningKey, Validation, split};
 use daicho_core::{MAX_EVENTS, proto};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::context::Context;
 use crate::exit::{self, Exit};
+use crate::receipt::ReceiptFolder;
 use crate::{describe, event_json, key};
+use reporter::Reporter;
 
 /// Statements in flight: enough to fill the ledger's commit groups.
 const WINDOW: usize = 256;
@@ -23,6 +26,7 @@ const BAD_LINES_SHOWN: usize = 20;
     daicho emit --key terminal.pem --event \\\n    '{\"occur_time\":\"2021-04-01T09:00\",\"scheme\":\"queue_notice\",\
 \"copied\":{\"from_copies\":[\"a\"],\"copies\":[{\"id\":\"b\",\"data_set\":\"d\",\"system\":\"s\"}]}}'\n  \
     daicho emit --key terminal.pem --file day.jsonl --dry-run\n  daicho emit --key terminal.pem --file day.jsonl\n  \
+    daicho emit --key terminal.pem --file day.jsonl --receipts receipts\n  \
     generate-events | daicho emit --key terminal.pem -\n\n\
     Events are protobuf JSON, one on each line. `occur_time` (in Japan) may stand for `occur_time_ms`; \
     bytes are base64, or `hex:` and hexadecimal digits.\n\
@@ -49,6 +53,9 @@ pub(crate) struct Args {
     /// Read standard input
     #[arg(value_name = "-", value_parser = ["-"], conflicts_with_all = ["event", "file"])]
     stdin: Option<String>,
+    /// Keep the receipt of each statement in this folder, as <entry>.tlog-proof: for `daicho receipt verify`
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["dry_run", "describe"])]
+    receipts: Option<PathBuf>,
     /// Most events in one statement, which is recorded whole or not at all. Default: as many as fit
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_EVENTS as i64))]
     per_statement: Option<u16>,
@@ -67,14 +74,19 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     let batches = read(&args, context)?;
     let key = key::load(file, context)?;
     let cosigners = args.cosign.iter().map(|file| key::load(file, context)).collect::<Result<Vec<_>, _>>()?;
-    let emitter = Emitter::new(context.connect().await?, key).await?;
+    let receipts = args.receipts.map(|folder| ReceiptFolder::open(&folder, context)).transpose()?;
+    let client = context.connect().await?;
+    let emitter = Emitter::new(client.clone(), key).await?;
     if args.dry_run {
-        dry_run(emitter, batches, &cosigners, context, out).await
-    } else if cosigners.is_empty() && batches.len() > 1 {
-        send_many(emitter, batches, context, out).await
-    } else {
-        send_each(emitter, batches, &cosigners, context, out).await
+        return dry_run(emitter, batches, &cosigners, context, out).await;
     }
+    let mut reporter = Reporter::new(&batches, receipts, context, out);
+    let left = if cosigners.is_empty() && batches.len() > 1 {
+        send_many(emitter, batches, &mut reporter).await?
+    } else {
+        send_each(emitter, batches, &cosigners, &mut reporter).await?
+    };
+    reporter.finish(left, &client).await
 }
 
 /// The events of one statement, and where they come from.
@@ -150,122 +162,19 @@ fn batches(events: Vec<(usize, proto::Event)>, per_statement: Option<u16>) -> Ve
     batches
 }
 
-/// Tells the user what happens, statement by statement.
-struct Reporter<'a> {
-    context: &'a Context,
-    out: &'a mut dyn Write,
-    progress: ProgressBar,
-    statements: usize,
-    events: usize,
-    entries: Option<(u64, u64)>,
-    worst: Exit,
-}
-
-impl<'a> Reporter<'a> {
-    fn new(batches: &[Batch], context: &'a Context, out: &'a mut dyn Write) -> Self {
-        let total: usize = batches.iter().map(|batch| batch.events.len()).sum();
-        let progress = if std::io::stderr().is_terminal() && batches.len() > 1 {
-            let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {per_sec} {eta}");
-            ProgressBar::new(total as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-        } else {
-            ProgressBar::hidden()
-        };
-        Self { context, out, progress, statements: 0, events: 0, entries: None, worst: Exit::Ok }
-    }
-
-    /// One statement was answered. Returns whether to go on.
-    fn answered(
-        &mut self,
-        batch: (usize, usize, usize),
-        result: Result<Recorded, ClientError>,
-    ) -> anyhow::Result<bool> {
-        let (first, last, events) = batch;
-        self.progress.inc(events as u64);
-        match result {
-            Ok(receipt) => {
-                let entry = receipt.entry_index;
-                self.statements += 1;
-                self.events += events;
-                self.entries = Some((self.entries.map_or(entry, |(first, _)| first), entry));
-                if self.context.json() {
-                    let json = json!({
-                        "first_line": first, "last_line": last, "events": events, "entry": entry,
-                        "record_time_ms": receipt.record_time_ms, "chain_hash": hex::encode(&receipt.chain_hash),
-                        "repeated": receipt.repeated,
-                    });
-                    writeln!(self.out, "{json}")?;
-                }
-                Ok(true)
-            }
-            Err(error) => {
-                let code = Exit::of(&error);
-                if code as u8 > self.worst as u8 {
-                    self.worst = code;
-                }
-                let text = exit::explain(&error, self.context.lang);
-                self.progress.suspend(|| {
-                    eprintln!(
-                        "{}",
-                        self.context.pick(
-                            format!("{first}〜{last} 行目: {text}"),
-                            format!("lines {first}-{last}: {text}"),
-                        )
-                    );
-                });
-                Ok(false)
-            }
-        }
-    }
-
-    fn finish(self, left: usize) -> anyhow::Result<Exit> {
-        self.progress.finish_and_clear();
-        if !self.context.json() {
-            let (statements, events) = (self.statements, self.events);
-            let place = self.entries.map_or(String::new(), |(first, last)| {
-                match (first == last, self.context.lang) {
-                    (true, crate::scheme::Lang::Ja) => format!("（記録 {first}）"),
-                    (true, crate::scheme::Lang::En) => format!(" as entry {first}"),
-                    (false, crate::scheme::Lang::Ja) => format!("（記録 {first}〜{last}）"),
-                    (false, crate::scheme::Lang::En) => format!(" in entries {first} to {last}"),
-                }
-            });
-            writeln!(
-                self.out,
-                "{}",
-                self.context.pick(
-                    format!("{statements} 件の申告（事象 {events} 件）を記録しました{place}。"),
-                    format!("recorded {statements} statement(s) with {events} event(s){place}"),
-                )
-            )?;
-        }
-        if left > 0 {
-            eprintln!(
-                "{}",
-                self.context.pick(
-                    format!("{left} 件の申告は送信していません。"),
-                    format!("{left} statement(s) were not sent"),
-                )
-            );
-        }
-        Ok(self.worst)
-    }
-}
-
 /// Where a batch stands and how much it holds.
 fn place(batch: &Batch) -> (usize, usize, usize) {
     (batch.lines.0, batch.lines.1, batch.events.len())
 }
 
-/// One statement after the other, until one is not recorded.
+/// One statement after the other, until one is not recorded. Returns how many were not sent.
 async fn send_each(
     mut emitter: Emitter,
     batches: Vec<Batch>,
     cosigners: &[SigningKey],
-    context: &Context,
-    out: &mut dyn Write,
-) -> anyhow::Result<Exit> {
+    reporter: &mut Reporter<'_>,
+) -> anyhow::Result<usize> {
     let cosigners: Vec<&SigningKey> = cosigners.iter().collect();
-    let mut reporter = Reporter::new(&batches, context, out);
     let mut left = batches.len();
     for batch in batches {
         let place = place(&batch);
@@ -275,17 +184,16 @@ async fn send_each(
             break;
         }
     }
-    reporter.finish(left)
+    Ok(left)
 }
 
-/// Many statements in flight, until one is not recorded; then the answers that are still owed.
+/// Many statements in flight, until one is not recorded; then the answers that are still owed. Returns how many were not
+/// sent.
 async fn send_many(
     emitter: Emitter,
     batches: Vec<Batch>,
-    context: &Context,
-    out: &mut dyn Write,
-) -> anyhow::Result<Exit> {
-    let mut reporter = Reporter::new(&batches, context, out);
+    reporter: &mut Reporter<'_>,
+) -> anyhow::Result<usize> {
     let mut left = batches.len();
     let mut stream = emitter.into_stream(WINDOW).await?;
     let mut sent = std::collections::VecDeque::new();
@@ -312,7 +220,7 @@ async fn send_many(
     while let Some(answer) = stream.next().await {
         reporter.answered(sent.pop_front().unwrap_or_default(), answer.result)?;
     }
-    reporter.finish(left)
+    Ok(left)
 }
 
 /// Asks what each statement would do.

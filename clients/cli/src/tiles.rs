@@ -1,21 +1,22 @@
 //! Where tiles (C2SP tlog-tiles) are read from: a server, or a folder with the same files. All that is read is bounded,
 //! and trusted for nothing.
 
-use std::fmt;
+mod failure;
+
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use daicho_tlog::note::{MAX_NOTE_BYTES, NoteError};
-use daicho_tlog::tile::{self, BundleError, HEIGHT, Kind, Tile, WIDTH};
+use daicho_tlog::note::MAX_NOTE_BYTES;
+use daicho_tlog::tile::{self, Kind, Tile, WIDTH};
 use daicho_tlog::{SignedCheckpoint, TreeHash};
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue};
 
 use crate::context::Context;
-use crate::exit::Exit;
-use crate::scheme::Lang;
+
+pub(crate) use failure::{Failure, compare, order_of_entries};
 
 /// Longest time until a connection stands.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,110 +37,6 @@ pub(crate) enum Source {
     /// A server below a prefix, which has no slash at its end.
     Server { client: reqwest::Client, prefix: String, token: Option<HeaderValue> },
 }
-
-/// Why something was not read.
-#[derive(Debug)]
-pub(crate) enum Failure {
-    /// There is no checkpoint, so no log.
-    NoLog { place: String },
-    /// The checkpoint cannot be read.
-    Checkpoint(NoteError),
-    /// A tile or bundle that the checkpoint needs is not there.
-    Missing { tile: Tile },
-    /// A tile has not 32 bytes for each hash.
-    Length { tile: Tile, found: usize },
-    /// A bundle has not its number of entries.
-    Bundle { tile: Tile, error: BundleError },
-    /// Longer than it can be.
-    TooLong { path: String, limit: usize },
-    /// Packed in a way that cannot be undone.
-    Packed { path: String },
-    /// A server that wants another token, or one at all.
-    Refused { path: String, status: StatusCode },
-    /// No answer, or half of one.
-    Unreachable { path: String, reason: String },
-    /// A file that cannot be read.
-    File { path: String, error: io::Error },
-}
-
-impl Failure {
-    /// How the program ends when this is why.
-    pub(crate) fn exit(&self) -> Exit {
-        match self {
-            Self::Checkpoint(_)
-            | Self::Missing { .. }
-            | Self::Length { .. }
-            | Self::Bundle { .. }
-            | Self::TooLong { .. }
-            | Self::Packed { .. } => Exit::Wrong,
-            Self::NoLog { .. } | Self::File { .. } => Exit::Usage,
-            Self::Refused { .. } => Exit::Refused,
-            Self::Unreachable { .. } => Exit::Unreachable,
-        }
-    }
-
-    /// An entry that cannot be checked because of it.
-    pub(crate) fn entry(&self) -> u64 {
-        match self {
-            Self::Missing { tile } | Self::Length { tile, .. } | Self::Bundle { tile, .. } => {
-                last_entry(tile, 0)
-            }
-            _ => 0,
-        }
-    }
-
-    /// For a person.
-    pub(crate) fn explain(&self, lang: Lang) -> String {
-        if lang == Lang::En {
-            return self.to_string();
-        }
-        match self {
-            Self::NoLog { place } => {
-                format!("{place} に検査点（checkpoint）がありません。所在の指定をご確認ください。")
-            }
-            Self::Checkpoint(error) => format!("検査点を読めません（{error}）"),
-            Self::Missing { tile } => format!("検査点に必要な {tile} がありません"),
-            Self::Length { tile, found } => {
-                format!("{tile} は {found} バイトで、{} 個のハッシュ値の長さではありません", tile.width)
-            }
-            Self::Bundle { tile, error } => {
-                format!("{tile} は {} 件の記録になっていません（{error}）", tile.width)
-            }
-            Self::TooLong { path, limit } => format!("{path} が上限の {limit} バイトを超えています"),
-            Self::Packed { path } => format!("{path} の圧縮を解けません"),
-            Self::Refused { path, status } => {
-                format!("{path} の閲覧が認められません（{status}）。--token-file をご確認ください。")
-            }
-            Self::Unreachable { path, reason } => {
-                format!("{path} を取得できません（{reason}）。しばらくしてからもう一度お試しください。")
-            }
-            Self::File { path, error } => format!("{path} を読めません（{error}）"),
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoLog { place } => write!(f, "there is no checkpoint at {place}"),
-            Self::Checkpoint(error) => write!(f, "the checkpoint cannot be read: {error}"),
-            Self::Missing { tile } => write!(f, "{tile} is missing; the checkpoint needs it"),
-            Self::Length { tile, found } => {
-                write!(f, "{tile} has {found} bytes, which is not {} hashes", tile.width)
-            }
-            Self::Bundle { tile, error } => write!(f, "{tile} is not {} entries: {error}", tile.width),
-            Self::TooLong { path, limit } => write!(f, "{path} is longer than {limit} bytes"),
-            Self::Packed { path } => write!(f, "{path} cannot be unpacked"),
-            Self::Refused { path, status } => {
-                write!(f, "{path} may not be read ({status}); see --token-file")
-            }
-            Self::Unreachable { path, reason } => write!(f, "{path} cannot be had: {reason}"),
-            Self::File { path, error } => write!(f, "cannot read {path}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
 
 impl Source {
     /// A log at an address that begins with `http://` or `https://`, or in a folder. The token is sent for entry
@@ -188,10 +85,10 @@ impl Source {
     /// The hashes of a tile.
     pub(crate) async fn hashes(&self, tile: Tile) -> Result<Vec<TreeHash>, Failure> {
         let (bytes, present) = self.tile(tile).await?;
-        if bytes.len() != usize::from(present.width) * 32 {
-            return Err(Failure::Length { tile: present, found: bytes.len() });
-        }
-        Ok(bytes.chunks(32).take(tile.width.into()).filter_map(TreeHash::from_slice).collect())
+        let mut hashes = tile::read_hashes(&bytes, present.width)
+            .map_err(|error| Failure::Hashes { tile: present, error })?;
+        hashes.truncate(tile.width.into());
+        Ok(hashes)
     }
 
     /// The entries of a bundle.
@@ -313,12 +210,6 @@ fn root(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// The last entry that place `n` of a tile or bundle stands for.
-pub(crate) fn last_entry(tile: &Tile, n: u64) -> u64 {
-    let level = if let Kind::Hashes(level) = tile.kind { level } else { 0 };
-    ((tile.index * WIDTH + n + 1) << (HEIGHT * level)) - 1
-}
-
 /// The tiles above level 0, computed from the leaves as they come.
 #[derive(Default)]
 pub(crate) struct TilesAbove {
@@ -364,7 +255,11 @@ impl TilesAbove {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exit::Exit;
+    use crate::scheme::Lang;
     use daicho_tlog::merkle::{self, Frontier, Growth};
+    use daicho_tlog::note::NoteError;
+    use daicho_tlog::tile::{BundleError, HEIGHT, HashesError};
 
     fn folder(files: &[(&str, &[u8])]) -> (tempfile::TempDir, Source) {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -407,6 +302,7 @@ mod tests {
         let (_kept, source) = folder(&[
             ("checkpoint", b"no note"),
             ("tile/0/000.p/2", &[7; 63]),
+            ("tile/0/000.p/3", &[7; 100]),
             ("tile/0/001", &[7; 8_193]),
             ("tile/entries/000.p/2", &[0, 1, b'a', 0, 1, b'b']),
             ("tile/entries/001.p/2", &[0, 1, b'a', 0, 1]),
@@ -416,7 +312,10 @@ mod tests {
         let failure = source.checkpoint().await.expect_err("no note");
         assert!(matches!(failure, Failure::Checkpoint(NoteError::Shape)));
         let failure = source.hashes(tile("tile/0/000.p/2")).await.expect_err("too short");
-        assert!(matches!(failure, Failure::Length { found: 63, .. }) && failure.exit() == Exit::Wrong);
+        assert!(matches!(failure, Failure::Hashes { error: HashesError::Truncated { found: 1 }, .. }));
+        assert_eq!(failure.exit(), Exit::Wrong);
+        let failure = source.hashes(tile("tile/0/000.p/3")).await.expect_err("more than three");
+        assert!(matches!(failure, Failure::Hashes { error: HashesError::Trailing { bytes: 4 }, .. }));
         let failure = source.hashes(tile("tile/0/001")).await.expect_err("too long");
         assert!(matches!(failure, Failure::TooLong { limit: 8_192, .. }));
         let failure = source.hashes(tile("tile/0/002")).await.expect_err("not there");

@@ -138,6 +138,39 @@ pub(crate) fn decimal(text: &str) -> Option<u64> {
     (plain && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok()).flatten()
 }
 
+/// Splits a tile into its hashes.
+///
+/// # Errors
+/// [`HashesError`] unless there are exactly `width` hashes of 32 bytes and nothing after them.
+pub fn read_hashes(bytes: &[u8], width: u16) -> Result<Vec<TreeHash>, HashesError> {
+    let width = usize::from(width);
+    let (hashes, _) = bytes.as_chunks::<32>();
+    if hashes.len() < width {
+        return Err(HashesError::Truncated { found: hashes.len() });
+    }
+    match bytes.len() - 32 * width {
+        0 => Ok(hashes.iter().copied().map(TreeHash::from).collect()),
+        bytes => Err(HashesError::Trailing { bytes }),
+    }
+}
+
+/// Why bytes are no tile of hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HashesError {
+    /// It ends before its last hash does.
+    #[error("the tile ends after {found} hashes")]
+    Truncated {
+        /// Whole hashes.
+        found: usize,
+    },
+    /// Bytes after the last hash.
+    #[error("{bytes} bytes after the last hash of the tile")]
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+}
+
 /// Splits an entry bundle into its entries: each after its length, two bytes, big-endian.
 ///
 /// # Errors
@@ -203,13 +236,13 @@ pub enum TileError<E> {
     /// The tile cannot be had.
     #[error("{0}")]
     Fetch(E),
-    /// The tile does not have its width in hashes of 32 bytes.
-    #[error("{tile} has {bytes} bytes, not 32 for each hash")]
-    Length {
+    /// The tile does not have as many hashes as its width says.
+    #[error("{tile}: {error}")]
+    Hashes {
         /// Which tile.
         tile: Tile,
-        /// How many it has.
-        bytes: usize,
+        /// What is wrong with it.
+        error: HashesError,
     },
 }
 
@@ -237,9 +270,7 @@ impl<E, F: Fn(Tile) -> Result<Vec<u8>, E>> Nodes for TileNodes<F> {
                 let width = filled.min(WIDTH) as u16;
                 let tile = Tile { kind: Kind::Hashes(tile_level), index: tile_index, width };
                 let bytes = (self.fetch)(tile).map_err(TileError::Fetch)?;
-                let hashes: Option<Vec<_>> = bytes.chunks(32).map(TreeHash::from_slice).collect();
-                let hashes = hashes.filter(|hashes| hashes.len() == usize::from(width));
-                place.insert(hashes.ok_or(TileError::Length { tile, bytes: bytes.len() })?)
+                place.insert(read_hashes(&bytes, width).map_err(|error| TileError::Hashes { tile, error })?)
             }
         };
         let start = (first % WIDTH) as usize;
@@ -330,8 +361,18 @@ mod tests {
             let proof = merkle::inclusion_proof(&nodes, index, size).expect("every tile is there");
             assert_eq!(proof, growth.inclusion_proof(index));
         }
-        let short = TileNodes::new(size, |_| Ok::<_, std::convert::Infallible>(vec![0; 31]));
-        assert!(matches!(merkle::root(&short, size), Err(TileError::Length { bytes: 31, .. })));
+        let fault = |len| {
+            let nodes = TileNodes::new(3, |_| Ok::<_, std::convert::Infallible>(vec![0; len]));
+            let Err(TileError::Hashes { tile, error }) = merkle::root(&nodes, 3) else {
+                panic!("{len} bytes")
+            };
+            assert_eq!(tile.to_string(), "tile/0/000.p/3");
+            error
+        };
+        assert_eq!(fault(0), HashesError::Truncated { found: 0 });
+        assert_eq!(fault(95), HashesError::Truncated { found: 2 });
+        assert_eq!(fault(97), HashesError::Trailing { bytes: 1 });
+        assert_eq!(fault(128), HashesError::Trailing { bytes: 32 });
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 
 use daicho_tlog::merkle::{Frontier, Growth, Nodes as _, consistency_proof, inclusion_proof};
-use daicho_tlog::tile::{Kind, Tile, read_bundle};
+use daicho_tlog::tile::{Kind, Tile, read_bundle, read_hashes};
 use daicho_tlog::{
     Algorithm, Checkpoint, NoteSigner, Policy, SignedCheckpoint, TlogProof, TreeHash, VerifierKey,
 };
@@ -204,4 +204,14 @@ fn the_tiles_of_the_page_are_the_tiles() {
     let shown = hex::decode(shown.replace(' ', "")).expect("hexadecimal");
     assert_eq!(shown, bundle);
     assert_eq!(read_bundle(&shown, 7).expect("a bundle").len(), 7);
+    for error in [
+        read_hashes(&[0; 7 * 32 - 1], 7).expect_err("too short"),
+        read_hashes(&[0; 8 * 32], 7).expect_err("too long"),
+    ] {
+        assert_shows("tile", &format!("| `{error}` |"));
+    }
+    let longer = [&bundle[..], b"\0\x03one"].concat();
+    for error in [read_bundle(&bundle[..bundle.len() - 1], 7), read_bundle(&longer, 7)] {
+        assert_shows("tile", &format!("| `{}` |", error.expect_err("not seven entries")));
+    }
 }

@@ -208,10 +208,12 @@ impl ForkProof {
         }
         let claim = lines.next().and_then(|(_, line)| line.strip_prefix("claim ")).ok_or(ForkError::Claim)?;
         let asked = lines.next_if(|(_, line)| line.starts_with("asked "));
-        let asked = asked.map_or("", |(_, line)| &line["asked ".len()..]);
-        if head.contains("\nasked \n") {
+        let asked = asked.map(|(_, line)| &line["asked ".len()..]);
+        // What is not said has no line, so that there is one file for one proof.
+        if asked == Some("") {
             return Err(ForkError::Asked);
         }
+        let asked = asked.unwrap_or_default();
         let mut hash = |prefix: &str| {
             let (line, text) = lines.next()?;
             Some(text.strip_prefix(prefix).and_then(TreeHash::from_base64).ok_or(ForkError::Hash { line }))

@@ -134,6 +134,10 @@ fn each_part_that_is_changed_has_its_own_error() {
     assert_eq!(fault(&text.replace("claim earlier-tree", "claim same-size")), ForkError::Hash { line: 4 });
     assert_eq!(fault(&text.replace("claim earlier-tree", "claim theft")), ForkError::Claim);
     assert_eq!(fault(&text.replace(ASKED, "")), ForkError::Asked);
+    // Also where it is the last line of the head.
+    let evidence = Evidence::SameSize { first: old.checkpoint(40), second: new.checkpoint(40) };
+    let last = ForkProof::new(evidence, ASKED).expect("a contradiction").to_string();
+    assert_eq!(fault(&last.replace(ASKED, "")), ForkError::Asked);
     assert_eq!(fault(&text.replace(ASKED, &"x".repeat(501))), ForkError::Asked);
     assert_eq!(fault(""), ForkError::Documents);
     let [first, second] = proof.evidence().checkpoints().map(SignedCheckpoint::to_string);

@@ -1,16 +1,29 @@
-//! Inputs of a mebibyte, made so that a parser that takes more than linear time or memory shows it.
+//! Inputs of a mebibyte, or of as much as a format allows, made so that a parser that takes more than linear time or memory shows it.
+
+use daicho_custody::scheme::MAX_FILE_LEN;
+use daicho_verify::timestamp::MAX_TIMESTAMP_LEN;
 
 use crate::mutate::Mutator;
-use crate::{Target, ledger, log, scheme, timestamp};
+use crate::{Target, evidence, ledger, log, scheme, timestamp};
 
-/// Length of the inputs, in bytes: somewhat more, or less where a format ends before.
+/// Length of the inputs, in bytes, where a format does not end before.
 pub const LEN: usize = 1 << 20;
 
+/// Length of the inputs of a target. Beyond its limit a parser has nothing to do.
+fn len(target: &Target) -> usize {
+    match target.name {
+        "scheme" | "vocabulary" => MAX_FILE_LEN,
+        "timestamp-response" | "timestamp-token" => MAX_TIMESTAMP_LEN,
+        _ => LEN,
+    }
+}
+
 /// What comes of a seed when some of it is repeated, each with a few words on how it was made.
-pub fn repeated(seed: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
-    let insert = |at: usize, part: &[u8]| {
+pub fn repeated<'s>(target: &Target, seed: &'s [u8]) -> impl Iterator<Item = (String, Vec<u8>)> + use<'s> {
+    let room = len(target) - seed.len();
+    let insert = move |at: usize, part: &[u8]| {
         let (head, tail) = seed.split_at(at);
-        [head, &part.repeat(LEN / part.len()), tail].concat()
+        [head, &part.repeat(room / part.len()), tail].concat()
     };
     let lines = seed.split_inclusive(|b| *b == b'\n').take(24).scan(0, move |at, line| {
         let start = *at;
@@ -37,6 +50,9 @@ pub fn made(target: &Target) -> Vec<(&'static str, Vec<u8>)> {
         "note" | "checkpoint" => log::large_notes(),
         "proof" => log::large_proofs(),
         "policy" => log::large_policies(),
+        "receipt" => evidence::large_receipts(),
+        "fork-proof" => evidence::large_fork_proofs(),
+        "bundle" => evidence::large_bundles(),
         "timestamp-token" => timestamp::large_tokens(),
         "statement" => ledger::large_statements(),
         "scheme" => scheme::large_schemes(),

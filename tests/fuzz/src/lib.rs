@@ -1,5 +1,6 @@
 //! Every parser of foreign bytes, with what must hold of it whatever comes in. `tests/fuzz/README.md`.
 
+mod evidence;
 pub mod large;
 mod ledger;
 mod log;
@@ -38,6 +39,10 @@ pub const TARGETS: &[Target] = &[
     Target { name: "entry-bundle", run: log::entry_bundle, seeds: log::entry_bundles },
     Target { name: "timestamp-response", run: timestamp::response, seeds: timestamp::responses },
     Target { name: "timestamp-token", run: timestamp::token, seeds: timestamp::tokens },
+    Target { name: "receipt", run: evidence::receipt, seeds: evidence::receipts },
+    Target { name: "fork-proof", run: evidence::fork_proof, seeds: evidence::fork_proofs },
+    Target { name: "bundle", run: evidence::bundle, seeds: evidence::bundles },
+    Target { name: "archive", run: evidence::archive, seeds: evidence::archives },
     Target { name: "statement", run: ledger::statement, seeds: ledger::statements },
     Target { name: "entry", run: ledger::entry, seeds: ledger::entries },
     Target { name: "scheme", run: scheme::scheme, seeds: scheme::schemes },

@@ -2,9 +2,8 @@
 
 use std::sync::LazyLock;
 
-use crate::large::LEN;
 use daicho_custody::SchemeContext;
-use daicho_custody::scheme::{Scheme, Vocabulary, lint, lint_vocabulary};
+use daicho_custody::scheme::{MAX_FILE_LEN, Scheme, Vocabulary, lint, lint_vocabulary};
 use serde::{Serialize, de::DeserializeOwned};
 
 const SCHEMES: [&str; 2] = [
@@ -47,6 +46,10 @@ where
     E: PartialEq + std::fmt::Debug,
 {
     let written = toml::to_string(value).expect("what was read can be written");
+    // In another form it may be longer than a file may be.
+    if written.len() > MAX_FILE_LEN {
+        return;
+    }
     assert_eq!(parse(&written).as_ref(), Ok(value));
 }
 
@@ -63,7 +66,7 @@ fn numbered_tables(file: &str) -> Vec<(&'static str, Vec<u8>)> {
     let tables = file.split("\n\n").filter(|part| part.trim_start().starts_with("[["));
     let many = |table: &str| {
         let mut text = file.to_owned();
-        let copies = (LEN - file.len()) / (table.len() + 8);
+        let copies = (MAX_FILE_LEN - file.len()) / (table.len() + 8);
         for n in 0..copies {
             text += "\n\n";
             text += &table.replacen("id = \"", &format!("id = \"{n}-"), 1);
@@ -73,17 +76,27 @@ fn numbered_tables(file: &str) -> Vec<(&'static str, Vec<u8>)> {
     tables.map(many).collect()
 }
 
-/// And a flow that rests on every one of many matters.
+/// And a flow that rests on every one of many matters, and rules with long lists that are compared with each other.
 pub(crate) fn large_schemes() -> Vec<(&'static str, Vec<u8>)> {
     let mut all = numbered_tables(SCHEMES[0]);
     let matter =
         |n: usize| format!("\n\n[[matter]]\nid = \"{n}\"\nlabel = \"m\"\nbasis = []\nwords = \"\"\n");
     let names = |n: usize| format!("\"{n}\",");
-    let ids = (LEN / 2) / 64;
+    let ids = (MAX_FILE_LEN / 2) / 64;
     let matters: String = (0..ids).map(matter).collect();
     let basis: String = (0..ids).map(names).collect::<String>().repeat(5);
     let text = SCHEMES[0].replacen("basis = [\"m1\"]", &format!("basis = [{basis}]"), 1);
     all.push(("references", (text + &matters).into_bytes()));
+    // Two rules for the same erasure, of holders that have nobody in common.
+    let holders =
+        |letter: char| (0..MAX_FILE_LEN / 24).map(|n| format!("\"{letter}{n}\",")).collect::<String>();
+    let rules = SCHEMES[0].replacen("holders = [\"sub\"]", &format!("holders = [{}]", holders('a')), 1);
+    let rules = rules.replacen("holders = [\"sub\"]", &format!("holders = [{}]", holders('b')), 1);
+    all.push(("holders", rules.into_bytes()));
+    let items = |n: usize| format!("{{ id = \"{n}\", label = \"i\" }},");
+    let (known, used): (String, String) = (0..MAX_FILE_LEN / 48).map(|n| (items(n), names(n))).unzip();
+    let text = SCHEMES[0].replacen("items = [\"mail\"]", &format!("items = [{used}]"), 1);
+    all.push(("items", text.replacen("items = [{ id", &format!("items = [{known} {{ id"), 1).into_bytes()));
     all
 }
 

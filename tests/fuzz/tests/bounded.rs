@@ -45,14 +45,6 @@ fn check_memory(target: &Target) {
     assert!(peak < MOST_MEMORY, "{}: {peak} KiB were asked for", target.name);
 }
 
-/// Inputs that are known to take too long. Each waits for the one who looks after the parser.
-const KNOWN: [(&str, &str); 2] = [
-    // `cms` reads sets with `der` 0.7, which sorts them in quadratic time (RustCrypto/formats issue 2319).
-    ("timestamp-token", "a long set"),
-    // Each reference is looked for in a list, and nothing limits either.
-    ("scheme", "references"),
-];
-
 fn files(target: &Target) -> Vec<(String, Vec<u8>)> {
     target.files().expect("the corpus is part of the project")
 }
@@ -101,20 +93,8 @@ fn every_target_holds_on_changed_inputs() {
 fn a_mebibyte_of_repetition_takes_neither_long_nor_much_memory() {
     for target in TARGETS {
         for seed in (target.seeds)() {
-            for (what, input) in large::repeated(&seed) {
+            for (what, input) in large::repeated(target, &seed) {
                 run(target, &what, &input);
-            }
-        }
-        check_memory(target);
-    }
-}
-
-/// What repetition does not lead to, the known or the others.
-fn run_made(known: bool) {
-    for target in TARGETS {
-        for (what, input) in large::made(target) {
-            if KNOWN.contains(&(target.name, what)) == known {
-                run(target, what, &input);
             }
         }
         check_memory(target);
@@ -123,11 +103,10 @@ fn run_made(known: bool) {
 
 #[test]
 fn as_much_as_a_format_allows_takes_neither_long_nor_much_memory() {
-    run_made(false);
-}
-
-#[test]
-#[ignore = "takes too long until KNOWN is empty; then goes"]
-fn what_is_known_takes_too_long() {
-    run_made(true);
+    for target in TARGETS {
+        for (what, input) in large::made(target) {
+            run(target, what, &input);
+        }
+        check_memory(target);
+    }
 }

@@ -22,7 +22,7 @@ use crate::exit::Exit;
 
 pub(crate) use faults::Fault;
 pub(crate) use findings::Findings;
-pub(crate) use receipt::{Demand, of_receipt};
+pub(crate) use receipt::{Demand, described, of_receipt};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  daicho verify report.pdf --policy policy.txt\n  \

@@ -12,6 +12,10 @@ pub use deadline::{Deadline, Falls, Term};
 pub use lint::{Diagnostic, Level, lint, lint_vocabulary};
 pub use model::*;
 
+/// Longest scheme or vocabulary file, in bytes. Those of a ward have up to 50 KiB. What refers to something is looked up
+/// in lists, and lists are compared, so that the time for a file grows faster than its length.
+pub const MAX_FILE_LEN: usize = 256 * 1024;
+
 /// A file that could not be read as a scheme or vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
@@ -29,7 +33,7 @@ impl Scheme {
     /// Reads a scheme file. Unknown keys are refused, so that a typing error cannot drop a rule.
     ///
     /// # Errors
-    /// The first line that does not fit the format.
+    /// The first line that does not fit the format; line 1 above [`MAX_FILE_LEN`].
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let scheme: Self = parse_toml(text)?;
         check_format(&scheme.format, Self::FORMAT)?;
@@ -79,7 +83,7 @@ impl Vocabulary {
     /// Reads a vocabulary file.
     ///
     /// # Errors
-    /// The first line that does not fit the format.
+    /// The first line that does not fit the format; line 1 above [`MAX_FILE_LEN`].
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let vocabulary: Self = parse_toml(text)?;
         check_format(&vocabulary.format, Self::FORMAT)?;
@@ -108,6 +112,10 @@ impl Vocabulary {
 }
 
 pub(crate) fn parse_toml<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, ParseError> {
+    if text.len() > MAX_FILE_LEN {
+        let message = format!("the file has {} bytes; the limit is {MAX_FILE_LEN}", text.len());
+        return Err(ParseError { line: 1, message });
+    }
     toml::from_str(text).map_err(|error| ParseError {
         line: error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count()),
         message: error.message().to_owned(),

@@ -43,6 +43,9 @@ pub enum TimestampError {
         /// Length in bytes.
         len: usize,
     },
+    /// A set, such as that of the signed attributes, with more members than any authority needs.
+    #[error("a set in the token has more than 64 members")]
+    LongSet,
     /// The bytes are not what they should be in DER.
     #[error("the {part} is malformed: {source}")]
     Malformed {

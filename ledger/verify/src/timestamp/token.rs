@@ -8,7 +8,7 @@ use cms::signed_data::{DigestAlgorithmIdentifiers, EncapsulatedContentInfo, Sign
 use x509_cert::der::asn1::{AnyRef, ContextSpecific, Int, OctetStringRef};
 use x509_cert::der::oid::ObjectIdentifier;
 use x509_cert::der::oid::db::rfc5911::ID_SIGNED_DATA;
-use x509_cert::der::{self, Decode, Encode, ErrorKind, Reader, SliceReader, Tag, TagNumber, Tagged};
+use x509_cert::der::{self, Decode, Encode, ErrorKind, Header, Reader, SliceReader, Tag, TagNumber, Tagged};
 use x509_cert::ext::Extensions;
 use x509_cert::ext::pkix::name::GeneralName;
 use x509_tsp::{Accuracy, MessageImprint};
@@ -81,6 +81,7 @@ impl<'a> Contents<'a> {
         if bytes.len() > MAX_TIMESTAMP_LEN {
             return Err(TimestampError::TooLarge { len: bytes.len() });
         }
+        check_sets(bytes)?;
         let (kind, signed) = read_content_info(bytes).map_err(malformed("ContentInfo"))?;
         if kind != ID_SIGNED_DATA {
             return Err(TimestampError::NotSigned);
@@ -91,6 +92,7 @@ impl<'a> Contents<'a> {
         }
         let content = signed.content.econtent.ok_or(TimestampError::NotTimestamp)?;
         let content = content.decode_as::<OctetStringRef<'_>>().map_err(malformed("eContent"))?.as_bytes();
+        check_sets(content)?;
         let info = TstInfo::read(content).map_err(malformed("TSTInfo"))?;
         if signed.certificates.len() > Self::MAX_CERTIFICATES {
             return Err(TimestampError::TooManyCertificates { count: signed.certificates.len() });
@@ -101,6 +103,47 @@ impl<'a> Contents<'a> {
         let signer = read_signer(signer).map_err(malformed("SignerInfo"))?;
         Ok(Self { content: content.to_owned(), info, certificates: signed.certificates, signer })
     }
+}
+
+/// Most members of a set. Real tokens have at most seven in one.
+const MAX_MEMBERS: usize = 64;
+
+/// Refuses long sets before anything reads them: the parser sorts what it reads, in quadratic time. Sets are also behind
+/// the tags that stand for them, so whatever is constructed and no sequence counts as one.
+pub(super) fn check_sets(bytes: &[u8]) -> Result<(), TimestampError> {
+    // Where each value that holds others ends, and how many more it may hold. No recursion: the depth is not ours.
+    let mut open: Vec<(usize, usize)> = vec![(bytes.len(), usize::MAX)];
+    let mut at = 0;
+    while let Some((end, left)) = open.last_mut() {
+        let end = *end;
+        if at >= end {
+            open.pop();
+            continue;
+        }
+        *left = left.checked_sub(1).ok_or(TimestampError::LongSet)?;
+        let Some((tag, start, next)) = header(&bytes[at..end]) else {
+            // No DER. The parser says so, or takes this value as it is and never looks into it.
+            at = end;
+            continue;
+        };
+        if tag.is_constructed() {
+            let most = if tag == Tag::Sequence { usize::MAX } else { MAX_MEMBERS };
+            open.push((at + next, most));
+            at += start;
+        } else {
+            at += next;
+        }
+    }
+    Ok(())
+}
+
+/// Tag of the first value, where its contents begin, and where the next value does.
+fn header(bytes: &[u8]) -> Option<(Tag, usize, usize)> {
+    let mut reader = SliceReader::new(bytes).ok()?;
+    let header = Header::decode(&mut reader).ok()?;
+    let start = usize::try_from(reader.position()).ok()?;
+    let next = start.checked_add(usize::try_from(header.length).ok()?)?;
+    (next <= bytes.len()).then_some((header.tag, start, next))
 }
 
 fn read_content_info(bytes: &[u8]) -> der::Result<(ObjectIdentifier, AnyRef<'_>)> {
@@ -198,4 +241,55 @@ impl TstInfo {
 /// Names the part that a parser stumbled over.
 pub(super) fn malformed(part: &'static str) -> impl Fn(der::Error) -> TimestampError {
     move |source| TimestampError::Malformed { part, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(tag: u8, contents: &[u8]) -> Vec<u8> {
+        let header = match contents.len() {
+            len @ 0..0x80 => vec![tag, len as u8],
+            len @ 0x80..0x100 => vec![tag, 0x81, len as u8],
+            len => [&[tag, 0x82][..], &u16::try_from(len).expect("short").to_be_bytes()].concat(),
+        };
+        [&header, contents].concat()
+    }
+
+    /// `NULL`, so often.
+    fn nulls(count: usize) -> Vec<u8> {
+        [5, 0].repeat(count)
+    }
+
+    #[test]
+    fn a_long_set_is_refused_wherever_it_is() {
+        assert_eq!(check_sets(&value(0x30, &nulls(5_000))), Ok(()), "a sequence is not sorted");
+        for tag in [0x31, 0xa0, 0xa1] {
+            let (most, more) = (value(tag, &nulls(MAX_MEMBERS)), value(tag, &nulls(MAX_MEMBERS + 1)));
+            assert_eq!(check_sets(&most), Ok(()));
+            assert_eq!(check_sets(&more), Err(TimestampError::LongSet));
+            assert_eq!(check_sets(&value(0x30, &[most, more].concat())), Err(TimestampError::LongSet));
+        }
+    }
+
+    #[test]
+    fn what_is_no_der_hides_no_long_set_behind_it() {
+        let long = value(0x31, &nulls(MAX_MEMBERS + 1));
+        for garbage in [value(0x30, b"\xff\xff"), value(0x30, b"\x04\x7f"), value(0xa0, b"\x31")] {
+            assert_eq!(check_sets(&garbage), Ok(()));
+            assert_eq!(
+                check_sets(&value(0x30, &[&garbage[..], &long].concat())),
+                Err(TimestampError::LongSet)
+            );
+        }
+    }
+
+    #[test]
+    fn depth_does_not_matter() {
+        let mut nested = nulls(1);
+        while nested.len() < MAX_TIMESTAMP_LEN - 4 {
+            nested = value(0x31, &nested);
+        }
+        assert_eq!(check_sets(&nested), Ok(()));
+    }
 }

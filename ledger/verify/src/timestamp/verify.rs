@@ -22,7 +22,7 @@ use x509_cert::ext::pkix::{self, ExtendedKeyUsage, SubjectAltName, SubjectKeyIde
 use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_tsp::Accuracy;
 
-use super::token::{Contents, ID_CT_TST_INFO, TstInfo, items, malformed};
+use super::token::{Contents, ID_CT_TST_INFO, TstInfo, check_sets, items, malformed};
 use super::{TimestampError, TsaPolicy, TsaTrust, VerifiedTime};
 
 /// Contents octets of `id-kp-timeStamping`, 1.3.6.1.5.5.7.3.8.
@@ -250,6 +250,9 @@ fn check_purpose(certificate: &Certificate) -> Result<(), TimestampError> {
 fn check_name(info: &TstInfo, certificate: &Certificate) -> Result<(), TimestampError> {
     let Some(name) = &info.tsa else { return Ok(()) };
     let certificate = &certificate.tbs_certificate;
+    for extension in certificate.extensions.iter().flatten() {
+        check_sets(extension.extn_value.as_bytes())?;
+    }
     let others = certificate.get::<SubjectAltName>().map_err(malformed("subjectAltName"))?;
     let others = others.map(|(_, SubjectAltName(names))| names).unwrap_or_default();
     let subject = GeneralName::DirectoryName(certificate.subject.clone());

@@ -229,7 +229,8 @@ fn flow_refs(cx: &mut Context<'_>, f: &Flow) {
     each(cx, place("must_not_pass"), "party", &f.must_not_pass);
     each(cx, place("exclude_subjects"), "subject class", &f.exclude_subjects);
     if let Some(kind) = cx.scheme.data_set(&f.data_set) {
-        for item in f.items.iter().filter(|i| !kind.items.iter().any(|k| k.id == **i)) {
+        let known: BTreeSet<&String> = kind.items.iter().map(|item| &item.id).collect();
+        for item in f.items.iter().filter(|i| !known.contains(i)) {
             unknown(cx, place("items"), "item", item);
         }
     }

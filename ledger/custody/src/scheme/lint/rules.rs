@@ -147,7 +147,8 @@ fn conflicts(cx: &mut Context<'_>, r: &Rule) {
 
 fn overlaps(a: &[String], b: &[String]) -> bool {
     let any = |l: &[String]| l.iter().any(|x| x == "*");
-    any(a) || any(b) || a.iter().any(|x| b.contains(x))
+    let b_has: BTreeSet<&String> = b.iter().collect();
+    any(a) || any(b) || a.iter().any(|x| b_has.contains(x))
 }
 
 /// Two documents by different names for what is one erasure. Reported at the earlier rule.
