@@ -57,7 +57,7 @@ fn main() -> anyhow::Result<()> {
     ensure!(audit["ok"] == true, "the audit failed: {audit}");
     let mut schemes = Vec::new();
     for played in array(&simulation, "schemes")? {
-        schemes.push(report(&args, &server, played)?);
+        schemes.push(report(&args, &server, played, around.policy())?);
     }
     drop(client);
     server.stop()?;
@@ -67,6 +67,8 @@ fn main() -> anyhow::Result<()> {
         let file = args.folder.join("reports").join(format!("{}.bundle", string(scheme, "id")?));
         verified.push(proofs::verify_offline(&file, &around, &args.lang)?);
     }
+    let paper = args.folder.join("reports").join("queue_notice_service.pdf");
+    verified.push(proofs::verify_offline(&paper, &around, &args.lang)?);
     proofs::verify_offline(&args.folder.join("receipt.tlog-proof"), &around, &args.lang)?;
     let tamper = tamper(&args.folder)?;
     let liar = runtime.block_on(proofs::lie(&args.folder, &around, &held))?;
@@ -141,11 +143,11 @@ fn simulate(args: &Args, server: &Daichod) -> anyhow::Result<Value> {
 }
 
 /// Writes the reports of one scheme and takes from them what the summary needs.
-fn report(args: &Args, server: &Daichod, played: &Value) -> anyhow::Result<Value> {
+fn report(args: &Args, server: &Daichod, played: &Value, policy: &Path) -> anyhow::Result<Value> {
     let id = string(played, "id")?;
     let mut json = Value::Null;
     let bundle = args.folder.join("reports").join(format!("{id}.bundle"));
-    for format in ["html", "json"] {
+    for format in ["html", "json", "pdf"] {
         let file = args.folder.join("reports").join(format!("{id}.{format}"));
         let mut words = vec![
             "report",
@@ -163,8 +165,8 @@ fn report(args: &Args, server: &Daichod, played: &Value) -> anyhow::Result<Value
             "--out",
             text(&file)?,
         ];
-        if format == "json" {
-            words.extend(["--bundle", text(&bundle)?]);
+        if format == "pdf" {
+            words.extend(["--bundle", text(&bundle)?, "--policy", text(policy)?]);
         }
         daicho(args, server, &words)?;
         if format == "json" {
@@ -182,6 +184,7 @@ fn report(args: &Args, server: &Daichod, played: &Value) -> anyhow::Result<Value
         "rules": rules,
         "copies": json["totals"]["copies"],
         "verdicts": json["totals"]["verdicts"],
+        "duties": json["duty_counts"],
         "findings": json["finding_counts"],
         "baseline": played["baseline"],
         "injected": played["injected"],
@@ -314,6 +317,22 @@ fn screen(args: &Args, summary: &Value, audit: &Value, seconds: u64) {
             copies - passed - late - overdue
         );
     }
+    let duties = |word: &str| -> u64 {
+        let schemes = summary["schemes"].as_array().into_iter().flatten();
+        schemes.filter_map(|scheme| scheme["duties"][word].as_u64()).sum()
+    };
+    println!(
+        "   {} {} / {} / {} / {} / {}",
+        pick(
+            "義務と特記事項の各項(履行・違反の記録なし・遅れ・不履行と違反・判定できず):",
+            "Duties and clauses (met, no violation recorded, late, missed or violated, never a pass):"
+        ),
+        duties("met"),
+        duties("no-violation"),
+        duties("met-late"),
+        duties("missed") + duties("violated"),
+        duties("not-judged") + duties("no-schedule"),
+    );
     println!(
         "   {}",
         pick(
@@ -367,13 +386,13 @@ fn screen(args: &Args, summary: &Value, audit: &Value, seconds: u64) {
         )
     );
     println!(
-        "{} {folder}/reports/*.html",
+        "{} {folder}/reports/*.pdf, *.html",
         pick(
-            "6. 審議会向けの消去報告書(五事業)と、それだけで検証できる証拠一式(*.bundle):",
-            "6. Deletion reports for the council, each with a bundle that proves it offline (*.bundle):"
+            "6. 審議会向けの消去報告書(五事業)。PDFは証拠一式を含み、それだけで検証できます:",
+            "6. Deletion reports for the council. Each PDF holds what proves it, and verifies offline:"
         )
     );
-    println!("   daicho verify {folder}/reports/queue_notice_service.bundle --policy {folder}/policy.txt");
+    println!("   daicho verify {folder}/reports/queue_notice_service.pdf --policy {folder}/policy.txt");
     println!(
         "   {}",
         pick(
