@@ -505,6 +505,43 @@ async fn stamps_come_at_their_interval() {
     }
 }
 
+/// What makes a machine one without certificates of authorities: their place is set, and is empty.
+fn no_authorities(stage: &Stage) -> [(&'static str, String); 2] {
+    let nothing = stage.folder.path().join("nothing");
+    std::fs::create_dir_all(&nothing).expect("a folder");
+    [("SSL_CERT_FILE", "/dev/null".to_owned()), ("SSL_CERT_DIR", nothing.display().to_string())]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_http_needs_no_certificates_of_authorities_and_https_says_that_it_does() {
+    let stage = Stage::new();
+    let folder = tempfile::tempdir().expect("a folder");
+    let tsa = LocalTsa::start(&folder.path().join("tsa")).expect("an authority");
+    let witness = stage.witness("w.example");
+    let line = witness.line("w");
+    stage.policy(&format!("{line}quorum w\n"));
+    let policy = stage.folder.path().join("policy.txt").display().to_string();
+    let config = stage.write("daichod.toml", &tsa_config(&tsa, 3_600));
+    let flags = ["--publish-every", "86400", "--policy", &policy, "--config", &config];
+    let start = |flags: &[&str]| Daichod::start_with(stage.folder.path(), flags, &no_authorities(&stage));
+    let server = start(&flags).expect("it serves");
+    let mut proofs = ProofServiceClient::connect(server.address().to_owned()).await.expect("a client");
+    let answer = proofs.publish_checkpoint(PublishCheckpointRequest {}).await.expect("published");
+    let (published, _) = read(answer.into_inner().checkpoint);
+    assert!(published.witnessed && published.timestamps.len() == 1, "{}", published.note);
+    server.stop().expect("stopped");
+
+    // Only what is asked over TLS needs them, and it is named.
+    stage.policy(&format!("{}quorum w\n", line.replacen("http:", "https:", 1)));
+    let error = start(&flags).expect_err("no TLS").to_string();
+    assert!(error.contains("witness https://") && error.contains("ca-certificates"), "{error}");
+    stage.policy("quorum none\n");
+    let config = tsa_config(&tsa, 3_600).replacen("http:", "https:", 1);
+    let config = stage.write("tls.toml", &config);
+    let error = start(&["--policy", &policy, "--config", &config]).expect_err("no TLS").to_string();
+    assert!(error.contains("tsa https://") && error.contains("exit status: 3"), "{error}");
+}
+
 #[test]
 fn what_cannot_be_used_is_named_at_the_start() {
     let stage = Stage::new();

@@ -102,3 +102,16 @@ async fn figures_move_as_statements_are_recorded_and_tell_nothing_of_them() {
         assert!(!after.contains(&word), "`{word}` stands in\n{after}");
     }
 }
+
+#[test]
+fn the_size_is_there_from_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Daichod::init(folder.path(), None).expect("founded");
+    for _ in 0..2 {
+        let (server, address) = start(folder.path());
+        let text = scrape(address);
+        // Nothing was recorded since the start but, at the first one, what founding left to do.
+        assert!(series(&text).get("daicho_ledger_entries").is_some_and(|size| *size >= 1.0), "{text}");
+        server.stop().expect("stopped");
+    }
+}

@@ -863,3 +863,23 @@ async fn the_log_of_others_is_read_and_its_first_entry_is_none_of_ours() {
     let (exit, json) = verdict(&["--tiles", place]).await;
     assert_eq!((exit, &json["entry"], &json["check"]), (1, &0.into(), &"entry-format".into()), "{json}");
 }
+
+/// A machine without certificates of authorities: their place is set, and is empty.
+#[tokio::test]
+async fn tiles_over_plain_http_need_no_certificates_of_authorities() {
+    let scene = Scene::new(&[]).await;
+    let address = scene.server.tiles_address().expect("tiles");
+    let run = async |place: &str, lang: &str| {
+        let mut command = tokio::process::Command::new(binary("daicho").expect("built"));
+        command.args(["audit", "--tiles", place, "--lang", lang]).env_clear();
+        command.env("SSL_CERT_FILE", "/dev/null").env("SSL_CERT_DIR", scene.folder.path());
+        command.output().await.expect("runs")
+    };
+    let plain = run(&address, "en").await;
+    assert_eq!(code(&plain), 0, "{}", err(&plain));
+    let tls = address.replacen("http:", "https:", 1);
+    let refused = run(&tls, "en").await;
+    assert_eq!(code(&refused), 2, "{}", err(&refused));
+    assert!(err(&refused).contains("certificates of authorities installed"), "{}", err(&refused));
+    assert!(err(&run(&tls, "ja").await).contains("認証局の証明書"));
+}

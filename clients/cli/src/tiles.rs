@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use daicho_tlog::note::MAX_NOTE_BYTES;
 use daicho_tlog::tile::{self, Kind, Tile, WIDTH};
 use daicho_tlog::{SignedCheckpoint, TreeHash};
@@ -66,11 +66,23 @@ impl Source {
         });
         // Fails only where one is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .timeout(TIMEOUT)
-            .build()?;
+        let builder = || {
+            reqwest::Client::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .read_timeout(READ_TIMEOUT)
+                .timeout(TIMEOUT)
+        };
+        let client = match builder().build() {
+            // Without TLS a machine without certificates of authorities will do.
+            Err(_) if url.scheme() == "http" => builder().tls_certs_only([]).build(),
+            client => client,
+        };
+        let client = client.with_context(|| {
+            context.pick(
+                format!("{place} に TLS で接続できません。認証局の証明書（ca-certificates）が入っているかご確認ください"),
+                format!("no TLS for {place}; are certificates of authorities installed (ca-certificates)?"),
+            )
+        })?;
         let prefix = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self::Server { client, prefix, token: token.transpose()? })
     }

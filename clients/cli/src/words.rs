@@ -274,9 +274,13 @@ fn ending(fact: &Fact, lang: Lang) -> Option<String> {
     })
 }
 
+/// What is not made from recorded copies comes from outside of them: then nothing is said of a source.
 fn made(verb: &str, from: &[String], copies: &[proto::Copy], lang: Lang) -> String {
-    let from = several(from.iter().map(String::as_str), lang);
     let copies = several(copies.iter().map(|copy| copy.id.as_str()), lang);
+    if from.is_empty() {
+        return lang.either(format!("{verb}: {copies}"), format!("{verb} {copies}"));
+    }
+    let from = several(from.iter().map(String::as_str), lang);
     lang.either(format!("{verb}: {from} から {copies}"), format!("{verb} {copies} from {from}"))
 }
 
@@ -341,5 +345,25 @@ pub(crate) fn state(word: &str, lang: Lang) -> &str {
         "mismatched" => "不一致",
         "unacknowledged" => "未受領",
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn derived(from: &[&str]) -> proto::Event {
+        let copy = proto::Copy { id: "b".to_owned(), ..Default::default() };
+        let from_copies = from.iter().map(|id| (*id).to_owned()).collect();
+        let fact = Fact::Derived(proto::Derived { from_copies, copies: vec![copy], ..Default::default() });
+        proto::Event { fact: Some(fact), ..Default::default() }
+    }
+
+    #[test]
+    fn what_is_made_from_no_recorded_copy_has_no_source() {
+        assert_eq!(event(&derived(&[]), Lang::En), "derived b");
+        assert_eq!(event(&derived(&[]), Lang::Ja), "作成・入力: b");
+        assert_eq!(event(&derived(&["a"]), Lang::En), "derived b from a");
+        assert_eq!(event(&derived(&["a", "c"]), Lang::Ja), "作成・入力: a ほか1件 から b");
     }
 }

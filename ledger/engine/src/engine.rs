@@ -144,6 +144,7 @@ impl Engine {
             .map(|key| load_operator(key, &store, &ledger.operator, &head, config.seal_every_ms))
             .transpose()?;
         let new_keys = keys_to_name(&store, &origin, &checkpoint_keys, operator.is_some())?;
+        metrics::gauge!(names::SIZE).set(head.size.get() as f64);
         let (head_sender, head_receiver) = watch::channel(head);
         let (published_sender, published) = watch::channel(None);
         let (job_sender, job_receiver) = crossbeam_channel::unbounded();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use object_store::aws::{AmazonS3, AmazonS3Builder};
+use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::client::{
     ClientConfigKey, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
     HttpResponse, HttpResponseBody, HttpService,
@@ -24,13 +24,19 @@ pub(crate) fn bucket(url: &str) -> Result<Option<PrefixStore<AmazonS3>>> {
     let Some(place) = url.strip_prefix("s3://") else { return Ok(None) };
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     let prefix = Path::parse(prefix.trim_end_matches('/'))?;
-    let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_http_connector(Connector);
+    let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
+    let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+    let plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http:"));
+    let builder = builder.with_http_connector(Connector { plain });
     Ok(Some(PrefixStore::new(builder.build()?, prefix)))
 }
 
 /// Has requests sent by reqwest, as everything else that we send over HTTP.
 #[derive(Debug)]
-struct Connector;
+struct Connector {
+    /// The endpoint is asked without TLS. Then a machine without certificates of authorities will do.
+    plain: bool,
+}
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> Result<HttpClient> {
@@ -40,7 +46,9 @@ impl HttpConnector for Connector {
         let client = reqwest::Client::builder()
             .https_only(!allow_http)
             .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
+            .timeout(TIMEOUT);
+        let client = if self.plain { client.tls_certs_only([]) } else { client };
+        let client = client
             .build()
             .map_err(|error| object_store::Error::Generic { store: "S3", source: error.into() })?;
         Ok(HttpClient::new(Sender(client)))

@@ -13,6 +13,8 @@ use daicho_proto::v1::proof_service_server::ProofServiceServer;
 use daicho_proto::v1::report_service_server::ReportServiceServer;
 use daicho_proto::v1::simulation_service_server::SimulationServiceServer;
 use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tonic::server::NamedService as _;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tracing::info;
@@ -156,6 +158,8 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Handle::current();
     let engine = Engine::start(&config.data, config.engine(), config.authority(&runtime)?)
         .with_context(|| format!("opening the ledger in {}", config.data.display()))?;
+    // Before anybody can know that the server is there. A kill before this is no worse than a loss of power.
+    let stop = stop_signal()?;
     let anchors = Anchors::new(Arc::clone(&engine), &config)?;
     let publishing =
         tokio::spawn(Arc::clone(&anchors).run(std::time::Duration::from_secs(config.publish_every)));
@@ -166,14 +170,17 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     let tiles = tiles::Server::start(&config, &engine).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<LedgerServiceServer<Ledger>>().await;
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(daicho_proto::DESCRIPTORS)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
     let simulation = engine
         .simulated_clock()
         .is_some()
         .then(|| SimulationServiceServer::new(Simulation::new(Arc::clone(&engine))));
+    let mut reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(daicho_proto::DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
+    for name in service_names(simulation.is_some()) {
+        reflection = reflection.with_service_name(name);
+    }
+    let reflection = reflection.build_v1()?;
     let ledger =
         LedgerServiceServer::new(Ledger::new(Arc::clone(&engine))).max_decoding_message_size(MAX_MESSAGE);
     // Answers are small; held back for more, they would wait for the other side's delayed acknowledgement.
@@ -192,7 +199,7 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
         .add_service(ReportServiceServer::new(Report::new(Arc::clone(&engine))))
         .add_optional_service(simulation)
         .serve_with_incoming_shutdown(incoming, async move {
-            stop_signal().await;
+            stop.await;
             stopping.notify_one();
         });
     if let (Some(tiles), Some(file)) = (&tiles, &args.tiles_port_file) {
@@ -218,25 +225,35 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The services that are served. The descriptors know more: time moves on simulated ledgers alone.
+fn service_names(simulated: bool) -> impl Iterator<Item = &'static str> {
+    let served = [
+        LedgerServiceServer::<Ledger>::NAME,
+        ProofServiceServer::<Proof>::NAME,
+        CustodyServiceServer::<Custody>::NAME,
+        ReportServiceServer::<Report>::NAME,
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+    ];
+    served.into_iter().chain(simulated.then_some(SimulationServiceServer::<Simulation>::NAME))
+}
+
 /// Writes an address aside and moves it, so that a reader never sees half of it.
 fn write_port_file(file: &Path, address: SocketAddr) -> std::io::Result<()> {
     let aside = file.with_extension("new");
     std::fs::write(&aside, address.to_string()).and_then(|()| std::fs::rename(&aside, file))
 }
 
-async fn stop_signal() {
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+/// Ends when the process is told to stop. Counts from the call on, so a signal that comes early is not lost.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminate => {}
-    }
+    })
 }
 
 fn start_log(format: LogFormat) -> anyhow::Result<()> {

@@ -7,10 +7,12 @@ mod metrics;
 mod tsa;
 mod witness;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use daicho_core::LedgerSize;
 use daicho_engine::Engine;
 use daicho_store::{CheckpointRow, Store, StoreError};
@@ -34,18 +36,19 @@ impl Anchors {
     /// Starts the tasks that ask. Runs on a runtime.
     ///
     /// # Errors
-    /// When the policy, a root or an address cannot be used.
+    /// When the policy, a root or an address cannot be used, or TLS on this machine.
     pub(crate) fn new(engine: Arc<Engine>, config: &Config) -> anyhow::Result<Arc<Self>> {
         let rows = Rows { engine, writing: Arc::default() };
+        let http = Http::default();
         let mut anchors = Vec::new();
         if let Some(policy) = &config.policy {
             let timeout = Duration::from_secs(config.witness_timeout);
-            for witness in Witness::all(policy, timeout, &rows)? {
+            for witness in Witness::all(policy, timeout, &http, &rows)? {
                 anchors.push(Anchor::start(|jobs| witness.run(jobs)));
             }
         }
         for config in &config.tsa {
-            let tsa = Tsa::new(config, &rows)?;
+            let tsa = Tsa::new(config, &http, &rows)?;
             anchors.push(Anchor::start(|jobs| tsa.run(jobs)));
         }
         Ok(Arc::new(Self { rows, anchors, publishing: Mutex::default() }))
@@ -254,11 +257,35 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// A client that keeps its connections, for one witness or authority.
-fn http_client() -> anyhow::Result<reqwest::Client> {
-    let client = reqwest::Client::builder().user_agent(concat!("daichod/", env!("CARGO_PKG_VERSION")));
-    // Whoever moved says so to its operator, not to us.
-    Ok(client.redirect(reqwest::redirect::Policy::none()).build()?)
+/// The clients for all witnesses and authorities, each made when it is needed first.
+#[derive(Default)]
+struct Http {
+    plain: OnceCell<reqwest::Client>,
+    tls: OnceCell<reqwest::Client>,
+}
+
+impl Http {
+    /// The client for an address. Only `https` asks for certificates of authorities on this machine.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn client(&self, url: &reqwest::Url) -> anyhow::Result<reqwest::Client> {
+        let tls = url.scheme() == "https";
+        let known = if tls { &self.tls } else { &self.plain };
+        if let Some(client) = known.get() {
+            return Ok(client.clone());
+        }
+        let client = reqwest::Client::builder().user_agent(concat!("daichod/", env!("CARGO_PKG_VERSION")));
+        // Whoever moved says so to its operator, not to us.
+        let client = client.redirect(reqwest::redirect::Policy::none());
+        let client = if tls { client } else { client.tls_certs_only([]) };
+        let client = client.build().context(if tls {
+            "TLS cannot be used; are certificates of authorities installed (ca-certificates)?"
+        } else {
+            "no HTTP client"
+        })?;
+        Ok(known.get_or_init(|| client).clone())
+    }
 }
 
 /// An address that can be asked.

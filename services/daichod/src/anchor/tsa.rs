@@ -17,7 +17,7 @@ use rustls::pki_types::pem::PemObject as _;
 use tokio::sync::mpsc;
 
 use super::metrics as names;
-use super::{Job, Rows, Trouble, body, http_client, http_url, words};
+use super::{Http, Job, Rows, Trouble, body, http_url, words};
 use crate::config::{ConfigError, TsaConfig};
 
 /// How long an authority has to answer.
@@ -55,13 +55,14 @@ struct Due {
 
 impl Tsa {
     /// # Errors
-    /// When the address, a root or the policy is not accepted.
-    pub(super) fn new(config: &TsaConfig, rows: &Rows) -> anyhow::Result<Self> {
+    /// When the address, a root or the policy is not accepted, or there is no TLS for the address.
+    pub(super) fn new(config: &TsaConfig, http: &Http, rows: &Rows) -> anyhow::Result<Self> {
         let fault = |error: anyhow::Error| ConfigError::new(format!("tsa {}: {error:#}", config.url));
         let url = http_url(&config.url).map_err(fault)?;
         let trust = trust(config).map_err(fault)?;
         let every = Duration::from_secs(config.every);
-        let (client, rows) = (http_client()?, rows.clone());
+        let client = http.client(&url).with_context(|| format!("tsa {url}"))?;
+        let rows = rows.clone();
         Ok(Self { url, trust, every, client, rows, stamped: None, trouble: None })
     }
 

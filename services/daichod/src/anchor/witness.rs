@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex as Lock, PoisonError};
 use std::time::{Duration, Instant as Stopwatch};
 
+use anyhow::Context as _;
 use daicho_core::LedgerSize;
 use daicho_store::StoreError;
 use daicho_tlog::policy::{Octets, PolicyWitness};
@@ -15,7 +16,7 @@ use reqwest::StatusCode;
 use tokio::sync::mpsc;
 
 use super::metrics as names;
-use super::{Job, Rows, Trouble, body, http_client, http_url, words};
+use super::{Http, Job, Rows, Trouble, body, http_url, words};
 use crate::config::ConfigError;
 
 /// How many kept checkpoints are looked through at the start for the newest witnessed one: more than a day of them.
@@ -41,8 +42,8 @@ impl Witness {
     /// The witnesses of a policy file that have an address.
     ///
     /// # Errors
-    /// When the file or an address in it is not accepted.
-    pub(super) fn all(file: &Path, timeout: Duration, rows: &Rows) -> anyhow::Result<Vec<Self>> {
+    /// When the file or an address in it is not accepted, or there is no TLS for an address.
+    pub(super) fn all(file: &Path, timeout: Duration, http: &Http, rows: &Rows) -> anyhow::Result<Vec<Self>> {
         let fault = |text: String| ConfigError::new(format!("policy {}: {text}", file.display()));
         let bytes = std::fs::read(file).map_err(|error| fault(error.to_string()))?;
         let policy = Policy::parse(&bytes).map_err(|error| fault(error.to_string()))?;
@@ -71,8 +72,9 @@ impl Witness {
         });
         quorum.look_back(rows)?;
         let start = |(url, names)| {
+            let client = http.client(&url).with_context(|| format!("witness {url}"))?;
             let (quorum, rows) = (Arc::clone(&quorum), rows.clone());
-            Ok(Self { url, names, client: http_client()?, timeout, rows, quorum, latest: 0, trouble: None })
+            Ok(Self { url, names, client, timeout, rows, quorum, latest: 0, trouble: None })
         };
         found.into_iter().map(start).collect()
     }
