@@ -512,8 +512,8 @@ async fn what_is_cut_doubled_moved_or_too_much_is_each_found_and_said() {
     let (entries, leaves) = ("tile/entries/001.p/44", "tile/0/001.p/44");
     let zeros = vec![0; 8_193];
     let cases: [(&str, Vec<u8>, &str); 14] = [
-        (entries, bundle(&|e| drop(e.pop())), "ends after 43 entries"),
-        (entries, bundle(&|e| drop(e.remove(7))), "ends after 43 entries"),
+        (entries, bundle(&|e| _ = e.pop()), "ends after 43 entries"),
+        (entries, bundle(&|e| _ = e.remove(7)), "ends after 43 entries"),
         (entries, bundle(&|e| e.push(e[43])), "bytes after the last entry"),
         (
             entries,
@@ -530,7 +530,7 @@ async fn what_is_cut_doubled_moved_or_too_much_is_each_found_and_said() {
             bundle(&|e| e.swap(3, 7)),
             "place 3 of tile/entries/001.p/44 holds what belongs at place 7",
         ),
-        (leaves, tile(leaves, &|h| drop(h.pop())), "ends after 43 hashes"),
+        (leaves, tile(leaves, &|h| _ = h.pop()), "ends after 43 hashes"),
         (leaves, tile(leaves, &|h| h.push(h[43])), "32 bytes after the last hash"),
         (leaves, zeros.clone(), "is longer than 8192 bytes"),
         (

@@ -9,7 +9,7 @@ use daicho_custody::Verdict;
 use daicho_custody::report::{CopyReport, DataSetReport, Moment, Tally};
 
 use crate::Lang;
-use crate::words::{Words, clock};
+use crate::words::{Words, clock, finding_detail};
 
 /// UTF-8, says this to Excel.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -200,7 +200,7 @@ fn findings(w: &Words<'_>) -> Vec<u8> {
             f.code.word().to_owned(),
             meaning.to_owned(),
             f.object.clone(),
-            w.detail(&f.detail),
+            finding_detail(w, f),
             f.occurrences.to_string(),
             entries(&f.entries),
         ]);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use daicho_core::{Date, Instant};
 use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport, ThirdPartyReport};
 use daicho_custody::scheme::{Deadline, Falls, Term, Text};
-use daicho_custody::{DeletionReport, Evidence, Verdict};
+use daicho_custody::{DeletionReport, Evidence, Finding, FindingCode, Verdict};
 
 use crate::Lang;
 
@@ -231,6 +231,22 @@ impl<'r> Words<'r> {
             Lang::En => detail,
             Lang::Ja => detail_ja(&detail),
         }
+    }
+}
+
+/// What a finding says: of a duty what its judgement says, of anything else its detail.
+pub fn finding_detail(w: &Words<'_>, finding: &Finding) -> String {
+    let of_duty = matches!(finding.code, FindingCode::ObligationMissed | FindingCode::ObligationLate);
+    let duty = w.report.duties.iter().find(|duty| of_duty && duty.object == finding.object);
+    let Some(duty) = duty else { return w.detail(&finding.detail) };
+    let asks = w.of(&duty.asks);
+    let said = w.of(&duty.judgement.detail);
+    match duty.judgement.due {
+        Some(due) => w.say(
+            format!("{asks}: {said}（期限 {}）", due.jst_day()),
+            format!("{asks}: {said} (due {})", due.jst_day()),
+        ),
+        None => format!("{asks}: {said}"),
     }
 }
 

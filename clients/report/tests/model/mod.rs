@@ -10,12 +10,12 @@ const SAMPLE: &[u8] = include_bytes!("../../../../docs/formats/report-sample.jso
 const DAY_MS: i64 = 86_400_000;
 
 /// The sample itself.
-pub fn sample() -> DeletionReport {
+pub(crate) fn sample() -> DeletionReport {
     serde_json::from_slice(SAMPLE).expect("the sample is a report")
 }
 
 /// The sample's data sets over and over, spread over a year, a few of them with problems; all sums to match.
-pub fn report(data_sets: usize) -> DeletionReport {
+pub(crate) fn report(data_sets: usize) -> DeletionReport {
     let mut r = sample();
     let (clean, troubled): (Vec<_>, Vec<_>) =
         r.data_sets.clone().into_iter().partition(|d| d.problem.is_none());

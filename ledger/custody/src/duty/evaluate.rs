@@ -159,7 +159,10 @@ fn before_first(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudge
         let act = acts.iter().find(|act| party.is_empty() || Asked::reaches(act, party));
         let (ja, en) = match party.as_str() {
             "" => (String::new(), String::new()),
-            party => (format!("{party}へ: "), format!("to {party}: ")),
+            party => {
+                let label = asked.context.party(party).map_or(party, |known| known.label.as_str());
+                (format!("{label}へ: "), format!("to {party}: "))
+            }
         };
         match (act, first) {
             (Some(act), Some(event)) if act.fact.occurred > event.occurred => {

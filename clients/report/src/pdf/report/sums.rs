@@ -8,7 +8,7 @@ use super::super::rich::{Block, Look, Rich, Section, Table};
 use super::annex::{due, ended, entries, moment};
 use super::cover::is_fault;
 use crate::problems::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
-use crate::words::{Words, count, names, setting_name};
+use crate::words::{Words, count, finding_detail, names, setting_name};
 
 /// Copies of one problem that the paper lists.
 const LISTED_PROBLEMS: usize = 100;
@@ -292,7 +292,7 @@ pub(super) fn findings(w: &Words<'_>) -> Section {
             let numbers: Vec<String> = f.entries.iter().map(|e| format!("#{e}")).collect();
             table.row([
                 Rich::new().look(Look::Code, &f.object),
-                f.answers.iter().fold(Rich::from(w.detail(&f.detail)), |said, answer| {
+                f.answers.iter().fold(Rich::from(finding_detail(w, f)), |said, answer| {
                     said.line().look(Look::Note, crate::duties::answer(w, answer))
                 }),
                 count(f.occurrences).into(),
