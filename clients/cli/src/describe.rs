@@ -180,7 +180,7 @@ mod tests {
             assert!(!words::event_name_suffix(fact.name(), Lang::Ja).is_empty(), "{}", fact.name());
             count += 1;
         }
-        assert_eq!(count, 29);
+        assert_eq!(count, 30);
     }
 
     #[test]

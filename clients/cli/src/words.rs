@@ -37,6 +37,7 @@ pub(crate) fn event_name_suffix(name: &str, lang: Lang) -> String {
         "non_persistence_attested" => "非保持の確認",
         "corrected" => "訂正",
         "act_performed" => "実施の記録",
+        "finding_decided" => "指摘への決定",
         _ => "",
     };
     match lang {
