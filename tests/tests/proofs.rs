@@ -275,6 +275,9 @@ async fn what_is_in_a_receipt_is_said_in_words_and_signers_are_checked_by_their_
 async fn a_server_that_tells_another_history_is_caught_by_old_receipts_and_checkpoints() {
     let mut scene = Scene::new().await;
     let place = scene.say().await;
+    // Of a size at which neither this ledger nor the forged one keeps a checkpoint.
+    let between = scene.daicho(&["checkpoint", "show"]);
+    std::fs::write(scene.path("between.txt"), &between.out).expect("kept");
     scene.say().await;
     scene.daicho(&["checkpoint", "publish"]).expect(0, &[]);
     let first = scene.daicho(&["checkpoint", "show"]);
@@ -304,12 +307,14 @@ async fn a_server_that_tells_another_history_is_caught_by_old_receipts_and_check
     assert_eq!(first.entry().index.get(), place);
     assert_ne!(first.entry_bytes(), second.entry_bytes());
     scene.assert_convicts("entry.txt", "other-entry");
-    scene.daicho(&compare("then.txt", "tree.txt")).expect(1, &caught);
-    // The forger kept a checkpoint of that very size.
-    scene.assert_convicts("tree.txt", "same-size");
-    // The receipt of an entry that was left as it was convicts as well: by its checkpoint.
-    scene.daicho(&compare("same", "same.txt")).expect(1, &caught);
-    scene.assert_convicts("same.txt", "same-size");
+    scene.daicho(&compare("between.txt", "tree.txt")).expect(1, &caught);
+    scene.assert_convicts("tree.txt", "earlier-tree");
+    // Of the other sizes the forger keeps a checkpoint: it published when it started. That convicts it more shortly, and
+    // so does the receipt of an entry that was left as it was, by the checkpoint in it.
+    for (file, out) in [("then.txt", "kept.txt"), ("same", "same.txt")] {
+        scene.daicho(&compare(file, out)).expect(1, &caught);
+        scene.assert_convicts(out, "same-size");
+    }
 
     // All at once; and evidence is never written over.
     let all = with_policy(&["receipt", "compare", "changed", "then.txt", "--out", "all.txt", "--lang", "ja"]);
