@@ -31,8 +31,8 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:\n  \
         daicho certificate deletion --scheme queue_notice --holder operator --id C-2021-007 \\\n    \
         --from 2021-02-01 --to 2021-02-28 --out certificate.pdf\n  \
-        daicho certificate deletion --scheme queue_notice --holder operator --id R-2021-007 --form report \\\n    \
-        --entry 48 --entry 51 --out report.pdf\n\n\
+        daicho certificate deletion --scheme queue_notice --holder operator --id R-2021-007 \\\n    \
+        --form report --entry 48 --entry 51 --out report.pdf\n\n\
         The signed statements are attached with their proofs. The hash that is printed goes into the event\n\
         deletion_certified when the form is handed over. An erasure whose verification failed is not certified.")]
     Deletion(Args),

@@ -6,6 +6,7 @@
 use daicho_core::{EntryIndex, Instant};
 use daicho_custody::DeletionReport;
 use daicho_custody::Verdict;
+use daicho_custody::duty::DutySource;
 use daicho_custody::report::{CopyReport, DataSetReport, Moment, Tally};
 
 use crate::Lang;
@@ -28,6 +29,7 @@ pub fn tables(report: &DeletionReport, lang: Lang) -> Vec<(&'static str, Vec<u8>
         ("08-batches.csv", batches(w)),
         ("09-due-days.csv", due_days(w)),
         ("10-settings.csv", settings(w)),
+        ("11-duties.csv", duties(w)),
     ]
 }
 
@@ -203,6 +205,46 @@ fn findings(w: &Words<'_>) -> Vec<u8> {
             finding_detail(w, f),
             f.occurrences.to_string(),
             entries(&f.entries),
+        ]);
+    }
+    csv.bytes()
+}
+
+fn duties(w: &Words<'_>) -> Vec<u8> {
+    let mut csv = Csv::new([
+        w.say("識別子", "id"),
+        w.say("契約", "contract"),
+        w.say("項", "clause"),
+        w.say("求めること", "what it asks"),
+        w.say("負う者", "owed by"),
+        w.say("相手", "owed to"),
+        w.say("状態", "status"),
+        w.say("期限", "due"),
+        w.say("到来", "owed"),
+        w.say("履行", "met"),
+        w.say("内容", "detail"),
+        w.say("記録", "entries"),
+    ]);
+    for duty in &w.report.duties {
+        let clause = match duty.source {
+            DutySource::Clause { n, .. } if n > 0 => n.to_string(),
+            _ => String::new(),
+        };
+        let to: Vec<&str> = duty.to.iter().map(|party| w.party(party)).collect();
+        let judged = &duty.judgement;
+        csv.row([
+            duty.object.clone(),
+            duty.contract.clone().unwrap_or_default(),
+            clause,
+            w.of(&duty.asks).to_owned(),
+            w.party(&duty.who).to_owned(),
+            to.join(" "),
+            w.of(&judged.status.label()).to_owned(),
+            optional(judged.due),
+            judged.owed.to_string(),
+            judged.met.to_string(),
+            w.of(&judged.detail).to_owned(),
+            entries(&judged.entries),
         ]);
     }
     csv.bytes()

@@ -1,7 +1,8 @@
 //! Copies with problems: which they are, and what is said of them in every drawing.
 
 use daicho_core::Instant;
-use daicho_custody::report::{CopyReport, DataSetReport, Problem};
+use daicho_custody::Verdict;
+use daicho_custody::report::{CopyReport, DataSetReport, Problem, Tally};
 
 use crate::words::{Words, count};
 
@@ -58,4 +59,21 @@ pub fn delay(w: &Words<'_>, due: Instant, end: Instant) -> String {
 /// A number of persons.
 pub fn persons(w: &Words<'_>, n: u64) -> String {
     w.say(format!("{}人分", count(n)), format!("{} person(s)", count(n)))
+}
+
+/// Verdicts of what is still there, in time.
+pub const KEPT: [Verdict; 3] = [Verdict::Due, Verdict::Deferred, Verdict::NotTriggered];
+/// Verdicts of what is gone, in time.
+pub const GONE: [Verdict; 3] = [Verdict::OnTime, Verdict::Returned, Verdict::Moved];
+
+/// The last row below tallies: all of them together.
+pub fn total(w: &Words<'_>, list: &[Tally]) -> Tally {
+    Tally {
+        id: String::new(),
+        label: String::new(),
+        copies: list.iter().map(|t| t.copies).sum(),
+        open: list.iter().map(|t| t.open).sum(),
+        verdicts: w.report.totals.verdicts.clone(),
+        unproven: list.iter().map(|t| t.unproven).sum(),
+    }
 }

@@ -108,7 +108,9 @@ impl Judge<'_> {
         let mut author: Option<String> = None;
         for row in self.state().scan(&key(Table::Correction, &[&corrected]), None) {
             let record: CorrectionRecord = decode(&row?.1)?;
-            if record.fact.recorded > t || answers.iter().any(|a| a.entry == record.fact.entry) {
+            if record.fact.recorded > t
+                || answers.iter().any(|a| a.entry == record.fact.entry && a.text == record.correction)
+            {
                 continue;
             }
             if author.is_none() {

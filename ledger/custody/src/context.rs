@@ -157,6 +157,14 @@ impl SchemeContext {
         self.matter_end(&contract.matter)
     }
 
+    /// First and last day of all matters together; open where one has no end.
+    pub fn days(&self) -> (Option<Date>, Option<Date>) {
+        let matters = &self.scheme.matters;
+        let from = matters.iter().filter_map(|m| self.matter_start(&m.id)).min();
+        let ends: Option<Vec<Date>> = matters.iter().map(|m| self.matter_end(&m.id)).collect();
+        (from, ends.and_then(|ends| ends.into_iter().max()))
+    }
+
     /// The first day of a matter: its own, else that of its first phase.
     pub fn matter_start(&self, matter: &str) -> Option<Date> {
         matter_period(&self.scheme, matter).0

@@ -14,7 +14,7 @@ use crate::FindingCode;
 use crate::answers::FindingAnswer;
 use crate::calendar::{ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
-use crate::duty::{Records, duties};
+use crate::duty::{Duty, Records, duties};
 use crate::fold::{load_context, scope_word};
 use crate::media;
 use crate::report::Certificate;
@@ -201,6 +201,17 @@ pub struct Finding {
 impl Finding {
     /// How many entries a finding lists.
     pub const MAX_ENTRIES: usize = 8;
+
+    /// A finding that occurred once, with nothing said about it.
+    pub(crate) fn once(
+        code: FindingCode,
+        object: impl Into<String>,
+        detail: impl Into<String>,
+        entries: Vec<EntryIndex>,
+    ) -> Self {
+        let (object, detail) = (object.into(), detail.into());
+        Self { code, object, detail, entries, occurrences: 1, answers: Vec::new() }
+    }
 }
 
 /// Limits of a scheme in force at a time.
@@ -649,8 +660,7 @@ impl<'a> Judge<'a> {
 
     /// Limits of the scheme at `t`.
     pub fn limits(&self, t: Instant) -> Limits {
-        if let Some((at, known)) = self.limits.get().filter(|(at, _)| *at == t) {
-            debug_assert_eq!(at, t, "one time is judged at a time");
+        if let Some((_, known)) = self.limits.get().filter(|(at, _)| *at == t) {
             return known;
         }
         let latest = |field: fn(&LimitSetting) -> Option<&str>| {
@@ -782,20 +792,15 @@ impl<'a> Judge<'a> {
     pub fn findings(&self, t: Instant) -> Result<Vec<Finding>> {
         let mut found = BTreeMap::new();
         let duties = duties(self.context_at(t));
-        let mut records = Records::new(t, &duties);
-        for row in self.copies(t, None) {
-            let (id, copy) = row?;
-            let judgement = self.judge(&id, &copy, t)?;
-            records.copy(&copy, &judgement, self.certificate(&judgement, t));
-            for (code, detail) in judgement.findings {
+        let records = self.gather(t, &duties, |id, judgement| {
+            for (code, detail) in &judgement.findings {
                 for entry in &judgement.entries {
-                    add(&mut found, code, &id, &detail, *entry);
+                    add(&mut found, *code, id, detail, *entry);
                 }
-                found.entry((code, id.clone())).and_modify(|f: &mut Finding| f.occurrences = 1);
+                found.entry((*code, id.to_owned())).and_modify(|f: &mut Finding| f.occurrences = 1);
             }
-        }
+        })?;
         self.beside_copies(&mut found, t)?;
-        records.complete(self)?;
         let judged = self.judge_duties(&duties, &records);
         for finding in self.duty_findings(&duties, &judged, &records) {
             found.insert((finding.code, finding.object.clone()), finding);
@@ -803,6 +808,24 @@ impl<'a> Judge<'a> {
         let mut found: Vec<Finding> = found.into_values().collect();
         self.answer_findings(&mut found, t)?;
         Ok(found)
+    }
+
+    /// One pass over the copies known at `t`: what bears on these duties. `each` sees every copy with what is said of it.
+    pub(crate) fn gather(
+        &self,
+        t: Instant,
+        duties: &[Duty<'_>],
+        mut each: impl FnMut(&str, &Judgement),
+    ) -> Result<Records> {
+        let mut records = Records::new(t, duties);
+        for row in self.copies(t, None) {
+            let (id, copy) = row?;
+            let judgement = self.judge(&id, &copy, t)?;
+            records.copy(&copy, &judgement, self.certificate(&judgement, t));
+            each(&id, &judgement);
+        }
+        records.complete(self)?;
+        Ok(records)
     }
 
     /// Findings apart from those that single copies and duties give: recorded ones, one-sided handovers, keys not trusted.
@@ -885,14 +908,8 @@ const DATE_REACHED: &str = "date_reached";
 type Found = BTreeMap<(FindingCode, String), Finding>;
 
 fn add(found: &mut Found, code: FindingCode, object: &str, detail: &str, entry: EntryIndex) {
-    let finding = found.entry((code, object.to_owned())).or_insert_with(|| Finding {
-        code,
-        object: object.to_owned(),
-        detail: detail.to_owned(),
-        entries: Vec::new(),
-        occurrences: 0,
-        answers: Vec::new(),
-    });
+    let first = || Finding { occurrences: 0, ..Finding::once(code, object, detail, Vec::new()) };
+    let finding = found.entry((code, object.to_owned())).or_insert_with(first);
     finding.occurrences += 1;
     if finding.entries.len() < Finding::MAX_ENTRIES && !finding.entries.contains(&entry) {
         finding.entries.push(entry);

@@ -43,7 +43,7 @@ pub fn key_findings(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool)
             let entries = left_out.iter().take(Finding::MAX_ENTRIES).map(|(_, by)| by.entry).collect();
             let occurrences = left_out.len() as u64;
             let (code, object) = (FindingCode::SequenceGap, object.clone());
-            found.push(Finding { code, object, detail, entries, occurrences, answers: Vec::new() });
+            found.push(Finding { occurrences, ..Finding::once(code, object, detail, entries) });
         }
         let Some((revoked, from)) = record.revoked.filter(|(fact, _)| fact.recorded <= t) else { continue };
         if from >= revoked.recorded {
@@ -56,7 +56,7 @@ pub fn key_findings(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool)
             used.last()
         );
         let (code, entries) = (FindingCode::KeyDistrusted, vec![revoked.entry]);
-        found.push(Finding { code, object, detail, entries, occurrences: 1, answers: Vec::new() });
+        found.push(Finding::once(code, object, detail, entries));
     }
     Ok(found)
 }
@@ -69,8 +69,7 @@ impl Judge<'_> {
         let Some(within) = self.limits(t).attest else { return Ok(Vec::new()) };
         let context = self.context_at(t);
         let Some(enacted) = self.record().versions.first().map(|v| v.enacted) else { return Ok(Vec::new()) };
-        let ends: Option<Vec<_>> = context.scheme.matters.iter().map(|m| context.matter_end(&m.id)).collect();
-        let last_day = ends.and_then(|ends| ends.into_iter().max()).map_or(t, |end| end.end().min(t));
+        let last_day = context.days().1.map_or(t, |end| end.end().min(t));
         let mut found = Vec::new();
         for system in context.scheme.systems.iter().filter(|s| s.storage == Storage::None) {
             if context.party(&system.attester).is_none_or(|party| !party.writes) {
@@ -88,7 +87,7 @@ impl Judge<'_> {
                 let detail = format!("silent since {}, due {due}", last.occurred);
                 let (code, object) = (FindingCode::AttestationStopped, system.id.clone());
                 let entries = vec![last.entry];
-                found.push(Finding { code, object, detail, entries, occurrences: 1, answers: Vec::new() });
+                found.push(Finding::once(code, object, detail, entries));
             }
         }
         Ok(found)

@@ -8,7 +8,9 @@ use daicho_verify::bundle::{BundleReport, Claim, Proven, ReportTerms, SelectedEn
 use serde_json::{Value, json};
 
 use super::faults::Fault;
-use super::findings::{Findings, fixed_json, japan, since_lines, trust_json, trust_lines, without_witnesses};
+use super::findings::{
+    Findings, fixed_json, japan, since_lines, trust_json, trust_lines, when_simulated, without_witnesses,
+};
 use crate::context::Context;
 use crate::words;
 
@@ -259,16 +261,7 @@ fn limits(found: &BundleReport<'_>, policy: &Policy, context: &Context) -> Vec<S
     };
     let mut lines: Vec<String> = lines.into_iter().map(|(ja, en)| context.pick(ja, en).to_owned()).collect();
     lines.extend(without_witnesses(policy, context));
-    if found.simulated {
-        lines.push(
-            context
-                .pick(
-                    "実在の事務について何かを示すこと。この台帳は模擬です",
-                    "anything about real work: the ledger is simulated (模擬)",
-                )
-                .to_owned(),
-        );
-    }
+    lines.extend(when_simulated(found.simulated, context));
     lines
 }
 

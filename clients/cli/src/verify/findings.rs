@@ -236,6 +236,18 @@ pub(super) fn without_witnesses(policy: &Policy, context: &Context) -> Option<St
     })
 }
 
+/// What no proof from a simulated ledger can say.
+pub(super) fn when_simulated(simulated: bool, context: &Context) -> Option<String> {
+    simulated.then(|| {
+        context
+            .pick(
+                "実在の事務について何かを示すこと。この台帳は模擬です",
+                "anything about real work: the ledger is simulated (模擬)",
+            )
+            .to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

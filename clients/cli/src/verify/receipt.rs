@@ -6,7 +6,9 @@ use daicho_verify::{Receipt, ReceiptError, ReceiptReport};
 use serde_json::json;
 
 use super::faults::Fault;
-use super::findings::{Findings, fixed_json, japan, since_lines, trust_json, trust_lines, without_witnesses};
+use super::findings::{
+    Findings, fixed_json, japan, since_lines, trust_json, trust_lines, when_simulated, without_witnesses,
+};
 use crate::context::Context;
 use crate::{schema, words};
 
@@ -154,16 +156,7 @@ fn limits(report: &ReceiptReport<'_>, policy: &Policy, demand: &Demand, context:
         );
     }
     lines.extend(without_witnesses(policy, context));
-    if report.simulated {
-        lines.push(
-            context
-                .pick(
-                    "実在の事務について何かを示すこと。この台帳は模擬です",
-                    "anything about real work: the ledger is simulated (模擬)",
-                )
-                .to_owned(),
-        );
-    }
+    lines.extend(when_simulated(report.simulated, context));
     lines
 }
 

@@ -6,6 +6,7 @@ use daicho_custody::scheme::Severity;
 use maud::{Markup, html};
 
 use super::{columns, id, number, verdict_text};
+use crate::problems::{GONE, KEPT, total};
 use crate::words::{Words, count, names, setting_name};
 
 pub(super) fn sums(w: &Words<'_>) -> Markup {
@@ -25,25 +26,16 @@ fn tallies(w: &Words<'_>, name: &str, list: &[Tally]) -> Markup {
     let of = |t: &Tally, all: &[Verdict]| {
         all.iter().map(|v| t.verdicts.get(v).copied().unwrap_or_default()).sum::<u64>()
     };
-    let kept = [Verdict::Due, Verdict::Deferred, Verdict::NotTriggered];
-    let gone = [Verdict::OnTime, Verdict::Returned, Verdict::Moved];
     let row = |t: &Tally| {
         html! {
             (number(t.copies)) (number(t.open))
             (number(of(t, &[Verdict::Overdue]))) (number(of(t, &[Verdict::Late])))
-            (number(of(t, &[Verdict::NoSchedule]))) (number(of(t, &kept))) (number(of(t, &gone)))
+            (number(of(t, &[Verdict::NoSchedule]))) (number(of(t, &KEPT))) (number(of(t, &GONE)))
             (number(of(t, &[Verdict::NotJudged]))) (number(t.unproven))
         }
     };
     let unused: Vec<&str> = list.iter().filter(|t| t.copies == 0).map(|t| t.label.as_str()).collect();
-    let total = Tally {
-        id: String::new(),
-        label: String::new(),
-        copies: list.iter().map(|t| t.copies).sum(),
-        open: list.iter().map(|t| t.open).sum(),
-        verdicts: w.report.totals.verdicts.clone(),
-        unproven: list.iter().map(|t| t.unproven).sum(),
-    };
+    let total = total(w, list);
     html! {
         table {
             thead { tr {

@@ -25,7 +25,7 @@ pub use read::{Difference, MAX_PDF_BYTES, ReadError, attachments, difference};
 
 /// What makes a document, as it stands in its metadata and in its manifest. Another one draws another paper.
 ///
-/// The number is raised whenever the same report would give other bytes: a test has the hash of a paper.
+/// Raise the number whenever the same report would give other bytes: no test notices.
 pub fn program() -> String {
     format!("daicho {} report-pdf/1 typst/{}", env!("CARGO_PKG_VERSION"), typst::utils::version().raw())
 }

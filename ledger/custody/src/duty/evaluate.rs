@@ -68,8 +68,7 @@ impl Judge<'_> {
             None => own.map(of_contract).collect(),
         };
         if windows.is_empty() {
-            let matters = context.scheme.matters.iter();
-            windows = matters.map(|m| (context.matter_start(&m.id), context.matter_end(&m.id))).collect();
+            windows.push(context.days());
         }
         let stated = windows.iter().filter_map(|(from, _)| *from).min();
         let ends: Option<Vec<Date>> = windows.iter().map(|(_, to)| *to).collect();
@@ -87,8 +86,7 @@ fn not_counted() -> DutyJudgement {
 }
 
 fn said(status: DutyStatus) -> DutyJudgement {
-    let detail = Text { ja: String::new(), en: String::new() };
-    DutyJudgement { status, due: None, owed: 0, met: 0, entries: Vec::new(), detail }
+    DutyJudgement { status, due: None, owed: 0, met: 0, entries: Vec::new(), detail: Text::default() }
 }
 
 fn text(ja: impl Into<String>, en: impl Into<String>) -> Text {
@@ -172,13 +170,13 @@ fn before_first(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudge
             }
             (Some(act), event) => {
                 let due = event.map(|e| e.occurred);
-                sum.add(DutyStatus::Met, due, &[act.fact.entry], text("", ""));
+                sum.add(DutyStatus::Met, due, &[act.fact.entry], Text::default());
             }
             (None, Some(event)) => {
                 let detail = text(format!("{ja}記録なし"), format!("{en}nothing recorded"));
                 sum.add(DutyStatus::Missed, Some(event.occurred), &[event.entry], detail);
             }
-            (None, None) => sum.add(DutyStatus::NotYetDue, None, &[], text("", "")),
+            (None, None) => sum.add(DutyStatus::NotYetDue, None, &[], Text::default()),
         }
     }
     sum.conclude(DutyStatus::NotYetDue, "", "")
@@ -199,7 +197,7 @@ fn before_each(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudgem
             found = Some(act.fact.entry);
         }
         match found {
-            Some(entry) => sum.add(DutyStatus::Met, None, &[entry], text("", "")),
+            Some(entry) => sum.add(DutyStatus::Met, None, &[entry], Text::default()),
             None => {
                 let day = fact.occurred.jst_day();
                 let detail =
@@ -244,7 +242,7 @@ fn periodic(
                     DutyStatus::Missed => {
                         text(format!("{from}から{to}までの分なし"), format!("none from {from} to {to}"))
                     }
-                    _ => text("", ""),
+                    _ => Text::default(),
                 };
                 sum.add(status, Some(to.end()), &inside, detail);
             }
@@ -259,7 +257,7 @@ fn periodic(
                 let status = if late { DutyStatus::MetLate } else { DutyStatus::Met };
                 let detail =
                     text(format!("{}までの分が遅れ", due.jst_day()), format!("late for {}", due.jst_day()));
-                sum.add(status, Some(due), &[act.fact.entry], if late { detail } else { text("", "") });
+                sum.add(status, Some(due), &[act.fact.entry], if late { detail } else { Text::default() });
                 since = act.fact.occurred;
             }
             let Some(due) = every.due(since, asked.office) else { return not_counted() };
@@ -272,7 +270,7 @@ fn periodic(
                     text(format!("{day}以降なし"), format!("none since {day}")),
                 );
             } else if window.to.is_none_or(|to| t <= to.end()) {
-                sum.add(DutyStatus::Due, Some(due), &[], text("", ""));
+                sum.add(DutyStatus::Due, Some(due), &[], Text::default());
             }
         }
     }
@@ -321,7 +319,7 @@ fn respond(asked: &Asked<'_>, request: &str, answer: &Answer, within: Option<Dea
                 .map_or(answer.act.clone(), |a| lang(&a.label).to_owned())
         };
         let detail = match word.0 {
-            "" => text("", ""),
+            "" => Text::default(),
             _ => {
                 text(format!("{}: {}", label(|l| &l.ja), word.0), format!("{}: {}", label(|l| &l.en), word.1))
             }
@@ -344,13 +342,13 @@ fn done(asked: &Asked<'_>, word: &str, within: Option<Deadline>, window: Window)
         }
         (Some(_), due) => {
             let shown: Vec<EntryIndex> = acts.iter().map(|act| act.fact.entry).collect();
-            sum.add(DutyStatus::Met, due, &shown, text("", ""));
+            sum.add(DutyStatus::Met, due, &shown, Text::default());
         }
         (None, Some(due)) if t > due => {
             sum.add(DutyStatus::Missed, Some(due), &[], text("記録なし", "nothing recorded"));
         }
         (None, Some(due)) if t >= window.from.start() => {
-            sum.add(DutyStatus::Due, Some(due), &[], text("", ""))
+            sum.add(DutyStatus::Due, Some(due), &[], Text::default())
         }
         (None, None) if t >= window.from.start() => {
             sum.add(
@@ -360,7 +358,7 @@ fn done(asked: &Asked<'_>, word: &str, within: Option<Deadline>, window: Window)
                 text("記録なし・期限の定めなし", "nothing recorded, no limit set"),
             );
         }
-        (None, _) => sum.add(DutyStatus::NotYetDue, due, &[], text("", "")),
+        (None, _) => sum.add(DutyStatus::NotYetDue, due, &[], Text::default()),
     }
     sum.conclude(DutyStatus::NotYetDue, "", "")
 }
@@ -408,7 +406,7 @@ fn held(
     let owed = by_status.iter().filter(|(s, _)| !matches!(s, DutyStatus::Due | DutyStatus::NotYetDue));
     let n = seen.count;
     let detail = match status {
-        DutyStatus::Met => text("", ""),
+        DutyStatus::Met => Text::default(),
         _ => text(format!("複製{n}件"), format!("{n} copies")),
     };
     DutyJudgement {

@@ -18,13 +18,7 @@ impl Judge<'_> {
     /// When the state cannot be read.
     pub fn all_duties(&self, t: Instant) -> Result<Vec<(Duty<'_>, DutyJudgement)>, StateError> {
         let duties = duties(self.context_at(t));
-        let mut records = Records::new(t, &duties);
-        for row in self.copies(t, None) {
-            let (id, copy) = row?;
-            let judgement = self.judge(&id, &copy, t)?;
-            records.copy(&copy, &judgement, self.certificate(&judgement, t));
-        }
-        records.complete(self)?;
+        let records = self.gather(t, &duties, |_, _| {})?;
         let judged = self.judge_duties(&duties, &records);
         Ok(duties.into_iter().zip(judged).collect())
     }
@@ -58,10 +52,7 @@ impl Judge<'_> {
             let due = judgement.due.map_or_else(String::new, |due| format!(", due {due}"));
             let detail = format!("{}{due}", judgement.detail.en);
             let entries = judgement.entries.clone();
-            found.insert(
-                (code, object.clone()),
-                Finding { code, object, detail, entries, occurrences: 1, answers: Vec::new() },
-            );
+            found.insert((code, object.clone()), Finding::once(code, object, detail, entries));
         }
         let banned: BTreeSet<&str> = duties
             .iter()
@@ -74,14 +65,7 @@ impl Judge<'_> {
                 let (code, object) = (FindingCode::ForbiddenAct, format!("entry/{}", act.fact.entry));
                 let detail = format!("{word} by {}", act.by);
                 let entries = vec![act.fact.entry];
-                let one = Finding {
-                    code,
-                    object: object.clone(),
-                    detail,
-                    entries,
-                    occurrences: 1,
-                    answers: Vec::new(),
-                };
+                let one = Finding::once(code, object.as_str(), detail, entries);
                 found.entry((code, object)).and_modify(|f| f.occurrences += 1).or_insert(one);
             }
         }
@@ -105,14 +89,7 @@ impl Judge<'_> {
                 let (code, object) = (FindingCode::ContractEnding, contract.id.clone());
                 let detail = format!("ends {}, {open} copies open", end.occurred.jst_day());
                 let entries = vec![end.entry];
-                let one = Finding {
-                    code,
-                    object: object.clone(),
-                    detail,
-                    entries,
-                    occurrences: 1,
-                    answers: Vec::new(),
-                };
+                let one = Finding::once(code, object.as_str(), detail, entries);
                 found.insert((code, object), one);
             }
         }

@@ -70,8 +70,7 @@ impl Found {
             let mut entries = judgement.entries.clone();
             entries.dedup();
             entries.truncate(Finding::MAX_ENTRIES);
-            let (object, detail) = (id.to_owned(), detail.clone());
-            self.add(Finding { code: *code, object, detail, entries, occurrences: 1, answers: Vec::new() });
+            self.add(Finding::once(*code, id, detail.as_str(), entries));
         }
     }
 }

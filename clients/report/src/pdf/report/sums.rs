@@ -7,7 +7,7 @@ use daicho_custody::scheme::Severity;
 use super::super::rich::{Block, Look, Rich, Section, Table};
 use super::annex::{due, ended, entries, moment};
 use super::cover::is_fault;
-use crate::problems::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
+use crate::problems::{GONE, KEPT, PROBLEMS, delay, persons, problems_of, rest, total, with_problem};
 use crate::words::{Words, count, finding_detail, names, setting_name};
 
 /// Copies of one problem that the paper lists.
@@ -137,8 +137,6 @@ fn tallies(w: &Words<'_>, name: &str, list: &[Tally]) -> Block {
     let of = |t: &Tally, all: &[Verdict]| {
         number(all.iter().map(|v| t.verdicts.get(v).copied().unwrap_or_default()).sum::<u64>())
     };
-    let kept = [Verdict::Due, Verdict::Deferred, Verdict::NotTriggered];
-    let gone = [Verdict::OnTime, Verdict::Returned, Verdict::Moved];
     let cells = |name: &str, t: &Tally| -> [Rich; 10] {
         [
             name.into(),
@@ -147,8 +145,8 @@ fn tallies(w: &Words<'_>, name: &str, list: &[Tally]) -> Block {
             of(t, &[Verdict::Overdue]),
             of(t, &[Verdict::Late]),
             of(t, &[Verdict::NoSchedule]),
-            of(t, &kept),
-            of(t, &gone),
+            of(t, &KEPT),
+            of(t, &GONE),
             of(t, &[Verdict::NotJudged]),
             number(t.unproven),
         ]
@@ -171,14 +169,7 @@ fn tallies(w: &Words<'_>, name: &str, list: &[Tally]) -> Block {
     for t in list.iter().filter(|t| t.copies > 0) {
         table.row(cells(&t.label, t));
     }
-    let total = Tally {
-        id: String::new(),
-        label: String::new(),
-        copies: list.iter().map(|t| t.copies).sum(),
-        open: list.iter().map(|t| t.open).sum(),
-        verdicts: w.report.totals.verdicts.clone(),
-        unproven: list.iter().map(|t| t.unproven).sum(),
-    };
+    let total = total(w, list);
     table.sum(cells(w.say("計", "All"), &total));
     Block::Table(table)
 }
