@@ -17,7 +17,7 @@ export CARGO_TARGET_DIR
 CARGO_FLAGS := --release --workspace --locked
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup build demo test fuzz lint fmt bench deny clean
+.PHONY: help setup build demo test torture fuzz lint fmt bench deny clean
 
 help: ## Shows the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ demo: build ## Plays the five schemes, audits, tampers, reports; writes demo/
 
 test: build ## Runs every test
 	cargo test $(CARGO_FLAGS)
+
+torture: build ## Breaks a ledger in every way for some twenty minutes; prints one table
+	$(BIN)/torture
 
 fuzz: build ## Fuzzes every parser for FUZZ_SECONDS (60), or TARGETS alone; needs cargo-fuzz
 	bash tests/fuzz/fuzz.sh $(TARGETS)

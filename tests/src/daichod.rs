@@ -5,7 +5,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use daicho_client::{Client, SigningKey};
+use daicho_client::{Client, Security, SigningKey};
 
 const TILES_PORT_FILE: &str = "tiles-address";
 
@@ -37,6 +37,9 @@ pub(crate) fn wait_for_address(child: &mut Child, port_file: &Path, log: &Path) 
     }
     Ok(std::fs::read_to_string(port_file)?)
 }
+
+/// Among the flags of a server: with TLS, as it is by default. Without this word it serves `--plaintext`.
+pub const TLS: &str = "tls";
 
 /// A running server with its data folder.
 #[derive(Debug)]
@@ -89,19 +92,21 @@ impl Daichod {
             .arg("--data")
             .arg(folder.join("data"))
             .args(["--listen", "127.0.0.1:0"])
+            .args((!flags.contains(&TLS)).then_some("--plaintext"))
             .arg("--port-file")
             .arg(&port_file)
             .arg("--tiles-port-file")
             .arg(&tiles_port_file)
             .arg("--operator-key")
             .arg(folder.join("operator.pem"))
-            .args(flags)
+            .args(flags.iter().filter(|flag| **flag != TLS))
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
         let address = wait_for_address(&mut child, &port_file, &folder.join("daichod.log"))?;
-        let address = format!("http://{address}");
+        let scheme = if flags.contains(&TLS) { "https" } else { "http" };
+        let address = format!("{scheme}://{address}");
         Ok(Self { child, address, folder: folder.to_owned() })
     }
 
@@ -112,6 +117,11 @@ impl Daichod {
     pub fn fresh(folder: &Path, simulated_start: Option<&str>) -> anyhow::Result<Self> {
         Self::init(folder, simulated_start)?;
         Self::start(folder, &[])
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Its address for clients.
@@ -128,12 +138,30 @@ impl Daichod {
         Ok(format!("http://{}", address.context("no tiles are served")?))
     }
 
-    /// A client of it.
+    /// A client of it: over TLS with the ward's key.
     ///
     /// # Errors
     /// When it cannot be reached.
     pub async fn client(&self) -> anyhow::Result<Client> {
-        Ok(Client::connect(&self.address).await?)
+        if !self.address.starts_with("https:") {
+            return Ok(Client::connect(&self.address).await?);
+        }
+        self.client_of(Some(&self.ward_key()?)).await
+    }
+
+    /// A client of it over TLS, with a key or without.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub async fn client_of(&self, identity: Option<&SigningKey>) -> anyhow::Result<Client> {
+        let authority = std::fs::read(self.authority())?;
+        let security = Security { authority: Some(&authority), identity };
+        Ok(Client::connect_as(&self.address, &security).await?)
+    }
+
+    /// The certificate of the authority that signed its own.
+    pub fn authority(&self) -> PathBuf {
+        self.folder.join("data.tls/ca.pem")
     }
 
     /// The ward's founding key.

@@ -5,14 +5,16 @@ mod daichod;
 mod http;
 pub mod liar;
 mod play;
+mod receiver;
 pub mod surroundings;
 mod tsa;
 mod witness;
 mod witness_process;
 
 pub use bucket::LocalBucket;
-pub use daichod::{Daichod, binary, processor_seconds};
+pub use daichod::{Daichod, TLS, binary, processor_seconds};
 pub use play::{Play, SCHEME, collected, deleted, milestone};
+pub use receiver::{LocalReceiver, WebhookCall};
 pub use surroundings::Surroundings;
 pub use tsa::LocalTsa;
 pub use witness::{LocalWitness, Manner};

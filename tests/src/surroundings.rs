@@ -39,7 +39,9 @@ impl Surroundings {
         // The witness that replays must know where the tiles are before the server that serves them starts.
         let tiles = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let prefix = format!("http://{tiles}");
-        let audit = [None, None, Some(prefix.as_str())];
+        let token = folder.join("entries.token");
+        std::fs::write(&token, "a-token-of-this-test-alone\n")?;
+        let audit = [None, None, Some((prefix.as_str(), token.as_path()))];
         let mut witnesses = Vec::new();
         for (n, (name, audit)) in WITNESSES.into_iter().zip(audit).enumerate() {
             witnesses.push(Witness::start(&folder.join(format!("witness-{n}")), name, &vkeys, audit)?);
@@ -58,7 +60,7 @@ impl Surroundings {
         std::fs::write(
             &config,
             format!(
-                "policy = {policy:?}\ntiles-listen = \"{tiles}\"\nseal-every = {seal_every}\npublish-every = 1\nwitness-timeout = 60\n\n[[tsa]]\nurl = {:?}\nroots = [{:?}]\n",
+                "policy = {policy:?}\ntiles-listen = \"{tiles}\"\nentries-token-file = {token:?}\nseal-every = {seal_every}\npublish-every = 1\nwitness-timeout = 60\n\n[[tsa]]\nurl = {:?}\nroots = [{:?}]\n",
                 tsa.url(),
                 tsa.root_file()
             ),

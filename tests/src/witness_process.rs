@@ -17,11 +17,16 @@ pub struct Witness {
 
 impl Witness {
     /// Makes keys below `folder` and serves one log, whose verifier keys these are. With `audit`, the prefix of the
-    /// log's tiles, it replays every entry before it cosigns.
+    /// log's tiles and a file with the token for entries, it replays every entry before it cosigns.
     ///
     /// # Errors
     /// When the witness does not come up within a minute.
-    pub fn start(folder: &Path, name: &str, vkeys: &[String], audit: Option<&str>) -> anyhow::Result<Self> {
+    pub fn start(
+        folder: &Path,
+        name: &str,
+        vkeys: &[String],
+        audit: Option<(&str, &Path)>,
+    ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let made = Command::new(binary("daicho-witness")?)
             .args(["init", "--name", name, "--algorithm", "both", "--out"])
@@ -35,8 +40,8 @@ impl Witness {
             "name = \"{name}\"\nkeys = {keys:?}\nlisten = \"127.0.0.1:0\"\nstate = {:?}\n\n[[log]]\norigin = \"{origin}\"\nvkeys = {vkeys:?}\n",
             folder.join("state")
         );
-        if let Some(prefix) = audit {
-            config.push_str(&format!("audit = \"{prefix}\"\n"));
+        if let Some((prefix, token)) = audit {
+            config.push_str(&format!("audit = \"{prefix}\"\ntoken-file = {token:?}\n"));
         }
         let file = folder.join("witness.toml");
         std::fs::write(&file, config)?;

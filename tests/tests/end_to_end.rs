@@ -34,7 +34,7 @@ async fn a_year_in_the_life_of_three_addresses() {
         contractor.emit(vec![collected(now, id)]).await.expect("recorded");
     }
     contractor.emit(vec![milestone(now, &["good", "slow", "kept"])]).await.expect("recorded");
-    let due = client.due(SCHEME, 0).await.expect("listed");
+    let due = client.due(SCHEME, "", 0).await.expect("listed");
     assert_eq!(due.len(), 3, "all three run against the end of the next day");
 
     advance(&client, "2021-02-02T12:00").await;

@@ -1,9 +1,11 @@
 //! What every command is given.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
-use daicho_client::Client;
-use daicho_core::{Date, Instant};
+use daicho_client::{Client, Security};
+use daicho_core::{Date, Instant, SigningKey};
 use daicho_tlog::Policy;
 
 use crate::scheme::Lang;
@@ -23,12 +25,35 @@ pub(crate) struct Context {
     pub(crate) server: String,
     pub(crate) lang: Lang,
     pub(crate) output: Output,
+    /// The authority of the server's certificate.
+    pub(crate) ca: Option<PathBuf>,
+    /// The key by which the ledger knows the caller.
+    pub(crate) identity: Option<PathBuf>,
 }
 
 impl Context {
-    /// Connects to the server.
+    /// Connects to the server, as the holder of the key that was given for it.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
-        Ok(Client::connect(&self.server).await?)
+        self.connect_with(None).await
+    }
+
+    /// Connects as the holder of a key that signs anyhow, where none was given for the connection.
+    pub(crate) async fn connect_as(&self, signer: &SigningKey) -> anyhow::Result<Client> {
+        self.connect_with(Some(signer)).await
+    }
+
+    /// Connects as the holder of this key, whatever was given: in a play each party has its own.
+    pub(crate) async fn connect_alone(&self, key: &SigningKey) -> anyhow::Result<Client> {
+        let authority = self.ca.as_deref().map(|path| self.read(path)).transpose()?;
+        let security = Security { authority: authority.as_deref(), identity: Some(key) };
+        Ok(Client::connect_as(&self.server, &security).await?)
+    }
+
+    async fn connect_with(&self, signer: Option<&SigningKey>) -> anyhow::Result<Client> {
+        let authority = self.ca.as_deref().map(|path| self.read(path)).transpose()?;
+        let given = self.identity.as_deref().map(|path| crate::key::load(path, self)).transpose()?;
+        let security = Security { authority: authority.as_deref(), identity: given.as_ref().or(signer) };
+        Ok(Client::connect_as(&self.server, &security).await?)
     }
 
     /// The text in the chosen language.

@@ -163,7 +163,7 @@ mod tests {
     use crate::scheme::Lang;
 
     fn described(event: Option<&str>, lang: Lang) -> String {
-        let context = Context { server: String::new(), lang, output: Output::Text };
+        let context = Context { server: String::new(), lang, output: Output::Text, ca: None, identity: None };
         let mut out = Vec::new();
         run(event, &context, &mut out).expect("described");
         String::from_utf8(out).expect("UTF-8")

@@ -75,7 +75,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     let key = key::load(file, context)?;
     let cosigners = args.cosign.iter().map(|file| key::load(file, context)).collect::<Result<Vec<_>, _>>()?;
     let receipts = args.receipts.map(|folder| ReceiptFolder::open(&folder, context)).transpose()?;
-    let client = context.connect().await?;
+    let client = context.connect_as(&key).await?;
     let emitter = Emitter::new(client.clone(), key).await?;
     if args.dry_run {
         return dry_run(emitter, batches, &cosigners, context, out).await;
@@ -301,7 +301,7 @@ mod tests {
     use crate::scheme::Lang;
 
     fn context() -> Context {
-        Context { server: String::new(), lang: Lang::En, output: Output::Text }
+        Context { server: String::new(), lang: Lang::En, output: Output::Text, ca: None, identity: None }
     }
 
     const LINE: &str = r#"{"occur_time":"2021-04-01","copied":{}}"#;

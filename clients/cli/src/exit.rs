@@ -38,8 +38,11 @@ impl Exit {
             | ClientError::BadEndpoint { .. }
             | ClientError::BadField { .. }
             | ClientError::NotFound(_)
+            | ClientError::BadIdentity(_)
             | ClientError::DocumentSize { .. } => Self::Usage,
-            ClientError::Server { .. } => Self::Refused,
+            ClientError::Server { .. } | ClientError::NotKnown(_) | ClientError::NotAllowed(_) => {
+                Self::Refused
+            }
             _ => Self::Unreachable,
         }
     }
@@ -97,7 +100,7 @@ pub(crate) fn explain(error: &ClientError, lang: Lang) -> String {
     match error {
         ClientError::BadEndpoint { endpoint } => {
             format!(
-                "「{endpoint}」は接続先として読めません。http://127.0.0.1:7340 のように指定してください。"
+                "「{endpoint}」は接続先として読めません。https://127.0.0.1:7340 のように指定してください。"
             )
         }
         ClientError::Connect { endpoint, reason } => format!(
@@ -111,6 +114,11 @@ pub(crate) fn explain(error: &ClientError, lang: Lang) -> String {
             format!("指定に誤りがあります。値を直してください（{field}: {message}）。")
         }
         ClientError::NotFound(message) => format!("見つかりません: {message}"),
+        ClientError::NotKnown(_) => {
+            "接続に使った鍵が台帳に登録されていないか、失効しています。--identity に、登録された鍵を指定してください。".to_owned()
+        }
+        ClientError::NotAllowed(_) => "この鍵には、この操作をする権限がありません。".to_owned(),
+        ClientError::BadIdentity(reason) => format!("接続のための鍵または証明書を使えません（{reason}）。"),
         ClientError::Server { code, message, .. } => {
             format!("サーバーが要求を受け付けませんでした（{code:?}）: {message}")
         }
@@ -149,6 +157,9 @@ pub(crate) fn refusal_ja(refusal: &Refusal) -> String {
         RefusalCode::SchemeRejected => "事業の定義に誤り、または処理されていない原典の誤りがあります。",
         RefusalCode::VerificationFailed => {
             "消去の完了が確認されていない複製に証明書は出せません。改めて消去してください。"
+        }
+        RefusalCode::PersonalData => {
+            "個人番号や連絡先などの個人情報に見える文字があります。意味を持たない識別子に置き換えてください。"
         }
         RefusalCode::QueueFull => "台帳が混み合っています。しばらくしてからもう一度お送りください。",
         RefusalCode::WriterClosed => "台帳が書込みを停止しています。運用担当にご連絡ください。",

@@ -18,12 +18,19 @@ use crate::table::{Table, or_dash};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Make a private key
-    #[command(after_help = "Examples:\n  daicho key new --out terminal.pem\n\n\
-        The file is PKCS#8 PEM, readable by you alone. An existing file is never overwritten.")]
+    #[command(
+        after_help = "Examples:\n  daicho key new --out terminal.pem\n  daicho key new --out ward.pem --encrypt\n\n\
+        The file is PKCS#8 PEM, readable by you alone. An existing file is never overwritten.\n\
+        With --encrypt a passphrase protects it (scrypt, AES-256); every command that signs asks for it, or reads it\n\
+        from the file that DAICHO_PASSPHRASE_FILE names."
+    )]
     New {
         /// File to write
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
+        /// Protect it by a passphrase
+        #[arg(long)]
+        encrypt: bool,
     },
     /// Show id and public key of a private key
     #[command(after_help = "Examples:\n  daicho key show terminal.pem\n  \
@@ -39,7 +46,7 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match command {
-        Command::New { out: file } => new(&file, context, out)?,
+        Command::New { out: file, encrypt } => new(&file, encrypt, context, out)?,
         Command::Show { file } => show(&load(&file, context)?, context, out)?,
         Command::List => list(context, out).await?,
     }
@@ -48,9 +55,20 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
 
 /// Reads a private key.
 pub(crate) fn load(file: &Path, context: &Context) -> anyhow::Result<SigningKey> {
-    let pem = Zeroizing::new(context.read(file)?);
-    let key = std::str::from_utf8(&pem).ok().and_then(SigningKey::from_pem);
-    let key = key.ok_or_else(|| {
+    let bytes = Zeroizing::new(context.read(file)?);
+    let pem = std::str::from_utf8(&bytes).unwrap_or_default();
+    if SigningKey::is_encrypted(pem) {
+        let passphrase = passphrase(file, context)?;
+        warn_if_open(file, context);
+        return SigningKey::from_encrypted_pem(pem, &passphrase).ok_or_else(|| {
+            let file = file.display();
+            anyhow!(context.pick(
+                format!("{file} を開けません。パスフレーズをご確認ください"),
+                format!("{file} does not open; check the passphrase"),
+            ))
+        });
+    }
+    let key = SigningKey::from_pem(pem).ok_or_else(|| {
         let file = file.display();
         anyhow!(context.pick(
             format!("{file} は Ed25519 の秘密鍵（PKCS#8 PEM）ではありません"),
@@ -59,6 +77,45 @@ pub(crate) fn load(file: &Path, context: &Context) -> anyhow::Result<SigningKey>
     })?;
     warn_if_open(file, context);
     Ok(key)
+}
+
+/// File with the passphrase, for programs that nobody sits before.
+const PASSPHRASE_FILE: &str = "DAICHO_PASSPHRASE_FILE";
+/// Shortest passphrase of a new key, in characters.
+const SHORTEST: usize = 12;
+
+fn passphrase(file: &Path, context: &Context) -> anyhow::Result<Zeroizing<String>> {
+    if let Some(from) = std::env::var_os(PASSPHRASE_FILE) {
+        let bytes = Zeroizing::new(context.read(Path::new(&from))?);
+        let text = std::str::from_utf8(&bytes).context(PASSPHRASE_FILE)?;
+        return Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    let file = file.display();
+    let words = context.pick(format!("{file} のパスフレーズ: "), format!("passphrase of {file}: "));
+    let what = || {
+        context.pick(
+            format!(
+                "パスフレーズを尋ねられません。{PASSPHRASE_FILE} に、それを書いたファイルを指定してください"
+            ),
+            format!("nobody to ask for a passphrase; name a file that holds it in {PASSPHRASE_FILE}"),
+        )
+    };
+    rpassword::prompt_password(words).map(Zeroizing::new).with_context(what)
+}
+
+/// A passphrase for a new key: asked for twice, where a person gives it.
+fn new_passphrase(file: &Path, context: &Context) -> anyhow::Result<Zeroizing<String>> {
+    let first = passphrase(file, context)?;
+    if first.chars().count() < SHORTEST {
+        anyhow::bail!(context.pick(
+            format!("パスフレーズは {SHORTEST} 文字以上にしてください"),
+            format!("a passphrase has at least {SHORTEST} characters"),
+        ));
+    }
+    if std::env::var_os(PASSPHRASE_FILE).is_none() && passphrase(file, context)? != first {
+        anyhow::bail!(context.pick("パスフレーズが一致しません", "the two are not the same"));
+    }
+    Ok(first)
 }
 
 /// A key that others can read can speak for its party.
@@ -80,12 +137,18 @@ fn warn_if_open(file: &Path, context: &Context) {
 #[cfg(not(unix))]
 fn warn_if_open(_: &Path, _: &Context) {}
 
-fn new(file: &Path, context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {
+fn new(file: &Path, encrypt: bool, context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed)
         .map_err(|error| anyhow!("{}: {error}", context.pick("乱数を得られません", "no random numbers")))?;
     let key = SigningKey::from_seed(&seed);
-    let pem = Zeroizing::new(key.to_pem());
+    let pem = if encrypt {
+        let pem = key.to_encrypted_pem(&new_passphrase(file, context)?);
+        pem.ok_or_else(|| anyhow!(context.pick("乱数を得られません", "no random numbers")))?
+    } else {
+        key.to_pem()
+    };
+    let pem = Zeroizing::new(pem);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

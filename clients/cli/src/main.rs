@@ -24,6 +24,7 @@ mod lang;
 mod log;
 mod party;
 mod receipt;
+mod remind;
 mod report;
 mod schema;
 #[allow(unreachable_pub, reason = "a module with an interface of its own, kept apart from the commands")]
@@ -36,6 +37,7 @@ mod verify;
 mod words;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -60,8 +62,14 @@ Exit codes:
 #[command(name = "daicho", version, after_help = EXIT_CODES, max_term_width = 100)]
 struct Cli {
     /// Address of the ledger server
-    #[arg(long, global = true, env = "DAICHO_SERVER", default_value = "http://127.0.0.1:7340")]
+    #[arg(long, global = true, env = "DAICHO_SERVER", default_value = "https://127.0.0.1:7340")]
     server: String,
+    /// Certificate of the authority that signed the server's. Default: those that the system knows
+    #[arg(long, global = true, env = "DAICHO_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Key by which the ledger knows you: one that it has authorised (PKCS#8 PEM)
+    #[arg(long, global = true, env = "DAICHO_IDENTITY", value_name = "FILE")]
+    identity: Option<PathBuf>,
     /// Language of messages: ja or en. Default: ja when the system's language is Japanese
     #[arg(long, global = true, env = "DAICHO_LANG", value_parser = lang::parse, value_name = "ja|en")]
     lang: Option<Lang>,
@@ -92,8 +100,10 @@ enum Command {
     Dataset(dataset::Command),
     /// List the copies of a scheme with their verdicts
     Copies(copies::Args),
-    /// List open copies whose deadline is near, nearest first
+    /// List copies and duties whose deadline is near, nearest first
     Due(due::Args),
+    /// Keep calendars of what is due, and call another system about what is overdue
+    Remind(remind::Args),
     /// List what the rules found wrong
     Findings(findings::Args),
     /// List what parties owe besides single copies, and what became of it
@@ -130,6 +140,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
         Command::Dataset(command) => dataset::run(command, context, out).await,
         Command::Copies(args) => copies::run(args, context, out).await,
         Command::Due(args) => due::run(args, context, out).await,
+        Command::Remind(args) => remind::run(args, context, out).await,
         Command::Findings(args) => findings::run(args, context, out).await,
         Command::Duties(args) => duties::run(args, context, out).await,
         Command::Handovers(args) => handovers::run(args, context, out).await,
@@ -155,7 +166,13 @@ async fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return exit::usage(&error, lang),
     };
-    let context = Context { server: cli.server, lang: cli.lang.unwrap_or(lang), output: cli.output };
+    let context = Context {
+        server: cli.server,
+        lang: cli.lang.unwrap_or(lang),
+        output: cli.output,
+        ca: cli.ca,
+        identity: cli.identity,
+    };
     let mut out = std::io::BufWriter::new(std::io::stdout());
     let done = run(cli.command, &context, &mut out).await;
     let done = done.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into));

@@ -82,7 +82,7 @@ async fn enact(args: EnactArgs, context: &Context, out: &mut dyn Write) -> anyho
     let key = key::load(&args.key, context)?;
     let cosigners = args.cosign.iter().map(|file| key::load(file, context)).collect::<Result<Vec<_>, _>>()?;
     let (scheme, version) = (enactment.scheme.clone(), enactment.version);
-    let mut emitter = Emitter::new(context.connect().await?, key).await?;
+    let mut emitter = Emitter::new(context.connect_as(&key).await?, key).await?;
     let enacted = emitter.enact_scheme(enactment, &cosigners.iter().collect::<Vec<_>>()).await?;
     let entry = enacted.receipt.entry_index;
     if context.json() {

@@ -12,7 +12,7 @@ use daicho_core::proto::{
     simulation_service_client::SimulationServiceClient,
 };
 
-use crate::ClientError;
+use crate::{ClientError, Security};
 
 /// Longest message that is decoded, in bytes: a page of 1,000 data sets with room to spare.
 pub const MAX_DECODE_LEN: usize = 64 * 1024 * 1024;
@@ -55,17 +55,33 @@ macro_rules! all_pages {
 }
 
 impl Client {
-    /// Connects, e.g. to `http://127.0.0.1:7340`. A connection that breaks later is made anew by the next call.
+    /// Connects without saying who calls, e.g. to `http://127.0.0.1:7340`, or to `https://…` with a certificate of an
+    /// authority that the system knows. A connection that breaks later is made anew by the next call.
     ///
     /// # Errors
     /// [`ClientError::BadEndpoint`] or [`ClientError::Connect`].
     pub async fn connect(endpoint: &str) -> Result<Self, ClientError> {
+        Self::connect_as(endpoint, &Security::default()).await
+    }
+
+    /// Connects to `https://…` with a key of the ledger, and only to a server with a certificate of the given authority.
+    /// Over `http://…` there is no security to have, and it is not used.
+    ///
+    /// # Errors
+    /// [`ClientError::BadEndpoint`], [`ClientError::BadIdentity`] or [`ClientError::Connect`].
+    pub async fn connect_as(endpoint: &str, security: &Security<'_>) -> Result<Self, ClientError> {
         let bad = || ClientError::BadEndpoint { endpoint: endpoint.to_owned() };
         let target = Endpoint::from_shared(endpoint.to_owned()).map_err(|_| bad())?;
         // Without scheme and host the transport would fail later, and less clearly.
         if target.uri().scheme().is_none() || target.uri().host().is_none() {
             return Err(bad());
         }
+        let secure = target.uri().scheme_str() == Some("https");
+        let target = if secure {
+            target.tls_config(security.config()?).map_err(|error| ClientError::BadIdentity(root(&error)))?
+        } else {
+            target
+        };
         let channel = target
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
@@ -224,17 +240,37 @@ impl Client {
         )
     }
 
-    /// Open copies due at or before `until_ms` (0: 7 days from now), of one scheme or of all (empty).
+    /// What is due at or before `until_ms` (0: 7 days from now), of one scheme and party or of all (empty).
     ///
     /// # Errors
     /// As every read.
-    pub async fn due(&self, scheme: &str, until_ms: i64) -> Result<Vec<proto::DueCopy>, ClientError> {
+    pub async fn due(
+        &self,
+        scheme: &str,
+        party: &str,
+        until_ms: i64,
+    ) -> Result<Vec<proto::DueItem>, ClientError> {
         all_pages!(
             self.custody(),
             list_due,
             due,
-            ListDueRequest { scheme: scheme.to_owned(), until_ms: until_ms }
+            ListDueRequest { scheme: scheme.to_owned(), party: party.to_owned(), until_ms: until_ms }
         )
+    }
+
+    /// What is due within `within_ms` (0: 7 days), then what changes in it. Ends when the server stops.
+    ///
+    /// # Errors
+    /// Here or in the stream, as every read.
+    pub async fn follow_due(
+        &self,
+        scheme: &str,
+        party: &str,
+        within_ms: i64,
+    ) -> Result<impl Stream<Item = Result<proto::FollowDueResponse, ClientError>> + use<>, ClientError> {
+        let (scheme, party) = (scheme.to_owned(), party.to_owned());
+        let request = proto::FollowDueRequest { scheme, party, within_ms };
+        Ok(self.custody().follow_due(request).await?.into_inner().map_err(ClientError::from))
     }
 
     /// Findings as they stand at `as_of_ms` (0: now), of one scheme or of all (empty).

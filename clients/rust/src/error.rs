@@ -20,6 +20,8 @@ const DOMAIN: &str = "daicho";
 /// | `Connect`, `Unreachable` | no | check the address and the server, then call again |
 /// | `BadField` | - | fix the field |
 /// | `NotFound` | - | ask for something that is there |
+/// | `NotKnown`, `NotAllowed` | no | connect with a key that has the right |
+/// | `BadIdentity` | no | give a key or certificate that can be used |
 /// | `Server` | no | read the message; the server or the caller's rights need a change |
 /// | `Protocol` | unknown | server and client differ in version |
 /// | `BadReceipt` | maybe | keep the statement; the ledger does not prove that it recorded it |
@@ -28,7 +30,7 @@ const DOMAIN: &str = "daicho";
 #[non_exhaustive]
 pub enum ClientError {
     /// The endpoint is no URI.
-    #[error("`{endpoint}` is no address of a server; write one such as http://127.0.0.1:7340")]
+    #[error("`{endpoint}` is no address of a server; write one such as https://127.0.0.1:7340")]
     BadEndpoint {
         /// As given.
         endpoint: String,
@@ -61,6 +63,15 @@ pub enum ClientError {
     /// There is no such thing.
     #[error("not found: {0}")]
     NotFound(String),
+    /// The ledger does not know who calls.
+    #[error("not known to the ledger: {0}")]
+    NotKnown(String),
+    /// The caller has no right to this.
+    #[error("not allowed: {0}")]
+    NotAllowed(String),
+    /// The key or certificate for the connection cannot be used.
+    #[error("the key or certificate for the connection cannot be used: {0}")]
+    BadIdentity(String),
     /// The server turned the call down for a reason that is not about a statement.
     #[error("the server turned the call down ({code:?}): {message}")]
     Server {
@@ -122,6 +133,9 @@ impl ClientError {
             Self::BadEndpoint { .. }
             | Self::BadField { .. }
             | Self::NotFound(_)
+            | Self::NotKnown(_)
+            | Self::NotAllowed(_)
+            | Self::BadIdentity(_)
             | Self::Protocol(_)
             | Self::BadReceipt { .. }
             | Self::StreamClosed
@@ -134,7 +148,11 @@ impl ClientError {
     pub(crate) fn wrote_nothing(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.code != RefusalCode::WriterClosed,
-            Self::Server { .. } | Self::BadField { .. } | Self::NotFound(_) => true,
+            Self::Server { .. }
+            | Self::BadField { .. }
+            | Self::NotFound(_)
+            | Self::NotKnown(_)
+            | Self::NotAllowed(_) => true,
             _ => false,
         }
     }
@@ -178,6 +196,8 @@ impl From<Status> for ClientError {
         match ReadCode::from_reason(&reason) {
             Some(ReadCode::InvalidArgument) => return Self::BadField { field, message },
             Some(ReadCode::NotFound) => return Self::NotFound(message),
+            Some(ReadCode::NotKnown) => return Self::NotKnown(message),
+            Some(ReadCode::NotAllowed) => return Self::NotAllowed(message),
             _ => {}
         }
         match status.code() {

@@ -33,6 +33,7 @@ mod error;
 mod proof;
 mod receipt;
 mod retry;
+mod security;
 mod split;
 mod stream;
 
@@ -45,6 +46,7 @@ pub use error::ClientError;
 pub use proof::{EntryName, Inclusion, KeptCheckpoint};
 pub use receipt::{ReceiptFault, Recorded};
 pub use retry::Retry;
+pub use security::Security;
 pub use split::split;
 pub use stream::{Answer, EmitStream};
 pub use tonic::Code;

@@ -37,6 +37,8 @@ pub enum RefusalCode {
     VerificationFailed,
     /// A seal that does not state the entry right before it and the chain hash there. Seal anew.
     WrongSeal,
+    /// A text looks like personal data, which the ledger does not take. Name things by ids that say nothing.
+    PersonalData,
     /// The server's queue is full. Nothing was written; send the same request again.
     QueueFull,
     /// The server is stopping, or its disk failed. Nothing more is written until it starts again.
@@ -45,7 +47,7 @@ pub enum RefusalCode {
 
 impl RefusalCode {
     /// Every reason.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Malformed,
         Self::TooLarge,
         Self::WrongOrigin,
@@ -60,6 +62,7 @@ impl RefusalCode {
         Self::SchemeRejected,
         Self::VerificationFailed,
         Self::WrongSeal,
+        Self::PersonalData,
         Self::QueueFull,
         Self::WriterClosed,
     ];
@@ -81,6 +84,7 @@ impl RefusalCode {
             Self::SchemeRejected => "SCHEME_REJECTED",
             Self::VerificationFailed => "VERIFICATION_FAILED",
             Self::WrongSeal => "WRONG_SEAL",
+            Self::PersonalData => "PERSONAL_DATA",
             Self::QueueFull => "QUEUE_FULL",
             Self::WriterClosed => "WRITER_CLOSED",
         }
@@ -105,19 +109,26 @@ pub enum ReadCode {
     InvalidArgument,
     /// There is no such thing. Ask for one that is there.
     NotFound,
+    /// The ledger does not know the key of the connection. Connect with one that is authorised.
+    NotKnown,
+    /// The key of the connection has no right to this. Ask whoever has.
+    NotAllowed,
     /// The files cannot be read. The operator stops the server and checks them.
     StorageFailed,
 }
 
 impl ReadCode {
     /// Every reason.
-    pub const ALL: [Self; 3] = [Self::InvalidArgument, Self::NotFound, Self::StorageFailed];
+    pub const ALL: [Self; 5] =
+        [Self::InvalidArgument, Self::NotFound, Self::NotKnown, Self::NotAllowed, Self::StorageFailed];
 
     /// The word on the wire (`ErrorInfo.reason`).
     pub fn reason(self) -> &'static str {
         match self {
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::NotFound => "NOT_FOUND",
+            Self::NotKnown => "NOT_KNOWN",
+            Self::NotAllowed => "NOT_ALLOWED",
             Self::StorageFailed => "STORAGE_FAILED",
         }
     }

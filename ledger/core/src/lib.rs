@@ -6,8 +6,10 @@ mod entry;
 mod era;
 mod error;
 mod id;
+mod personal;
 mod sign;
 mod statement;
+mod text;
 mod time;
 
 pub use daicho_proto::v1 as proto;
@@ -15,9 +17,11 @@ pub use entry::{ChainHash, Entry, EntryIndex, LedgerSize, MAX_ENTRY_LEN, Place};
 pub use era::{Era, EraYear};
 pub use error::{EntryError, ReadCode, Refusal, RefusalCode};
 pub use id::{MAX_ID_LEN, Origin, check_id, check_text};
+pub use personal::{Personal, find_personal, looks_personal};
 pub use sign::{KeyId, PublicKey, SigningKey, VerifyingKey, pre_authentication_encoding};
 pub use statement::{
     CheckedStatement, MAX_EVENTS, MAX_FUTURE_SKEW_MS, MAX_SIGNERS, MAX_STATEMENT_LEN, PAYLOAD_TYPE,
     ParsedStatement, StatementId, sign_statement,
 };
+pub use text::any_text;
 pub use time::{DAY_MS, Date, Instant, JST_OFFSET_MS};

@@ -125,6 +125,25 @@ impl SigningKey {
         self.0.to_pkcs8_pem(LineEnding::LF).expect("a key of fixed length always encodes").to_string()
     }
 
+    /// Whether this is PKCS #8 PEM that a passphrase protects.
+    pub fn is_encrypted(pem: &str) -> bool {
+        pem.trim_start().starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    }
+
+    /// Reads PKCS #8 PEM that a passphrase protects (RFC 8018 PBES2), as `openssl pkcs8 -topk8` writes it. `None` also for
+    /// another passphrase.
+    pub fn from_encrypted_pem(pem: &str, passphrase: &str) -> Option<Self> {
+        use ed25519_dalek::pkcs8::DecodePrivateKey as _;
+        ed25519_dalek::SigningKey::from_pkcs8_encrypted_pem(pem, passphrase).ok().map(Self)
+    }
+
+    /// PKCS #8 PEM protected by a passphrase: scrypt and AES-256-CBC. `None` when the system gives no random numbers.
+    pub fn to_encrypted_pem(&self, passphrase: &str) -> Option<String> {
+        use ed25519_dalek::pkcs8::{EncodePrivateKey as _, spki::der::pem::LineEnding};
+        let pem = self.0.to_pkcs8_encrypted_pem(passphrase, LineEnding::LF).ok()?;
+        Some(pem.to_string())
+    }
+
     /// The public half.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key().to_bytes())

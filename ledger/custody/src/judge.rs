@@ -327,7 +327,8 @@ impl<'a> Judge<'a> {
         self.state
     }
 
-    pub(crate) fn id(&self) -> &str {
+    /// The scheme's id.
+    pub fn id(&self) -> &str {
         &self.id
     }
 
@@ -792,7 +793,7 @@ impl<'a> Judge<'a> {
     pub fn findings(&self, t: Instant) -> Result<Vec<Finding>> {
         let mut found = BTreeMap::new();
         let duties = duties(self.context_at(t));
-        let records = self.gather(t, &duties, |id, judgement| {
+        let records = self.gather(t, &duties, |id, _, judgement| {
             for (code, detail) in &judgement.findings {
                 for entry in &judgement.entries {
                     add(&mut found, *code, id, detail, *entry);
@@ -815,14 +816,14 @@ impl<'a> Judge<'a> {
         &self,
         t: Instant,
         duties: &[Duty<'_>],
-        mut each: impl FnMut(&str, &Judgement),
+        mut each: impl FnMut(&str, &CopyRecord, &Judgement),
     ) -> Result<Records> {
         let mut records = Records::new(t, duties);
         for row in self.copies(t, None) {
             let (id, copy) = row?;
             let judgement = self.judge(&id, &copy, t)?;
             records.copy(&copy, &judgement, self.certificate(&judgement, t));
-            each(&id, &judgement);
+            each(&id, &copy, &judgement);
         }
         records.complete(self)?;
         Ok(records)

@@ -13,6 +13,7 @@
 mod answers;
 pub mod calendar;
 mod context;
+mod due;
 pub mod duty;
 mod finding;
 pub mod fold;
@@ -25,6 +26,7 @@ pub mod state;
 
 pub use answers::{AnswerKind, FindingAnswer};
 pub use context::{ContextCache, FlowContext, SchemeContext, binds};
+pub use due::{Due, DueWhat};
 pub use finding::{Arises, FindingCode};
 pub use fold::{FOLD_VERSION, Fold, FoldError};
 pub use judge::{Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict};

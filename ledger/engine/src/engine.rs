@@ -285,8 +285,7 @@ impl Engine {
     /// # Errors
     /// Why it would be refused.
     pub fn validate(&self, statement: proto::SignedStatement) -> Result<Validation, Refusal> {
-        let checked =
-            ParsedStatement::parse(statement)?.check(self.origin.as_str(), |id| find(&self.keys, id))?;
+        let checked = admit(statement, &self.origin, &self.keys)?;
         let head = *self.head.borrow();
         let recorded = self.clock.now().max(head.recorded);
         let snapshot = self.store.snapshot();
@@ -367,6 +366,22 @@ fn kib(statement: &proto::SignedStatement) -> u32 {
 
 fn find(keys: &KeyRing, id: &KeyId) -> Option<Arc<VerifyingKey>> {
     keys.read().ok()?.get(id).cloned()
+}
+
+/// What is asked of a statement before it waits for the writer: that it is one, that it holds no personal data, that its
+/// signatures verify.
+fn admit(
+    statement: proto::SignedStatement,
+    origin: &Origin,
+    keys: &KeyRing,
+) -> Result<CheckedStatement, Refusal> {
+    let parsed = ParsedStatement::parse(statement)?;
+    if let Some((field, what)) = daicho_core::find_personal(&parsed.signed().statement) {
+        let text =
+            format!("it looks like {what}; the ledger takes no personal data, only ids that say nothing");
+        return Err(Refusal::field(RefusalCode::PersonalData, field, text));
+    }
+    parsed.check(origin.as_str(), |id| find(keys, id))
 }
 
 /// Reads the head and checks that the last entry hashes to it.
@@ -478,10 +493,8 @@ fn start_checkers(
         let (receiver, origin, keys) = (receiver.clone(), origin.clone(), Arc::clone(keys));
         std::thread::Builder::new().name(format!("daicho-check-{n}")).spawn(move || {
             for (statements, permits, answer) in receiver {
-                let statements = statements
-                    .into_iter()
-                    .map(|s| ParsedStatement::parse(s)?.check(origin.as_str(), |id| find(&keys, id)))
-                    .collect();
+                let statements =
+                    statements.into_iter().map(|statement| admit(statement, &origin, &keys)).collect();
                 // The caller may have gone; then nobody waits for the answer.
                 let _ = answer.send(Checked { statements, permits });
             }

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use daicho_store::durable_step;
 use daicho_tlog::Checkpoint;
 
 /// Keeps the last signed checkpoint of one ledger where a loss of the data folder does not reach.
@@ -102,14 +103,18 @@ impl FileGuard {
         if self.held.is_none() {
             // Both slots exist before the first one counts; the folder's entry is synced with the file.
             self.file.write_all_at(&[0; 2 * SLOT], 0).map_err(away)?;
+            durable_step();
             self.file.sync_all().map_err(away)?;
             if let Some(folder) = self.path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
                 File::open(folder).and_then(|folder| folder.sync_all()).map_err(away)?;
             }
         }
         let slot = write_slot(number, checkpoint);
+        durable_step();
         self.file.write_all_at(&slot, number % 2 * SLOT as u64).map_err(away)?;
+        durable_step();
         self.file.sync_data().map_err(away)?;
+        durable_step();
         self.held = Some((number, checkpoint.clone()));
         Ok(())
     }

@@ -16,7 +16,7 @@ use crate::format::{
     CF_CHECKPOINTS, CF_ENTRIES, CF_META, CF_STATE, CF_STATEMENTS, CF_TILES, CheckpointRow, FAMILIES, FORMAT,
     FORMAT_KEY, HEAD, Head, StatementRow, statement_key, tile_key,
 };
-use crate::{Snapshot, StoreError};
+use crate::{Snapshot, StoreError, durable_step};
 
 /// Key and value as RocksDB hands them out.
 type Row = (Box<[u8]>, Box<[u8]>);
@@ -369,7 +369,10 @@ impl Store {
     fn write_synced(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        Ok(self.db.write_opt(batch, &options)?)
+        durable_step();
+        self.db.write_opt(batch, &options)?;
+        durable_step();
+        Ok(())
     }
 
     pub(crate) fn cf(&self, name: &str) -> &ColumnFamily {

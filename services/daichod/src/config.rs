@@ -19,6 +19,15 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     /// Address for gRPC. Port 0 takes a free one. Default: `127.0.0.1:7340`.
     pub(crate) listen: SocketAddr,
+    /// Serve without TLS, and let everybody on this machine do everything. Loopback addresses only. Default: false.
+    pub(crate) plaintext: bool,
+    /// Certificate of the server with what is between it and its authority, PEM. Default: `server.pem` in the folder with
+    /// the data folder's name and `.tls`, which `daichod init` makes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its private key, PEM. Default: `server.key` in the same folder.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Address for Prometheus metrics over HTTP. Default: none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) metrics_listen: Option<SocketAddr>,
@@ -26,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) log_format: LogFormat,
     /// Statement bytes that may wait to be recorded, in KiB. More is refused. Default: 65536. Minimum: 64.
     pub(crate) queue_kib: u32,
+    /// Statement bytes of one party that may wait, in KiB, over all its connections. Default: 512. Minimum: 64.
+    pub(crate) party_kib: u32,
     /// Threads that verify signatures. 0: one for each core. Default: 0.
     pub(crate) check_threads: usize,
     /// Most statements that share one synced write. More is faster under load and slower for the first of them.
@@ -53,11 +64,18 @@ pub(crate) struct Config {
     /// Time-stamping authorities (RFC 3161) that stamp kept checkpoints. Default: none.
     #[serde(default)]
     pub(crate) tsa: Vec<TsaConfig>,
+    /// Folder of backups, on another disk. Default: none; then none are taken.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) backup_dir: Option<PathBuf>,
+    /// Seconds from one backup to the next; one is also taken on SIGUSR1. Default: 3600. Minimum: 60.
+    pub(crate) backup_every: u64,
+    /// How many backups are kept. Default: 48. Minimum: 1.
+    pub(crate) backup_keep: usize,
     /// Address for tiles (C2SP tlog-tiles) over HTTP. Port 0 takes a free one. Default: none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) tiles_listen: Option<SocketAddr>,
-    /// File with the bearer token that entry bundles ask for. Default: none; then they are open to all who reach
-    /// `tiles-listen`.
+    /// File with the bearer token that entry bundles ask for. Default: none; then nobody is given them, unless
+    /// `plaintext` is set.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) entries_token_file: Option<PathBuf>,
 }
@@ -149,9 +167,13 @@ impl Default for Config {
         Self {
             data: PathBuf::from(crate::DEFAULT_DATA),
             listen: SocketAddr::from(([127, 0, 0, 1], 7340)),
+            plaintext: false,
+            tls_certificate: None,
+            tls_key: None,
             metrics_listen: None,
             log_format: LogFormat::Text,
             queue_kib: engine.queue_kib,
+            party_kib: 512,
             check_threads: engine.check_threads,
             max_group: engine.max_group,
             operator_key: None,
@@ -162,6 +184,9 @@ impl Default for Config {
             policy: None,
             witness_timeout: 30,
             tsa: Vec::new(),
+            backup_dir: None,
+            backup_every: 3_600,
+            backup_keep: 48,
             tiles_listen: None,
             entries_token_file: None,
         }
@@ -184,6 +209,7 @@ impl Config {
         let config: Self = figment
             .merge(
                 Env::prefixed("DAICHOD_")
+                    .ignore(&["PASSPHRASE_FILE"])
                     .map(|key| key.as_str().replace('_', "-").to_ascii_lowercase().into()),
             )
             .merge(Serialized::defaults(flags))
@@ -195,6 +221,12 @@ impl Config {
     fn validate(self) -> Result<Self, ConfigError> {
         if self.queue_kib < 64 {
             return Err(ConfigError("queue-kib: at least 64".into()));
+        }
+        if self.party_kib < 64 {
+            return Err(ConfigError("party-kib: at least 64".into()));
+        }
+        if self.backup_every < 60 || self.backup_every > 366 * 86_400 || self.backup_keep == 0 {
+            return Err(ConfigError("backup-every: 60 seconds to a year; backup-keep: at least 1".into()));
         }
         if self.max_group == 0 {
             return Err(ConfigError("max-group: at least 1".into()));
@@ -298,6 +330,8 @@ mod tests {
         let Config { metrics_listen, operator_key, checkpoint_keys, guard, policy, tsa, .. } = &config;
         assert!(metrics_listen.is_some() && operator_key.is_some() && !checkpoint_keys.is_empty());
         assert!(guard.is_some() && policy.is_some() && tsa.len() == 1 && tsa[0].policy_oid.is_some());
+        assert!(config.backup_dir.is_some());
+        assert!(config.tls_certificate.is_some() && config.tls_key.is_some());
         assert!(config.tiles_listen.is_some() && config.entries_token_file.is_some());
     }
 

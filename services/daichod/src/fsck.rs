@@ -34,6 +34,13 @@ pub(crate) struct Args {
     json: bool,
 }
 
+impl Args {
+    /// Everything that can be checked, printed for people.
+    pub(crate) fn whole(data: &Path) -> Self {
+        Self { data: data.to_owned(), rebuild: true, json: false }
+    }
+}
+
 /// What is wrong. Storage failures that cannot be pinned to an entry stay errors.
 struct Fault {
     entry: u64,

@@ -10,6 +10,7 @@ use daicho_store::{Store, StoreError};
 use daicho_tlog::Algorithm;
 
 use crate::config::beside;
+use crate::connection::make_certificate;
 use crate::guard::{Location, state_of};
 use crate::keys::{note_signer, signing_key};
 
@@ -59,6 +60,9 @@ pub(crate) struct Args {
     /// data folder's name with `.guard`.
     #[arg(long)]
     guard: Option<Location>,
+    /// A name or address of this machine for the certificate that is made, beside localhost; may be given more than once.
+    #[arg(long = "tls-name", value_name = "NAME")]
+    tls_names: Vec<String>,
     /// Run on a simulated clock (模擬), for demonstrations and tests only.
     #[arg(long)]
     simulated: bool,
@@ -111,6 +115,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             held.size()
         );
     }
+    let authority = make_certificate(&args.data, &args.tls_names)?;
     let chain = found(&args.data, &founding)?;
     let founded = state_of(&args.data)?;
     guard.with(|guard| guard.renew(&founded))?;
@@ -122,6 +127,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         println!("checkpoints  {key}");
     }
     println!("fork guard   {guard}");
+    println!("TLS          clients are given {}", authority.display());
     println!("entry 0      {at}  chain hash {chain}");
     Ok(ExitCode::SUCCESS)
 }

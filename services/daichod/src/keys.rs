@@ -7,9 +7,37 @@ use anyhow::{Context as _, bail};
 use daicho_core::{Origin, SigningKey};
 use daicho_tlog::{Algorithm, KeyName, NoteSigner};
 
+/// File with the passphrase of the operator's key, e.g. a credential of systemd.
+const PASSPHRASE_FILE: &str = "DAICHOD_PASSPHRASE_FILE";
+
+/// Refuses a key file that others on the machine can read.
+///
+/// # Errors
+/// When they can, with what to do.
+pub(crate) fn check_mode(path: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(meta) = path.metadata() else { return Ok(()) };
+    let mode = meta.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        bail!("{} can be read by others (mode {mode:o}); run: chmod 600 {0}", path.display());
+    }
+    Ok(())
+}
+
 /// The statement key in this file (PKCS #8 PEM).
 pub(crate) fn read_signing_key(path: &Path) -> anyhow::Result<SigningKey> {
+    check_mode(path)?;
     let pem = fs::read_to_string(path).with_context(|| format!("reading key {}", path.display()))?;
+    let pem = zeroize::Zeroizing::new(pem);
+    if SigningKey::is_encrypted(&pem) {
+        let from = std::env::var_os(PASSPHRASE_FILE).with_context(|| {
+            format!("{} has a passphrase; name its file in {PASSPHRASE_FILE}", path.display())
+        })?;
+        let passphrase = fs::read_to_string(&from).with_context(|| format!("reading {}", from.display()))?;
+        let passphrase = zeroize::Zeroizing::new(passphrase);
+        let key = SigningKey::from_encrypted_pem(&pem, passphrase.trim_end_matches(['\r', '\n']));
+        return key.with_context(|| format!("{} does not open with this passphrase", path.display()));
+    }
     match SigningKey::from_pem(&pem) {
         Some(key) => Ok(key),
         None => bail!("{} is no Ed25519 private key in PKCS #8 PEM", path.display()),
@@ -30,6 +58,7 @@ pub(crate) fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
 
 /// The checkpoint key in this file: `PRIVATE+KEY+name+id+key`, one line.
 pub(crate) fn read_note_signer(path: &Path) -> anyhow::Result<NoteSigner> {
+    check_mode(path)?;
     let text = zeroize::Zeroizing::new(
         fs::read_to_string(path).with_context(|| format!("reading checkpoint key {}", path.display()))?,
     );
@@ -52,7 +81,8 @@ pub(crate) fn note_signer(path: &Path, origin: &Origin, algorithm: Algorithm) ->
     Ok(signer)
 }
 
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file that its owner alone can read, and that is not there yet.
+pub(crate) fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

@@ -1,7 +1,10 @@
 //! `daichod`: the server of Daichō.
 
+mod access;
 mod anchor;
+mod backup;
 mod config;
+mod connection;
 mod export;
 mod fsck;
 mod guard;
@@ -10,6 +13,7 @@ mod keys;
 mod s3;
 mod serve;
 mod services;
+mod shares;
 mod tiles;
 
 use std::process::ExitCode;
@@ -50,6 +54,12 @@ enum Command {
     Fsck(fsck::Args),
     /// Write the ledger as C2SP tlog-tiles to a folder or a bucket.
     Export(export::Args),
+    /// Take a backup of a ledger that is not served.
+    Backup(backup::BackupArgs),
+    /// Restore a backup into a new folder, and check it.
+    Restore(backup::RestoreArgs),
+    /// Restore a backup aside, check everything in it, and remove it again.
+    VerifyBackup(backup::VerifyArgs),
     /// Show or renew the fork guard, which keeps a restored backup from signing a second history.
     Guard(guard::Args),
 }
@@ -65,6 +75,9 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Fsck(args) => fsck::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Backup(args) => backup::back_up(&args),
+        Command::Restore(args) => backup::run_restore(&args),
+        Command::VerifyBackup(args) => backup::verify(&args),
         Command::Guard(args) => guard::run(&args),
     };
     match result {

@@ -16,11 +16,12 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tonic::server::NamedService as _;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tracing::info;
 
+use crate::access::Access;
 use crate::anchor::Anchors;
-use crate::config::{Config, ConfigError, LogFormat};
+use crate::config::{Config, LogFormat};
+use crate::connection;
 use crate::guard::Location;
 use crate::services::{Custody, Ledger, Proof, Report, Simulation};
 use crate::tiles;
@@ -42,9 +43,13 @@ Examples:
 Configuration file (TOML), with the defaults:
   data = \"daicho-data\"
   listen = \"127.0.0.1:7340\"
+  plaintext = false       # without TLS, for everybody on this machine and nobody else
+  # tls-certificate = \"server.pem\"                     # your own authority's; read again when they change
+  # tls-key = \"server.key\"
   # metrics-listen = \"127.0.0.1:7341\"
   log-format = \"text\"     # or \"json\"
   queue-kib = 65536       # statement bytes that may wait; more is refused with QUEUE_FULL
+  party-kib = 512         # the same of one party, so that none fills the queue
   check-threads = 0       # 0: one for each core
   max-group = 2048        # statements that share one synced write
   # operator-key = \"operator.pem\"                    # signs seals; without it nothing is sealed
@@ -52,8 +57,11 @@ Configuration file (TOML), with the defaults:
   # guard = \"daicho-data.guard\"                       # on a disk that is not restored with the data, or s3://bucket/key
   seal-every = 3600       # seconds of the ledger's clock; 0: only on request
   publish-every = 10      # seconds from one kept checkpoint to the next
+  # backup-dir = \"/mnt/backups\"                       # incremental backups while it runs; also on SIGUSR1
+  backup-every = 3600     # seconds
+  backup-keep = 48
   # tiles-listen = \"127.0.0.1:7342\"                   # C2SP tlog-tiles over HTTP, for any auditor's tools
-  # entries-token-file = \"entries.token\"              # bearer token for entry bundles; without it they are open
+  # entries-token-file = \"entries.token\"              # bearer token for entry bundles; without it nobody is given them
   # policy = \"policy.txt\"                              # whose witnesses are asked to cosign (C2SP tlog-policy)
   witness-timeout = 30    # seconds that a witness has to answer
   # [[tsa]]                                           # an authority that stamps the time (RFC 3161)
@@ -79,6 +87,18 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     listen: Option<SocketAddr>,
+    /// Serve without TLS, on an address of this machine alone; whoever is on it may do everything.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    plaintext: bool,
+    /// Certificate of the server (PEM).
+    #[arg(long, requires = "tls_key")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_certificate: Option<PathBuf>,
+    /// Its private key (PEM).
+    #[arg(long, requires = "tls_certificate")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_key: Option<PathBuf>,
     /// Address for Prometheus metrics.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +139,10 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     witness_timeout: Option<u64>,
+    /// Folder of backups.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup_dir: Option<PathBuf>,
     /// Address for tiles (C2SP tlog-tiles) over HTTP; port 0 takes a free one.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -153,6 +177,7 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
             .with_context(|| format!("serving metrics on {address}"))?;
         daicho_engine::describe_metrics();
         crate::anchor::describe_metrics();
+        crate::backup::describe_metrics();
         info!(%address, "metrics");
     }
     let runtime = tokio::runtime::Handle::current();
@@ -163,17 +188,16 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     let anchors = Anchors::new(Arc::clone(&engine), &config)?;
     let publishing =
         tokio::spawn(Arc::clone(&anchors).run(std::time::Duration::from_secs(config.publish_every)));
-    let listener = tokio::net::TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| ConfigError::new(format!("listen {}: {error}", config.listen)))?;
-    let address = listener.local_addr()?;
+    let backups = crate::backup::start(&config, &engine)?.map(tokio::spawn);
+    let access = Access::new(&engine, config.party_kib)?;
+    let (address, incoming) = connection::listen(&config).await?;
     let tiles = tiles::Server::start(&config, &engine).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<LedgerServiceServer<Ledger>>().await;
     let simulation = engine
         .simulated_clock()
         .is_some()
-        .then(|| SimulationServiceServer::new(Simulation::new(Arc::clone(&engine))));
+        .then(|| SimulationServiceServer::new(Simulation::new(Arc::clone(&engine), access.clone())));
     let mut reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(daicho_proto::DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET);
@@ -181,10 +205,8 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
         reflection = reflection.with_service_name(name);
     }
     let reflection = reflection.build_v1()?;
-    let ledger =
-        LedgerServiceServer::new(Ledger::new(Arc::clone(&engine))).max_decoding_message_size(MAX_MESSAGE);
-    // Answers are small; held back for more, they would wait for the other side's delayed acknowledgement.
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let ledger = LedgerServiceServer::new(Ledger::new(Arc::clone(&engine), access.clone()))
+        .max_decoding_message_size(MAX_MESSAGE);
     let stopping = Arc::new(tokio::sync::Notify::new());
     let told = Arc::clone(&stopping);
     let server = Server::builder()
@@ -194,9 +216,13 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
         .add_service(health)
         .add_service(reflection)
         .add_service(ledger)
-        .add_service(ProofServiceServer::new(Proof::new(Arc::clone(&engine), Arc::clone(&anchors))))
-        .add_service(CustodyServiceServer::new(Custody::new(Arc::clone(&engine))))
-        .add_service(ReportServiceServer::new(Report::new(Arc::clone(&engine))))
+        .add_service(ProofServiceServer::new(Proof::new(
+            Arc::clone(&engine),
+            Arc::clone(&anchors),
+            access.clone(),
+        )))
+        .add_service(CustodyServiceServer::new(Custody::new(Arc::clone(&engine), access.clone())))
+        .add_service(ReportServiceServer::new(Report::new(Arc::clone(&engine), access)))
         .add_optional_service(simulation)
         .serve_with_incoming_shutdown(incoming, async move {
             stop.await;
@@ -216,6 +242,9 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
         () = async { told.notified().await; tokio::time::sleep(GRACE).await } => {}
     }
     publishing.abort();
+    if let Some(backups) = backups {
+        backups.abort();
+    }
     if let Some(tiles) = tiles {
         tiles.stop(GRACE).await;
     }

@@ -52,7 +52,11 @@ impl Server {
     /// When it cannot listen there, or the token cannot be read.
     pub(crate) async fn start(config: &Config, engine: &Arc<Engine>) -> anyhow::Result<Option<Self>> {
         let Some(address) = config.tiles_listen else { return Ok(None) };
-        let tiles = Arc::new(Tiles { engine: Arc::clone(engine), entries_token: config.entries_token()? });
+        let tiles = Arc::new(Tiles {
+            engine: Arc::clone(engine),
+            entries_token: config.entries_token()?,
+            plaintext: config.plaintext,
+        });
         let listener = tokio::net::TcpListener::bind(address)
             .await
             .map_err(|error| ConfigError::new(format!("tiles-listen {address}: {error}")))?;
@@ -87,6 +91,8 @@ impl Server {
 struct Tiles {
     engine: Arc<Engine>,
     entries_token: Option<Token>,
+    /// Everybody on this machine may read everything.
+    plaintext: bool,
 }
 
 impl Tiles {
@@ -94,7 +100,9 @@ impl Tiles {
     /// bytes. Checkpoints and hashes are open to all. This is the one place that decides it: the access rules of
     /// auditors go here.
     fn check_auditor(&self, headers: &HeaderMap) -> Result<(), StatusCode> {
-        let Some(token) = &self.entries_token else { return Ok(()) };
+        let Some(token) = &self.entries_token else {
+            return if self.plaintext { Ok(()) } else { Err(StatusCode::FORBIDDEN) };
+        };
         let sent = headers.get(AUTHORIZATION).ok_or(StatusCode::UNAUTHORIZED)?.as_bytes();
         let (scheme, sent) = sent.split_at_checked("Bearer ".len()).ok_or(StatusCode::UNAUTHORIZED)?;
         if !scheme.eq_ignore_ascii_case(b"Bearer ") {

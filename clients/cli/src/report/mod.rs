@@ -257,7 +257,7 @@ mod tests {
     const SAMPLE: &[u8] = include_bytes!("../../../../docs/formats/report-sample.json");
 
     fn sample(format: Format, lang: Lang) -> String {
-        let context = Context { server: String::new(), lang, output: Output::Text };
+        let context = Context { server: String::new(), lang, output: Output::Text, ca: None, identity: None };
         draw(&parse(SAMPLE, &context).expect("a report"), format, &context).expect("the sample draws")
     }
 
@@ -292,7 +292,8 @@ mod tests {
             report.data_sets.push(daicho_custody::report::DataSetReport { id, ..clean.clone() });
         }
         let own = report.data_sets.len() - problems - 1_200;
-        let context = Context { server: String::new(), lang: Lang::En, output: Output::Text };
+        let context =
+            Context { server: String::new(), lang: Lang::En, output: Output::Text, ca: None, identity: None };
         let page = draw(&report, Format::Html, &context).expect("it draws");
         let listed = page.matches("<tbody class=\"group\"><tr class=\"set\"><th colspan=\"8\">").count();
         assert_eq!(listed, problems + 300);
@@ -338,7 +339,8 @@ mod tests {
     #[test]
     fn other_formats_are_refused() {
         let text = std::str::from_utf8(SAMPLE).expect("UTF-8").replace("report/1", "report/2");
-        let context = Context { server: String::new(), lang: Lang::En, output: Output::Text };
+        let context =
+            Context { server: String::new(), lang: Lang::En, output: Output::Text, ca: None, identity: None };
         assert!(parse(text.as_bytes(), &context).is_err());
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct Runner<'r> {
 impl<'r> Runner<'r> {
     /// Connects, and refuses every ledger whose clock is not simulated.
     pub(crate) async fn connect(context: &'r Context, ward: SigningKey, seed: u64) -> anyhow::Result<Self> {
-        let client = context.connect().await?;
+        let client = context.connect_as(&ward).await?;
         let info = client.ledger_info().await?;
         let simulated = Origin::new(&info.origin).is_some_and(|origin| origin.is_simulated());
         if !simulated || info.clock != proto::Clock::Simulated as i32 {
@@ -132,7 +132,7 @@ impl<'r> Runner<'r> {
                     signer.key(self.seed)
                 }
             };
-            let client = self.context.connect().await?;
+            let client = self.context.connect_alone(&key).await?;
             let stream = Emitter::new(client, key).await?.into_stream(WINDOW).await?;
             let voice = Voice { stream, sent: std::collections::VecDeque::new() };
             self.voices.insert(signer.clone(), voice);

@@ -373,9 +373,23 @@ impl CustodyService for Fake {
         let due = copies
             .into_iter()
             .filter(|copy| copy.due_ms != 0 && copy.due_ms <= until)
-            .map(|copy| proto::DueCopy { scheme: "queue_notice".to_owned(), copy: Some(copy) })
+            .map(|copy| proto::DueItem {
+                scheme: "queue_notice".to_owned(),
+                due_ms: copy.due_ms,
+                copy: Some(copy),
+                ..Default::default()
+            })
             .collect();
         Ok(Response::new(proto::ListDueResponse { due, next_page_token: String::new() }))
+    }
+
+    type FollowDueStream = futures::stream::Empty<Result<proto::FollowDueResponse, Status>>;
+
+    async fn follow_due(
+        &self,
+        _: Request<proto::FollowDueRequest>,
+    ) -> Result<Response<Self::FollowDueStream>, Status> {
+        Ok(Response::new(futures::stream::empty()))
     }
 
     async fn list_schemes(

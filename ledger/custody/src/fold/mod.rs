@@ -7,6 +7,7 @@ mod deletion;
 mod governance;
 mod movement;
 
+pub use governance::{AUDITOR_PURPOSE, COUNCIL_PURPOSE};
 pub(crate) use movement::scope_word;
 
 /// A document of the ledger, put together from its pieces. `None` while pieces are missing.

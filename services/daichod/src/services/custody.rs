@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
-use daicho_core::{Instant, KeyId};
+use daicho_core::{EntryIndex, Instant, KeyId};
 use daicho_custody::duty::{Duty, DutyJudgement, DutySource, DutyStatus};
 use daicho_custody::state::{
-    CopyRecord, DataSetRecord, KeyRecord, PartyRecord, Row, Scan, SchemeRecord, SequenceRecord, StateError,
-    Table, View as _, decode, key, parts,
+    CopyRecord, DataSetRecord, HandoverRecord, KeyRecord, PartyRecord, Row, Scan, SchemeRecord,
+    SequenceRecord, StateError, Table, View as _, decode, key, parts,
 };
-use daicho_custody::{ContextCache, Finding, FindingAnswer, Judge, Judgement, Verdict};
+use daicho_custody::{ContextCache, Due, DueWhat, Finding, FindingAnswer, Judge, Judgement};
 use daicho_engine::Engine;
 use daicho_proto::v1;
 use daicho_proto::v1::custody_service_server::CustodyService;
@@ -17,13 +17,30 @@ use serde::de::DeserializeOwned;
 use tonic::{Request, Response, Status};
 
 use super::status;
+use crate::access::{Access, Right, Sight, local, peer};
 
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
 /// Seven days, in milliseconds: how far ahead `ListDue` looks when nothing is said.
 const DUE_AHEAD_MS: i64 = 7 * daicho_core::DAY_MS;
+/// A hundred years, in milliseconds.
+const MAX_AHEAD_MS: i64 = 36_525 * daicho_core::DAY_MS;
 
 pub(crate) struct Custody {
+    reader: Reader,
+    access: Access,
+}
+
+/// Of what a list is asked for: a scheme and a party, or all of them (empty).
+#[derive(Clone)]
+struct Wanted {
+    scheme: String,
+    party: String,
+}
+
+/// Reads custody state. Clones share what they know of schemes.
+#[derive(Clone)]
+struct Reader {
     engine: Arc<Engine>,
     contexts: Arc<Mutex<ContextCache>>,
 }
@@ -80,15 +97,28 @@ impl Page {
 }
 
 impl Custody {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine, contexts: Arc::default() }
+    pub(crate) fn new(engine: Arc<Engine>, access: Access) -> Self {
+        Self { reader: Reader { engine, contexts: Arc::default() }, access }
     }
 
-    /// Runs a read on a thread that may block.
     async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Snapshot<'_>, &mut ContextCache) -> Result<T, Failure> + Send + 'static,
     ) -> Result<Response<T>, Status> {
+        self.reader.read(work).await.map(Response::new)
+    }
+
+    fn as_of(&self, ms: i64) -> Result<Instant, Status> {
+        if ms == 0 { Ok(self.reader.engine.now()) } else { status::time("as_of_ms", ms) }
+    }
+}
+
+impl Reader {
+    /// Runs a read on a thread that may block.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Snapshot<'_>, &mut ContextCache) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Status> {
         let (engine, contexts) = (Arc::clone(&self.engine), Arc::clone(&self.contexts));
         let result = tokio::task::spawn_blocking(move || {
             let snapshot = engine.store().snapshot();
@@ -101,14 +131,22 @@ impl Custody {
             result
         });
         match result.await.map_err(status::task)? {
-            Ok(value) => Ok(Response::new(value)),
+            Ok(value) => Ok(value),
             Err(Failure::Status(status)) => Err(*status),
             Err(Failure::State(error)) => Err(status::state(&error)),
         }
     }
 
-    fn as_of(&self, ms: i64) -> Result<Instant, Status> {
-        if ms == 0 { Ok(self.engine.now()) } else { status::time("as_of_ms", ms) }
+    /// What is due within so many milliseconds, and the time of the list.
+    async fn due(
+        self,
+        wanted: Wanted,
+        sight: Sight,
+        within_ms: i64,
+    ) -> Result<(Instant, Vec<v1::DueItem>), Status> {
+        let now = self.engine.now();
+        let times = (now, now.plus_ms(within_ms));
+        self.read(move |state, cache| Ok((now, due_items(state, cache, &wanted, &sight, times)?))).await
     }
 }
 
@@ -150,10 +188,13 @@ fn scheme_ids(state: &dyn Scan, wanted: &str) -> Result<Vec<String>, StateError>
 
 #[tonic::async_trait]
 impl CustodyService for Custody {
+    type FollowDueStream = super::due::Changes;
+
     async fn list_parties(
         &self,
         request: Request<v1::ListPartiesRequest>,
     ) -> Result<Response<v1::ListPartiesResponse>, Status> {
+        self.access.check(&request, Right::Register)?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, _| {
@@ -172,12 +213,16 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListKeysRequest>,
     ) -> Result<Response<v1::ListKeysResponse>, Status> {
+        let sight = self.access.check(&request, Right::Keys)?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, _| {
             let (rows, next_page_token) = page.rows::<KeyRecord>(state, Table::Key, &[])?;
             let mut keys = Vec::with_capacity(rows.len());
             for (hex, record) in rows {
+                if sight.party().is_some_and(|own| own != record.party) {
+                    continue;
+                }
                 let used = state.get(&key(Table::Sequence, &[&hex]))?;
                 let used: SequenceRecord = used.map(|bytes| decode(&bytes)).transpose()?.unwrap_or_default();
                 keys.push(wire_key(&hex, record, &used));
@@ -191,9 +236,10 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListSchemesRequest>,
     ) -> Result<Response<v1::ListSchemesResponse>, Status> {
+        self.access.check(&request, Right::Register)?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
-        let now = self.engine.now();
+        let now = self.reader.engine.now();
         self.read(move |state, cache| {
             let (rows, next_page_token) = page.rows::<SchemeRecord>(state, Table::Scheme, &[])?;
             let mut schemes = Vec::with_capacity(rows.len());
@@ -209,8 +255,9 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::GetSchemeRequest>,
     ) -> Result<Response<v1::GetSchemeResponse>, Status> {
+        self.access.check(&request, Right::Register)?;
         let id = request.into_inner().scheme;
-        let now = self.engine.now();
+        let now = self.reader.engine.now();
         self.read(move |state, cache| {
             let judge = judge(state, cache, &id)?;
             let Some(version) = judge.record().versions.last() else {
@@ -234,6 +281,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListDataSetsRequest>,
     ) -> Result<Response<v1::ListDataSetsResponse>, Status> {
+        let sight = self.access.check(&request, Right::Custody)?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, cache| {
@@ -242,8 +290,13 @@ impl CustodyService for Custody {
                 page.rows::<DataSetRecord>(state, Table::DataSet, &[&request.scheme])?;
             let mut data_sets = Vec::with_capacity(rows.len());
             for (id, record) in rows {
-                let copies = copies_of(state, &request.scheme, &id)?.len();
-                data_sets.push(wire_data_set(id, &record, copies));
+                let mut copies = 0;
+                for copy in copies_of(state, &request.scheme, &id)? {
+                    copies += usize::from(sees_copy(state, &sight, &request.scheme, &copy)?);
+                }
+                if copies > 0 || sight == Sight::All {
+                    data_sets.push(wire_data_set(id, &record, copies));
+                }
             }
             Ok(v1::ListDataSetsResponse { data_sets, next_page_token })
         })
@@ -254,6 +307,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::GetDataSetRequest>,
     ) -> Result<Response<v1::GetDataSetResponse>, Status> {
+        let sight = self.access.check(&request, Right::Custody)?;
         let request = request.into_inner();
         let t = self.as_of(request.as_of_ms)?;
         self.read(move |state, cache| {
@@ -269,10 +323,13 @@ impl CustodyService for Custody {
                 let bytes = state.get(&key(Table::Copy, &[&request.scheme, &id]))?;
                 let bytes = bytes.ok_or_else(|| StateError(format!("copy {id} is indexed and missing")))?;
                 let copy: CopyRecord = decode(&bytes)?;
-                if copy.opened.recorded <= t {
+                if copy.opened.recorded <= t && sight.of_any(&request.scheme, [copy.holder.as_str()]) {
                     let judgement = judge.judge(&id, &copy, t)?;
                     copies.push(wire_copy(id, copy, &judgement));
                 }
+            }
+            if copies.is_empty() && sight != Sight::All {
+                return Err(status::not_found(&format!("data set `{}`", request.data_set)).into());
             }
             let items = record.items.clone();
             let summary = wire_data_set(request.data_set, &record, copies.len());
@@ -285,6 +342,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListCopiesRequest>,
     ) -> Result<Response<v1::ListCopiesResponse>, Status> {
+        let sight = self.access.check(&request, Right::Custody)?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         let t = self.as_of(request.as_of_ms)?;
@@ -294,6 +352,9 @@ impl CustodyService for Custody {
             let mut next_page_token = String::new();
             for row in judge.copies(t, page.after.as_deref()) {
                 let (id, copy) = row?;
+                if !sight.of_any(&request.scheme, [copy.holder.as_str()]) {
+                    continue;
+                }
                 if copies.len() == page.size {
                     next_page_token = copies.last().map(|c: &v1::CopyState| c.id.clone()).unwrap_or_default();
                     break;
@@ -310,16 +371,16 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListHandoversRequest>,
     ) -> Result<Response<v1::ListHandoversResponse>, Status> {
+        let sight = self.access.check(&request, Right::Custody)?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, cache| {
             judge(state, cache, &request.scheme)?;
-            let (rows, next_page_token) = page.rows::<daicho_custody::state::HandoverRecord>(
-                state,
-                Table::Handover,
-                &[&request.scheme],
-            )?;
-            let handovers = rows.into_iter().map(|(id, h)| v1::Handover {
+            let (rows, next_page_token) =
+                page.rows::<HandoverRecord>(state, Table::Handover, &[&request.scheme])?;
+            let seen =
+                |h: &HandoverRecord| sight.of_any(&request.scheme, [h.giver.as_str(), h.taker.as_str()]);
+            let handovers = rows.into_iter().filter(|(_, h)| seen(h)).map(|(id, h)| v1::Handover {
                 id,
                 flow: h.flow,
                 state: match (h.given, h.received) {
@@ -341,63 +402,81 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListDueRequest>,
     ) -> Result<Response<v1::ListDueResponse>, Status> {
+        let sight = self.access.check(&request, Right::Custody)?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
-        let now = self.engine.now();
+        let now = self.reader.engine.now();
         let until = match request.until_ms {
             0 => now.plus_ms(DUE_AHEAD_MS),
             ms => status::time("until_ms", ms)?,
         };
         self.read(move |state, cache| {
-            let mut due = Vec::new();
-            for scheme in scheme_ids(state, &request.scheme)? {
-                let judge = judge(state, cache, &scheme)?;
-                for row in judge.copies(now, None) {
-                    let (id, copy) = row?;
-                    if copy.closed.is_some() {
-                        continue;
-                    }
-                    let judgement = judge.judge(&id, &copy, now)?;
-                    // Any running clock counts, also where another rule has no number and so shows first.
-                    let nearest = judgement
-                        .rules
-                        .iter()
-                        .filter(|r| matches!(r.verdict, Verdict::Due | Verdict::Deferred | Verdict::Overdue))
-                        .filter(|r| r.due.is_some_and(|due| due <= until))
-                        .min_by_key(|r| r.due);
-                    if let Some(nearest) = nearest {
-                        let mut judgement = judgement.clone();
-                        judgement.verdict = nearest.verdict;
-                        judgement.due = nearest.due;
-                        judgement.rule = Some(nearest.rule.clone());
-                        let copy = wire_copy(id, copy, &judgement);
-                        due.push(v1::DueCopy { scheme: scheme.clone(), copy: Some(copy) });
-                    }
-                }
-            }
-            due.sort_by_key(|d| d.copy.as_ref().map(|c| (c.due_ms, c.id.clone())));
+            let wanted = Wanted { scheme: request.scheme, party: request.party };
+            let due = due_items(state, cache, &wanted, &sight, (now, until))?;
             let (due, next_page_token) = page.slice(due)?;
             Ok(v1::ListDueResponse { due, next_page_token })
         })
         .await
     }
 
+    async fn follow_due(
+        &self,
+        request: Request<v1::FollowDueRequest>,
+    ) -> Result<Response<Self::FollowDueStream>, Status> {
+        let peer = peer(&request);
+        self.access.check_peer(peer, Right::Custody)?;
+        let request = request.into_inner();
+        let within = match request.within_ms {
+            0 => DUE_AHEAD_MS,
+            ms if (1..=MAX_AHEAD_MS).contains(&ms) => ms,
+            _ => return Err(status::bad_field("within_ms", "0 to 100 years")),
+        };
+        let wanted = Wanted { scheme: request.scheme, party: request.party };
+        let (reader, access) = (self.reader.clone(), self.access.clone());
+        // A key that is revoked meanwhile sees no further.
+        let look = move || {
+            let (reader, wanted) = (reader.clone(), wanted.clone());
+            let sight = access.check_peer(peer, Right::Custody);
+            async move { reader.due(wanted, sight?, within).await }
+        };
+        // An unknown scheme is said at once, not in the stream.
+        let first = look().await?;
+        Ok(Response::new(super::due::follow(Arc::clone(&self.reader.engine), look, first)))
+    }
+
     async fn list_findings(
         &self,
         request: Request<v1::ListFindingsRequest>,
     ) -> Result<Response<v1::ListFindingsResponse>, Status> {
+        let sight = self.access.check(&request, Right::Findings)?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         let t = self.as_of(request.as_of_ms)?;
+        let access = self.access.clone();
         self.read(move |state, cache| {
             let mut findings = Vec::new();
             let whole_ledger = request.scheme.is_empty();
             if whole_ledger {
-                let keys = daicho_custody::key_findings(state, t, |_| true)?;
+                let mut keys = daicho_custody::key_findings(state, t, |_| true)?;
+                let own = |f: &Finding| -> Result<bool, Failure> {
+                    let Some(own) = sight.party() else { return Ok(true) };
+                    let id = f.object.strip_prefix("key/").and_then(KeyId::parse);
+                    let party = id.map(|id| access.party_of(&id)).transpose()?.flatten();
+                    Ok(party.is_some_and(|party| party == own))
+                };
+                let seen: Vec<bool> = keys.iter().map(own).collect::<Result<_, _>>()?;
+                let mut seen = seen.into_iter();
+                keys.retain(|_| seen.next().unwrap_or(false));
                 findings.extend(keys.into_iter().map(|f| wire_finding("", f)));
             }
             for scheme in scheme_ids(state, &request.scheme)? {
-                let mut own = judge(state, cache, &scheme)?.findings(t)?;
+                let judge = judge(state, cache, &scheme)?;
+                let mut own = Vec::new();
+                for finding in judge.findings(t)? {
+                    if sees_finding(state, (&access, &sight), &judge, &finding.object, t)? {
+                        own.push(finding);
+                    }
+                }
                 // A key may serve several schemes; in the list of all it stands once.
                 own.retain(|f| !whole_ledger || !f.object.starts_with("key/"));
                 findings.extend(own.into_iter().map(|f| wire_finding(&scheme, f)));
@@ -412,6 +491,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListDutiesRequest>,
     ) -> Result<Response<v1::ListDutiesResponse>, Status> {
+        let sight = self.access.check(&request, Right::Findings)?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         let t = self.as_of(request.as_of_ms)?;
@@ -426,6 +506,7 @@ impl CustodyService for Custody {
             let judge = judge(state, cache, &request.scheme)?;
             let wanted = |(duty, judged): &(Duty<'_>, DutyJudgement)| {
                 (request.who.is_empty() || duty.who == request.who)
+                    && sees_duty(&sight, &request.scheme, duty)
                     && wanted_status.is_none_or(|status| judged.status == status)
             };
             let duties = judge.all_duties(t)?.into_iter().filter(wanted);
@@ -435,6 +516,93 @@ impl CustodyService for Custody {
         })
         .await
     }
+}
+
+/// What is due at the second time as known at the first, over all schemes nearest first.
+fn due_items(
+    state: &dyn Scan,
+    cache: &mut ContextCache,
+    wanted: &Wanted,
+    sight: &Sight,
+    (now, until): (Instant, Instant),
+) -> Result<Vec<v1::DueItem>, Failure> {
+    let mut items = Vec::new();
+    for scheme in scheme_ids(state, &wanted.scheme)? {
+        for one in judge(state, cache, &scheme)?.due(now, until)? {
+            let who = one.who();
+            let party = party_of_ledger(state, &scheme, who)?;
+            let asked_for = wanted.party.is_empty() || wanted.party == who || wanted.party == party;
+            if asked_for && sight.of_any(&scheme, [who]) {
+                items.push(wire_due(&scheme, party, one));
+            }
+        }
+    }
+    // Each scheme is in order already, and stays so.
+    items.sort_by_key(|item| item.due_ms);
+    Ok(items)
+}
+
+/// How the ledger names a party of a scheme.
+fn party_of_ledger(state: &dyn Scan, scheme: &str, party: &str) -> Result<String, StateError> {
+    let own = format!("{scheme}/{party}");
+    Ok(if state.get(&key(Table::Party, &[&own]))?.is_some() { own } else { party.to_owned() })
+}
+
+fn wire_due(scheme: &str, party: String, one: Due<'_>) -> v1::DueItem {
+    let (due_ms, overdue) = (one.due.unix_ms(), one.overdue);
+    let (copy, duty) = match one.what {
+        DueWhat::Copy(id, copy, judgement) => (Some(wire_copy(id, copy, &judgement)), None),
+        DueWhat::Duty(duty, judged) => (None, Some(wire_duty(duty, judged))),
+    };
+    v1::DueItem { scheme: scheme.to_owned(), copy, duty, party, due_ms, overdue }
+}
+
+/// Whether a copy is held by whoever looks.
+fn sees_copy(state: &dyn Scan, sight: &Sight, scheme: &str, id: &str) -> Result<bool, StateError> {
+    if *sight == Sight::All {
+        return Ok(true);
+    }
+    let bytes = state.get(&key(Table::Copy, &[scheme, id]))?;
+    let copy = bytes.map(|bytes| decode::<CopyRecord>(&bytes)).transpose()?;
+    Ok(copy.is_some_and(|copy| sight.of_any(scheme, [copy.holder.as_str()])))
+}
+
+/// Whether a finding is about something of whoever looks.
+fn sees_finding(
+    state: &dyn Scan,
+    (access, sight): (&Access, &Sight),
+    judge: &Judge<'_>,
+    object: &str,
+    t: Instant,
+) -> Result<bool, Failure> {
+    let Some(own) = sight.party() else { return Ok(true) };
+    let scheme = judge.id();
+    if object == own || local(own, scheme) == Some(object) || sees_copy(state, sight, scheme, object)? {
+        return Ok(true);
+    }
+    if let Some(id) = object.strip_prefix("key/") {
+        let party = KeyId::parse(id).map(|id| access.party_of(&id)).transpose()?.flatten();
+        return Ok(party.is_some_and(|party| party == own));
+    }
+    if let Some(index) = object.strip_prefix("entry/").and_then(|n| n.parse().ok()) {
+        return Ok(access.concerns_entry(EntryIndex::new(index), own)?);
+    }
+    if let Some(bytes) = state.get(&key(Table::Handover, &[scheme, object]))? {
+        let handover: HandoverRecord = decode(&bytes)?;
+        return Ok(sight.of_any(scheme, [handover.giver.as_str(), handover.taker.as_str()]));
+    }
+    for copy in copies_of(state, scheme, object)? {
+        if sees_copy(state, sight, scheme, &copy)? {
+            return Ok(true);
+        }
+    }
+    let duties = daicho_custody::duty::duties(judge.version_at(t).1);
+    Ok(duties.iter().any(|duty| duty.object() == object && sees_duty(sight, scheme, duty)))
+}
+
+/// Whether a duty is owed by or to whoever looks.
+fn sees_duty(sight: &Sight, scheme: &str, duty: &Duty<'_>) -> bool {
+    sight.of_any(scheme, duty.to.iter().map(String::as_str).chain([duty.who.as_str()]))
 }
 
 fn copies_of(state: &dyn Scan, scheme: &str, data_set: &str) -> Result<Vec<String>, StateError> {

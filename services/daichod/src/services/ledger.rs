@@ -12,9 +12,10 @@ use daicho_proto::v1::ledger_service_server::LedgerService;
 use futures::{Stream, StreamExt as _, stream};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::status;
+use crate::access::{Access, Right, Sight, peer};
 
 /// Statements of one stream that are checked together.
 const CHUNK: usize = 32;
@@ -29,16 +30,20 @@ type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 pub(crate) struct Ledger {
     engine: Arc<Engine>,
+    access: Access,
 }
 
 impl Ledger {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub(crate) fn new(engine: Arc<Engine>, access: Access) -> Self {
+        Self { engine, access }
     }
 
-    fn entry_bytes(&self, index: EntryIndex) -> Result<v1::Entry, Status> {
-        let bytes = self.engine.store().entry(index).map_err(|e| status::storage(&e))?;
-        let bytes = bytes.ok_or_else(|| status::not_found(&format!("entry {index}")))?;
+    fn entry_bytes(&self, index: EntryIndex, sight: &Sight) -> Result<v1::Entry, Status> {
+        let missing = || status::not_found(&format!("entry {index}"));
+        let bytes = self.engine.store().entry(index).map_err(|e| status::storage(&e))?.ok_or_else(missing)?;
+        if !sees(&self.access, sight, &bytes)? {
+            return Err(missing());
+        }
         Ok(v1::Entry { chain_hash: ChainHash::of_entry(&bytes).as_bytes().to_vec(), bytes })
     }
 }
@@ -51,8 +56,9 @@ impl LedgerService for Ledger {
 
     async fn get_ledger(
         &self,
-        _: Request<v1::GetLedgerRequest>,
+        request: Request<v1::GetLedgerRequest>,
     ) -> Result<Response<v1::GetLedgerResponse>, Status> {
+        self.access.check(&request, Right::Proofs)?;
         let head = *self.engine.head().borrow();
         let clock =
             if self.engine.origin().is_simulated() { v1::Clock::Simulated } else { v1::Clock::System };
@@ -71,7 +77,9 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::AppendStatementRequest>,
     ) -> Result<Response<v1::AppendStatementResponse>, Status> {
+        let share = self.access.share(&request)?;
         let statement = request.into_inner().statement.ok_or_else(status::no_statement)?;
+        let _room = share.take(&statement).map_err(|r| status::refused(&r))?;
         let receipt = self.engine.append(statement).await.map_err(|r| status::refused(&r))?;
         Ok(Response::new(v1::AppendStatementResponse { receipt: Some(wire(receipt)) }))
     }
@@ -80,6 +88,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<Streaming<v1::AppendStatementsRequest>>,
     ) -> Result<Response<Self::AppendStatementsStream>, Status> {
+        let share = self.access.share(&request)?;
         let engine = Arc::clone(&self.engine);
         let committing = Arc::clone(&self.engine);
         let answers = request
@@ -90,15 +99,19 @@ impl LedgerService for Ledger {
             .map(|message| message.statement.unwrap_or_default())
             .ready_chunks(CHUNK)
             .map(move |chunk| {
-                let engine = Arc::clone(&engine);
+                let (engine, share) = (Arc::clone(&engine), share.clone());
                 let count = chunk.len();
-                async move { (count, engine.check_when_room(chunk).await) }
+                async move {
+                    let room = share.wait(&chunk).await;
+                    (count, engine.check_when_room(chunk).await, room)
+                }
             })
             .buffered(CHECKING)
             // The calls to `commit` are made in the order of the stream: that is the order of the entries.
-            .map(move |(count, checked)| {
+            .map(move |(count, checked, room)| {
                 let receipts = checked.and_then(|checked| committing.commit(checked));
                 async move {
+                    let _room = room;
                     match receipts {
                         Ok(receipts) => receipts.await.unwrap_or_else(|_| vec![Err(writer_closed()); count]),
                         Err(refusal) => vec![Err(refusal); count],
@@ -114,6 +127,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::ValidateStatementRequest>,
     ) -> Result<Response<v1::ValidateStatementResponse>, Status> {
+        self.access.check(&request, Right::Record)?;
         let statement = request.into_inner().statement.ok_or_else(status::no_statement)?;
         let engine = Arc::clone(&self.engine);
         let result =
@@ -145,7 +159,8 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::GetEntryRequest>,
     ) -> Result<Response<v1::GetEntryResponse>, Status> {
-        let entry = self.entry_bytes(EntryIndex::new(request.into_inner().entry_index))?;
+        let sight = self.access.check(&request, Right::Entries)?;
+        let entry = self.entry_bytes(EntryIndex::new(request.into_inner().entry_index), &sight)?;
         Ok(Response::new(v1::GetEntryResponse { entry: Some(entry) }))
     }
 
@@ -153,19 +168,26 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::FindStatementRequest>,
     ) -> Result<Response<v1::FindStatementResponse>, Status> {
+        let sight = self.access.check(&request, Right::Entries)?;
         let request = request.into_inner();
         let key =
             KeyId::from_slice(&request.key_id).ok_or_else(|| status::bad_field("key_id", "16 bytes"))?;
         let id = StatementId { key, sequence: request.sequence };
         let row = self.engine.store().statement(&id).map_err(|e| status::storage(&e))?;
         let row = row.ok_or_else(|| status::not_found(&format!("statement {id}")))?;
-        Ok(Response::new(v1::FindStatementResponse { entry: Some(self.entry_bytes(row.entry)?) }))
+        let entry = self.entry_bytes(row.entry, &sight).map_err(|error| match error.code() {
+            // Named as it was asked for: the number of the entry is not the caller's to know.
+            Code::NotFound => status::not_found(&format!("statement {id}")),
+            _ => error,
+        })?;
+        Ok(Response::new(v1::FindStatementResponse { entry: Some(entry) }))
     }
 
     async fn read_entries(
         &self,
         request: Request<v1::ReadEntriesRequest>,
     ) -> Result<Response<Self::ReadEntriesStream>, Status> {
+        let sight = self.access.check(&request, Right::Entries)?;
         let request = request.into_inner();
         let size = self.engine.head().borrow().size.get();
         let end = if request.end == 0 { size } else { request.end };
@@ -173,13 +195,13 @@ impl LedgerService for Ledger {
             return Err(status::bad_field("end", &format!("the ledger has {size} entries")));
         }
         let (sender, receiver) = mpsc::channel(4);
-        let engine = Arc::clone(&self.engine);
+        let (engine, access) = (Arc::clone(&self.engine), self.access.clone());
         tokio::task::spawn_blocking(move || {
             let send = |page: Page| {
                 let page = page.map(|entries| v1::ReadEntriesResponse { entries });
                 sender.blocking_send(page).is_ok()
             };
-            read_pages(&engine, request.start, end, send);
+            read_pages(&engine, request.start, end, |entry| sees(&access, &sight, entry), send);
         });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
@@ -188,24 +210,33 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::FollowEntriesRequest>,
     ) -> Result<Response<Self::FollowEntriesStream>, Status> {
+        let peer = peer(&request);
+        self.access.check_peer(peer, Right::Entries)?;
         let mut next = request.into_inner().start;
         let mut head = self.engine.head();
         if next > head.borrow().size.get() {
             return Err(status::bad_field("start", "past the end of the ledger"));
         }
         let (sender, receiver) = mpsc::channel(4);
-        let engine = Arc::clone(&self.engine);
+        let (engine, access) = (Arc::clone(&self.engine), self.access.clone());
         tokio::spawn(async move {
             loop {
                 let size = head.borrow_and_update().size.get();
                 if next < size {
-                    let (engine, sender) = (Arc::clone(&engine), sender.clone());
+                    let (engine, access, sender) = (Arc::clone(&engine), access.clone(), sender.clone());
                     let read = tokio::task::spawn_blocking(move || {
                         let send = |page: Page| {
                             let page = page.map(|entries| v1::FollowEntriesResponse { entries });
                             sender.blocking_send(page).is_ok()
                         };
-                        read_pages(&engine, next, size, send)
+                        // A key that was revoked meanwhile reads no further.
+                        match access.check_peer(peer, Right::Entries) {
+                            Ok(sight) => read_pages(&engine, next, size, |e| sees(&access, &sight, e), send),
+                            Err(status) => {
+                                send(Err(status));
+                                false
+                            }
+                        }
                     });
                     if !matches!(read.await, Ok(true)) {
                         return;
@@ -225,7 +256,13 @@ impl LedgerService for Ledger {
 type Page = Result<Vec<prost::bytes::Bytes>, Status>;
 
 /// Sends entries `start..end` in pages. `false` when the reader has gone or the disk failed.
-fn read_pages(engine: &Engine, start: u64, end: u64, send: impl Fn(Page) -> bool) -> bool {
+fn read_pages(
+    engine: &Engine,
+    start: u64,
+    end: u64,
+    sees: impl Fn(&[u8]) -> Result<bool, Status>,
+    send: impl Fn(Page) -> bool,
+) -> bool {
     let snapshot = engine.store().snapshot();
     let mut page = Vec::new();
     let mut bytes = 0;
@@ -238,6 +275,14 @@ fn read_pages(engine: &Engine, start: u64, end: u64, send: impl Fn(Page) -> bool
                 return false;
             }
         };
+        match sees(&entry) {
+            Ok(true) => {}
+            Ok(false) => continue,
+            Err(status) => {
+                send(Err(status));
+                return false;
+            }
+        }
         bytes += entry.len();
         page.push(entry.into());
         if bytes >= PAGE_BYTES {
@@ -248,6 +293,11 @@ fn read_pages(engine: &Engine, start: u64, end: u64, send: impl Fn(Page) -> bool
         }
     }
     page.is_empty() || send(Ok(page))
+}
+
+/// Whether an entry is within sight.
+fn sees(access: &Access, sight: &Sight, entry: &[u8]) -> Result<bool, Status> {
+    sight.party().map_or(Ok(true), |party| access.concerns(entry, party))
 }
 
 fn writer_closed() -> Refusal {

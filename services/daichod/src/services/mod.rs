@@ -1,11 +1,12 @@
 //! The gRPC services. Handlers convert, call and convert back; rules live below.
 
 mod custody;
+mod due;
 mod ledger;
 mod proof;
 mod report;
 mod simulation;
-mod status;
+pub(crate) mod status;
 
 pub(crate) use custody::Custody;
 pub(crate) use ledger::Ledger;

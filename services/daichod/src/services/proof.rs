@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 
 use super::ledger::wire;
 use super::status;
+use crate::access::{Access, Right};
 use crate::anchor::Anchors;
 
 const DEFAULT_PAGE: usize = 100;
@@ -20,6 +21,7 @@ const MAX_PAGE: usize = 1_000;
 pub(crate) struct Proof {
     engine: Arc<Engine>,
     anchors: Arc<Anchors>,
+    access: Access,
 }
 
 /// How a request names an entry.
@@ -29,8 +31,8 @@ enum Named {
 }
 
 impl Proof {
-    pub(crate) fn new(engine: Arc<Engine>, anchors: Arc<Anchors>) -> Self {
-        Self { engine, anchors }
+    pub(crate) fn new(engine: Arc<Engine>, anchors: Arc<Anchors>, access: Access) -> Self {
+        Self { engine, anchors, access }
     }
 
     fn published(&self) -> Result<Published, Status> {
@@ -95,6 +97,7 @@ impl ProofService for Proof {
         &self,
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
+        self.access.check(&request, Right::Proofs)?;
         let request = request.into_inner();
         let missing = |what: &str| status::not_found(&format!("{what} checkpoint"));
         let kind = v1::CheckpointKind::try_from(request.kind)
@@ -138,6 +141,7 @@ impl ProofService for Proof {
         &self,
         request: Request<v1::ListCheckpointsRequest>,
     ) -> Result<Response<v1::ListCheckpointsResponse>, Status> {
+        self.access.check(&request, Right::Proofs)?;
         let request = request.into_inner();
         let wanted = match usize::try_from(request.page_size) {
             Ok(0) => DEFAULT_PAGE,
@@ -166,6 +170,7 @@ impl ProofService for Proof {
         request: Request<v1::GetInclusionProofRequest>,
     ) -> Result<Response<v1::GetInclusionProofResponse>, Status> {
         use v1::get_inclusion_proof_request::Entry as Wanted;
+        self.access.check(&request, Right::Proofs)?;
         let request = request.into_inner();
         let index = self.locate(request.entry.map(|entry| match entry {
             Wanted::EntryIndex(index) => Named::Index(index),
@@ -182,6 +187,7 @@ impl ProofService for Proof {
         &self,
         request: Request<v1::GetConsistencyProofRequest>,
     ) -> Result<Response<v1::GetConsistencyProofResponse>, Status> {
+        self.access.check(&request, Right::Proofs)?;
         let request = request.into_inner();
         let published = self.published()?.size;
         let to = if request.to_size == 0 { published } else { request.to_size };
@@ -203,6 +209,7 @@ impl ProofService for Proof {
         request: Request<v1::GetReceiptRequest>,
     ) -> Result<Response<v1::GetReceiptResponse>, Status> {
         use v1::get_receipt_request::Entry as Wanted;
+        self.access.check(&request, Right::Proofs)?;
         let request = request.into_inner();
         let index = self.locate(request.entry.map(|entry| match entry {
             Wanted::EntryIndex(index) => Named::Index(index),
@@ -236,16 +243,18 @@ impl ProofService for Proof {
 
     async fn seal_ledger(
         &self,
-        _: Request<v1::SealLedgerRequest>,
+        request: Request<v1::SealLedgerRequest>,
     ) -> Result<Response<v1::SealLedgerResponse>, Status> {
+        self.access.check(&request, Right::Operate)?;
         let receipt = self.engine.seal().await.map_err(|refusal| status::refused(&refusal))?;
         Ok(Response::new(v1::SealLedgerResponse { receipt: Some(wire(receipt)) }))
     }
 
     async fn publish_checkpoint(
         &self,
-        _: Request<v1::PublishCheckpointRequest>,
+        request: Request<v1::PublishCheckpointRequest>,
     ) -> Result<Response<v1::PublishCheckpointResponse>, Status> {
+        self.access.check(&request, Right::Operate)?;
         let (size, row) = self.anchors.publish(true).await.map_err(|e| status::storage(&e))?;
         Ok(Response::new(v1::PublishCheckpointResponse { checkpoint: Some(kept(size, row)?) }))
     }

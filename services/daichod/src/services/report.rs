@@ -11,17 +11,19 @@ use tokio_stream::Iter;
 use tonic::{Request, Response, Status};
 
 use super::status;
+use crate::access::{Access, Right};
 
 /// Bytes of JSON in one message.
 const PIECE: usize = 256 * 1024;
 
 pub(crate) struct Report {
     engine: Arc<Engine>,
+    access: Access,
 }
 
 impl Report {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub(crate) fn new(engine: Arc<Engine>, access: Access) -> Self {
+        Self { engine, access }
     }
 }
 
@@ -33,6 +35,7 @@ impl ReportService for Report {
         &self,
         request: Request<v1::GetDeletionReportRequest>,
     ) -> Result<Response<Self::GetDeletionReportStream>, Status> {
+        self.access.check(&request, Right::Reports)?;
         let request = request.into_inner();
         status::id("scheme", &request.scheme)?;
         let day = |field: &str, text: &str| {

@@ -8,14 +8,16 @@ use daicho_proto::v1::simulation_service_server::SimulationService;
 use tonic::{Request, Response, Status};
 
 use super::status;
+use crate::access::{Access, Right};
 
 pub(crate) struct Simulation {
     engine: Arc<Engine>,
+    access: Access,
 }
 
 impl Simulation {
-    pub(crate) fn new(engine: Arc<Engine>) -> Self {
-        Self { engine }
+    pub(crate) fn new(engine: Arc<Engine>, access: Access) -> Self {
+        Self { engine, access }
     }
 }
 
@@ -25,6 +27,7 @@ impl SimulationService for Simulation {
         &self,
         request: Request<v1::AdvanceClockRequest>,
     ) -> Result<Response<v1::AdvanceClockResponse>, Status> {
+        self.access.check(&request, Right::Operate)?;
         let to = status::time("now_ms", request.into_inner().now_ms)?;
         let clock =
             self.engine.simulated_clock().ok_or_else(|| Status::unimplemented("this clock is real"))?;

@@ -18,6 +18,7 @@ pub(crate) fn code(reason: RefusalCode) -> Code {
         RefusalCode::Malformed
         | RefusalCode::TooLarge
         | RefusalCode::WrongOrigin
+        | RefusalCode::PersonalData
         | RefusalCode::FutureTime => Code::InvalidArgument,
         RefusalCode::BadSignature | RefusalCode::UnknownKey => Code::Unauthenticated,
         RefusalCode::NotAuthorized => Code::PermissionDenied,
@@ -72,6 +73,22 @@ pub(crate) fn id(field: &str, id: &str) -> Result<(), Status> {
 /// A time of a call that records nothing.
 pub(crate) fn time(field: &str, ms: i64) -> Result<Instant, Status> {
     Instant::from_unix_ms(ms).ok_or_else(|| bad_field(field, "milliseconds since 1970"))
+}
+
+/// Nobody whom the ledger knows.
+pub(crate) fn not_known(with_key: bool) -> Status {
+    let text = if with_key {
+        "the key of the connection is not authorised in this ledger, or was revoked"
+    } else {
+        "connect with a key that is authorised in this ledger (daicho --identity FILE)"
+    };
+    Status::with_error_details(Code::Unauthenticated, text, read(ReadCode::NotKnown))
+}
+
+/// Somebody who may not.
+pub(crate) fn not_allowed() -> Status {
+    let text = "the key of the connection has no right to this";
+    Status::with_error_details(Code::PermissionDenied, text, read(ReadCode::NotAllowed))
 }
 
 /// Something that is not there.

@@ -1,6 +1,7 @@
 //! `make bench`: figures measured side by side in one run, each beside its bare limit. Prints and writes `bench.json`.
 
 mod proofs;
+mod scale;
 
 use std::path::PathBuf;
 use std::time::Instant as Stopwatch;
@@ -29,6 +30,9 @@ struct Args {
     /// How often each figure is measured; the median is printed.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Judge a scheme of so many data sets once, instead; 1000000 takes some minutes to record.
+    #[arg(long)]
+    data_sets: Option<usize>,
     /// Where to write the figures.
     #[arg(long)]
     out: PathBuf,
@@ -47,6 +51,15 @@ struct Figure {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if let Some(data_sets) = args.data_sets {
+        let scale = scale::measure(data_sets).await?;
+        println!("{} data sets, {} copies", scale.data_sets, scale.copies);
+        println!("all duties judged   {:>8.2} s", scale.duties);
+        println!("report computed     {:>8.2} s", scale.report);
+        println!("report as JSON      {:>8.2} s", scale.json);
+        println!("memory added        {:>8.0} MB", scale.memory);
+        return Ok(());
+    }
     let mut rounds = Vec::with_capacity(args.rounds);
     for round in 0..args.rounds {
         eprintln!("round {} of {}", round + 1, args.rounds);

@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Parser;
 use daicho_core::EntryIndex;
 use daicho_store::Store;
-use daicho_tests::{Daichod, Surroundings, binary};
+use daicho_tests::{Daichod, Surroundings, TLS, binary};
 use serde_json::{Value, json};
 
 /// Plays the demonstration into a folder.
@@ -48,7 +48,7 @@ fn main() -> anyhow::Result<()> {
     Daichod::init(&args.folder, Some("2018-08-01"))?;
     // A seal for each week of the years that are played.
     let around = Surroundings::start(&args.folder, 7 * 86_400)?;
-    let server = Daichod::start(&args.folder, &["--config", text(around.config())?])?;
+    let server = Daichod::start(&args.folder, &[TLS, "--config", text(around.config())?])?;
     let simulation = simulate(&args, &server)?;
     let client = runtime.block_on(server.client())?;
     let held = runtime.block_on(proofs::publish(&args.folder, &client, &around))?;
@@ -106,6 +106,10 @@ fn prepare(folder: &Path) -> anyhow::Result<()> {
 fn daicho(args: &Args, server: &Daichod, words: &[&str]) -> anyhow::Result<Vec<u8>> {
     let output = Command::new(binary("daicho")?)
         .args(["--server", server.address(), "--lang", &args.lang])
+        .arg("--ca")
+        .arg(server.authority())
+        .arg("--identity")
+        .arg(args.folder.join("ward.pem"))
         .args(words)
         .stderr(Stdio::inherit())
         .output()?;

@@ -1,11 +1,13 @@
 //! 受付番号発券システム: contact addresses of people who wait, each gone by the end of the next day.
 
+use daicho_core::proto::MediumFate;
+use daicho_core::proto::event::Fact;
 use daicho_core::{Date, Instant};
 use daicho_custody::FindingCode;
 use daicho_custody::scheme::Scope;
 
 use crate::simulate::calendar::{at, later, month_ends, office_days, spread};
-use crate::simulate::facts::{SetExt as _, copy, derived, kept, part, set};
+use crate::simulate::facts::{SetExt as _, copy, deleted, derived, kept, part, set};
 use crate::simulate::faults::Fault;
 use crate::simulate::play::{Hand, Play};
 
@@ -185,6 +187,23 @@ fn end_of_use(
             &[(FindingCode::Overdue, 1)],
             &format!("{s}: 連絡先を消去しない"),
             &format!("{s}: the contact address is never erased"),
+        );
+        return;
+    }
+    if p.hits(Fault::WeakMethod, n, total, 9) {
+        let erased = at(day.plus_days(1), 2, 0);
+        let mut gone = deleted(std::slice::from_ref(&contact), false);
+        if let Fact::Deleted(gone) = &mut gone {
+            gone.medium = MediumFate::Disposed as i32;
+        }
+        p.say(OPERATOR, erased, gone);
+        p.certify(OPERATOR, later(erased, 8 * 60), &format!("cert-disk-{s}"), &[contact], &["ward"]);
+        p.inject(
+            Fault::WeakMethod,
+            erased,
+            &[(FindingCode::MethodNotSufficient, 1), (FindingCode::AssuranceMissing, 1)],
+            &format!("{s}: 連絡先のあった媒体を、上書きだけで、立会いも写真もなく廃棄した"),
+            &format!("{s}: the medium with the address was disposed of after an overwrite, with no witness and no photograph"),
         );
         return;
     }

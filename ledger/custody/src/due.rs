@@ -1,0 +1,88 @@
+//! What is due: open copies and duties whose time is near or has passed.
+
+use daicho_core::Instant;
+
+use crate::duty::{Duty, DutyJudgement, DutyStatus, duties};
+use crate::judge::{Judge, Judgement, Verdict};
+use crate::state::{CopyRecord, StateError};
+
+/// Something that a party has to do by a time.
+#[derive(Debug, Clone)]
+pub struct Due<'a> {
+    /// Last instant in time.
+    pub due: Instant,
+    /// Whether that has passed.
+    pub overdue: bool,
+    /// What it is.
+    pub what: DueWhat<'a>,
+}
+
+/// What is due.
+#[derive(Debug, Clone)]
+pub enum DueWhat<'a> {
+    /// An open copy is to go, by the rule that the judgement names.
+    Copy(String, CopyRecord, Judgement),
+    /// A duty is to be met.
+    Duty(Duty<'a>, DutyJudgement),
+}
+
+impl Due<'_> {
+    /// The party that has to act.
+    pub fn who(&self) -> &str {
+        match &self.what {
+            DueWhat::Copy(_, copy, _) => &copy.holder,
+            DueWhat::Duty(duty, _) => &duty.who,
+        }
+    }
+
+    /// Name of the copy or duty in its scheme.
+    pub fn object(&self) -> String {
+        match &self.what {
+            DueWhat::Copy(id, ..) => id.clone(),
+            DueWhat::Duty(duty, _) => duty.object(),
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// What is due at or before `until`, as known at `t`, nearest first.
+    ///
+    /// An overdue copy stays until it is gone. A duty that was missed cannot be met in time any more: it is listed for as
+    /// long after its time as `until` is ahead of `t`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn due(&self, t: Instant, until: Instant) -> Result<Vec<Due<'_>>, StateError> {
+        let mut found = Vec::new();
+        let duties = duties(self.context_at(t));
+        let records = self.gather(t, &duties, |id, copy, judgement| {
+            if judgement.closed.is_some() {
+                return;
+            }
+            // Any running clock counts, also where another rule has no number and so shows first.
+            let running = |v| matches!(v, Verdict::Due | Verdict::Deferred | Verdict::Overdue);
+            let clocks = judgement.rules.iter().filter(|r| running(r.verdict));
+            let nearest =
+                clocks.filter_map(|r| Some((r.due.filter(|due| *due <= until)?, r))).min_by_key(|c| c.0);
+            if let Some((due, rule)) = nearest {
+                let mut judgement = judgement.clone();
+                judgement.verdict = rule.verdict;
+                judgement.due = Some(due);
+                judgement.rule = Some(rule.rule.clone());
+                let overdue = rule.verdict == Verdict::Overdue;
+                found.push(Due { due, overdue, what: DueWhat::Copy(id.to_owned(), copy.clone(), judgement) });
+            }
+        })?;
+        let shown_since = t.plus_ms(t.unix_ms() - until.unix_ms());
+        let judged = self.judge_duties(&duties, &records);
+        for (duty, judged) in duties.into_iter().zip(judged) {
+            let Some(due) = judged.due.filter(|due| *due <= until) else { continue };
+            let overdue = judged.status == DutyStatus::Missed;
+            if judged.status == DutyStatus::Due || (overdue && due >= shown_since) {
+                found.push(Due { due, overdue, what: DueWhat::Duty(duty, judged) });
+            }
+        }
+        found.sort_by_cached_key(|one| (one.due, one.object()));
+        Ok(found)
+    }
+}

@@ -1,0 +1,343 @@
+//! Who may do what: the one table. `docs/operations/access.md` shows it to people, and a test compares the two.
+
+use std::sync::Arc;
+
+use daicho_core::{Entry, EntryIndex, KeyId, ParsedStatement, proto};
+use daicho_custody::fold::{AUDITOR_PURPOSE, COUNCIL_PURPOSE};
+use daicho_custody::state::{HandoverRecord, KeyRecord, Table, View as _, decode, key};
+use daicho_engine::Engine;
+use tonic::{Request, Status};
+
+use crate::connection::Peer;
+use crate::services::status;
+use crate::shares::{Share, Shares};
+
+/// What can be asked of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Right {
+    /// What the ledger is, how far it is, checkpoints, hashes, proofs, receipts.
+    Proofs,
+    /// Parties and schemes: what council papers say in public.
+    Register,
+    /// To have statements recorded, or tried. Whose they are, their signatures say.
+    Record,
+    /// Entries, with what they say.
+    Entries,
+    /// Keys with their numbers.
+    Keys,
+    /// Data sets, copies, handovers, and what is due.
+    Custody,
+    /// Findings and duties.
+    Findings,
+    /// Deletion reports.
+    Reports,
+    /// To seal, to publish a checkpoint, to move a simulated clock.
+    Operate,
+}
+
+impl Right {
+    #[cfg(test)]
+    const ALL: [Self; 9] = [
+        Self::Proofs,
+        Self::Register,
+        Self::Record,
+        Self::Entries,
+        Self::Keys,
+        Self::Custody,
+        Self::Findings,
+        Self::Reports,
+        Self::Operate,
+    ];
+
+    #[cfg(test)]
+    fn word(self) -> &'static str {
+        match self {
+            Self::Proofs => "proofs",
+            Self::Register => "register",
+            Self::Record => "record",
+            Self::Entries => "entries",
+            Self::Keys => "keys",
+            Self::Custody => "custody",
+            Self::Findings => "findings",
+            Self::Reports => "reports",
+            Self::Operate => "operate",
+        }
+    }
+}
+
+/// What a caller is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Nobody that the ledger knows.
+    Unknown,
+    /// A party with a key that is in force: a contractor, a subcontractor, J-LIS, a section of the ward.
+    Party,
+    /// The ward, which governs the ledger.
+    Ward,
+    /// The party that runs the server.
+    Operator,
+    /// A key that the ward authorised for `auditor`.
+    Auditor,
+    /// A key that the ward authorised for `council` (審議会).
+    Council,
+    /// Somebody on this machine, where the server was started with `--plaintext`.
+    Local,
+}
+
+/// How much of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Nothing.
+    No,
+    /// What concerns the caller's party.
+    Own,
+    /// Everything.
+    All,
+}
+
+/// The table.
+pub(crate) fn extent(role: Role, right: Right) -> Extent {
+    use Extent::{All, No, Own};
+    use Right::*;
+    match (role, right) {
+        (_, Proofs) | (Role::Local, _) => All,
+        (Role::Unknown, _) => No,
+        (_, Register) => All,
+        (Role::Ward, _) => All,
+        (Role::Party, Record) => All,
+        (Role::Party, Entries | Keys | Custody | Findings) => Own,
+        (Role::Party, Reports | Operate) => No,
+        // Runs it, and reads no more than that takes.
+        (Role::Operator, Record | Keys | Operate) => All,
+        (Role::Operator, Entries | Custody | Findings) => Own,
+        (Role::Operator, Reports) => No,
+        (Role::Auditor, Entries | Keys | Custody | Findings | Reports) => All,
+        (Role::Auditor, Record | Operate) => No,
+        (Role::Council, Findings | Reports) => All,
+        (Role::Council, Record | Entries | Keys | Custody | Operate) => No,
+    }
+}
+
+/// A caller whose right was checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// Everything.
+    All,
+    /// What concerns this party.
+    Own(Arc<str>),
+}
+
+impl Sight {
+    /// Whether what concerns these parties of a scheme is seen.
+    pub(crate) fn of_any<'a>(&self, scheme: &str, parties: impl IntoIterator<Item = &'a str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Own(own) => {
+                let own = local(own, scheme);
+                parties.into_iter().any(|party| Some(party) == own)
+            }
+        }
+    }
+
+    /// The party that alone is seen, where it is not all of them.
+    pub(crate) fn party(&self) -> Option<&str> {
+        match self {
+            Self::All => None,
+            Self::Own(own) => Some(own),
+        }
+    }
+}
+
+/// How a scheme names a party of the ledger: `<scheme>/<party>` is its own, one without a slash is shared by all.
+pub(crate) fn local<'p>(party: &'p str, scheme: &str) -> Option<&'p str> {
+    match party.split_once('/') {
+        Some((prefix, local)) => (prefix == scheme).then_some(local),
+        None => Some(party),
+    }
+}
+
+/// Who sent a request.
+pub(crate) fn peer<T>(request: &Request<T>) -> Peer {
+    request.extensions().get::<Peer>().copied().unwrap_or(Peer::Unknown)
+}
+
+/// Checks callers against the ledger's register of keys.
+#[derive(Clone)]
+pub(crate) struct Access {
+    engine: Arc<Engine>,
+    ward: Arc<str>,
+    operator: Arc<str>,
+    shares: Arc<Shares>,
+}
+
+impl Access {
+    /// With so much of the queue for each party, in KiB.
+    ///
+    /// # Errors
+    /// When the ledger's founding cannot be read.
+    pub(crate) fn new(engine: &Arc<Engine>, share_kib: u32) -> anyhow::Result<Self> {
+        let txn = daicho_custody::state::Txn::new(&**engine.store());
+        let ledger = daicho_custody::fold::ledger_record(&txn)?;
+        let (ward, operator) = (ledger.ward.as_str().into(), ledger.operator.as_str().into());
+        let shares = Arc::new(Shares::new(share_kib));
+        Ok(Self { engine: Arc::clone(engine), ward, operator, shares })
+    }
+
+    /// Who calls, as the ledger knows it now: a key that was revoked a moment ago is nobody's.
+    fn who(&self, peer: Peer) -> Result<(Role, Arc<str>), Status> {
+        let nobody = || Arc::from("");
+        let id = match peer {
+            Peer::Local => return Ok((Role::Local, nobody())),
+            Peer::Unknown => return Ok((Role::Unknown, nobody())),
+            Peer::Key(id) => id,
+        };
+        let record = self.engine.store().get(&key(Table::Key, &[&id.to_string()]));
+        let record = record.and_then(|bytes| bytes.map(|bytes| decode::<KeyRecord>(&bytes)).transpose());
+        let record = record.map_err(|error| status::state(&error))?.filter(|record| record.revoked.is_none());
+        let Some(record) = record else { return Ok((Role::Unknown, nobody())) };
+        let role = match record.purpose.as_str() {
+            // The fold lets the ward alone authorise these.
+            AUDITOR_PURPOSE => Role::Auditor,
+            COUNCIL_PURPOSE => Role::Council,
+            _ if *record.party == *self.ward => Role::Ward,
+            _ if *record.party == *self.operator => Role::Operator,
+            _ => Role::Party,
+        };
+        Ok((role, record.party.as_str().into()))
+    }
+
+    /// What the sender of a request sees by a right.
+    ///
+    /// # Errors
+    /// `UNAUTHENTICATED` for nobody that the ledger knows, `PERMISSION_DENIED` where the table says no.
+    pub(crate) fn check<T>(&self, request: &Request<T>, right: Right) -> Result<Sight, Status> {
+        self.check_peer(peer(request), right)
+    }
+
+    /// The same for a call that goes on: a key may be revoked while it does.
+    ///
+    /// # Errors
+    /// As [`Access::check`].
+    pub(crate) fn check_peer(&self, peer: Peer, right: Right) -> Result<Sight, Status> {
+        let (role, party) = self.who(peer)?;
+        match extent(role, right) {
+            Extent::All => Ok(Sight::All),
+            Extent::Own => Ok(Sight::Own(party)),
+            Extent::No if role == Role::Unknown => Err(status::not_known(peer != Peer::Unknown)),
+            Extent::No => Err(status::not_allowed()),
+        }
+    }
+
+    /// The share of the queue of the sender of a request who may record.
+    ///
+    /// # Errors
+    /// As [`Access::check`].
+    pub(crate) fn share<T>(&self, request: &Request<T>) -> Result<Share, Status> {
+        let peer = peer(request);
+        self.check_peer(peer, Right::Record)?;
+        let (role, party) = self.who(peer)?;
+        Ok(if role == Role::Local { Share::unlimited() } else { self.shares.of(&party) })
+    }
+
+    /// Whether an entry concerns a party: it signed a statement of it, it is named in it, or it is the other side of a
+    /// handover in it. An entry is one signed thing: it is shown whole or not at all.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub(crate) fn concerns(&self, entry: &[u8], party: &str) -> Result<bool, Status> {
+        let store = &**self.engine.store();
+        let Ok(entry) = Entry::decode(entry) else { return Ok(false) };
+        let Ok(statement) = ParsedStatement::parse(entry.statement) else { return Ok(false) };
+        for signer in statement.signers() {
+            let record = store.get(&key(Table::Key, &[&signer.key.to_string()]));
+            let record = record.and_then(|bytes| bytes.map(|bytes| decode::<KeyRecord>(&bytes)).transpose());
+            if record.map_err(|error| status::state(&error))?.is_some_and(|record| record.party == party) {
+                return Ok(true);
+            }
+        }
+        for event in &statement.body().events {
+            if names_party(event, party) {
+                return Ok(true);
+            }
+            let handover = match &event.fact {
+                Some(proto::event::Fact::HandoverGiven(e)) => &e.handover,
+                Some(proto::event::Fact::HandoverReceived(e)) => &e.handover,
+                _ => continue,
+            };
+            let record = store.get(&key(Table::Handover, &[&event.scheme, handover]));
+            let record = record.and_then(|b| b.map(|bytes| decode::<HandoverRecord>(&bytes)).transpose());
+            let record = record.map_err(|error| status::state(&error))?;
+            let own = local(party, &event.scheme);
+            if record
+                .is_some_and(|record| [&record.giver, &record.taker].iter().any(|p| Some(p.as_str()) == own))
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The same for the entry at an index.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub(crate) fn concerns_entry(&self, index: EntryIndex, party: &str) -> Result<bool, Status> {
+        let entry = self.engine.store().entry(index).map_err(|error| status::storage(&error))?;
+        entry.map_or(Ok(false), |entry| self.concerns(&entry, party))
+    }
+
+    /// The party of a key, whatever became of the key.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub(crate) fn party_of(&self, id: &KeyId) -> Result<Option<String>, Status> {
+        let record = self.engine.store().get(&key(Table::Key, &[&id.to_string()]));
+        let record = record.and_then(|bytes| bytes.map(|bytes| decode::<KeyRecord>(&bytes)).transpose());
+        Ok(record.map_err(|error| status::state(&error))?.map(|record| record.party))
+    }
+}
+
+/// Whether a text of an event is the party's id: whole, or as the event's scheme has it.
+fn names_party(event: &proto::Event, party: &str) -> bool {
+    let local = local(party, &event.scheme);
+    daicho_core::any_text(event, |text| text == party || Some(text) == local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROLES: [(Role, &str); 6] = [
+        (Role::Unknown, "unknown"),
+        (Role::Party, "party"),
+        (Role::Ward, "ward"),
+        (Role::Operator, "operator"),
+        (Role::Auditor, "auditor"),
+        (Role::Council, "council"),
+    ];
+
+    #[test]
+    fn the_table_for_people_is_this_one() {
+        let page = include_str!("../../../docs/operations/access.md");
+        let row = |line: &str| -> Vec<String> {
+            line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+        };
+        let rows: Vec<Vec<String>> = page.lines().filter(|line| line.starts_with('|')).map(row).collect();
+        let head: Vec<&str> = std::iter::once("right").chain(ROLES.map(|(_, name)| name)).collect();
+        assert_eq!(rows[0][..7], head, "the columns");
+        for right in Right::ALL {
+            let row = rows.iter().find(|row| row[0] == right.word());
+            let row = row.unwrap_or_else(|| panic!("no row `{}`", right.word()));
+            for ((role, name), cell) in ROLES.iter().zip(&row[1..]) {
+                let word = match extent(*role, right) {
+                    Extent::No => "no",
+                    Extent::Own => "own",
+                    Extent::All => "all",
+                };
+                assert_eq!(cell, word, "{name} and {}", right.word());
+            }
+        }
+        // On this machine, without TLS, everything is open; the page says so in words.
+        assert!(Right::ALL.into_iter().all(|right| extent(Role::Local, right) == Extent::All));
+    }
+}

@@ -1,0 +1,402 @@
+//! Connections for gRPC: TLS 1.3 by default, and whose they are.
+//!
+//! A caller shows who it is with a self-signed certificate over a key that the ledger knows: the ledger is the register of
+//! keys, so no second one (an authority for clients) has to be kept, and a key that is revoked in the ledger is revoked
+//! here. TLS proves that the caller holds the key; whose it is, and what they may do, is asked at every call.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use daicho_core::{KeyId, PublicKey};
+use rustls::DigitallySignedStruct;
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{DistinguishedName, ServerConfig, SignatureScheme};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+use x509_cert::der::Decode as _;
+
+use crate::config::{Config, ConfigError, beside};
+
+/// Most connections at a time.
+const MAX_CONNECTIONS: usize = 12_000;
+/// Longest time that a caller may take to show who it is.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the certificate's files are looked at.
+const RELOAD_EVERY: Duration = Duration::from_secs(30);
+/// Ed25519 in certificates (RFC 8410 §3).
+const ID_ED25519: &str = "1.3.101.112";
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// Somebody on this machine, over a connection without TLS.
+    Local,
+    /// Somebody who did not say.
+    Unknown,
+    /// The holder of a key.
+    Key(KeyId),
+}
+
+/// A connection that stands.
+pub(crate) struct Connection {
+    stream: Stream,
+    peer: Peer,
+    _permit: OwnedSemaphorePermit,
+}
+
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(stream) => stream.is_write_vectored(),
+            Stream::Tls(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Stream::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// How connections begin.
+enum Greeting {
+    Plain,
+    Tls(TlsAcceptor),
+}
+
+/// Listens where the configuration says, and gives the connections as they stand. Runs on a runtime.
+///
+/// # Errors
+/// When the address or the certificate cannot be used, or TLS is switched off for an address that others reach.
+pub(crate) async fn listen(
+    config: &Config,
+) -> anyhow::Result<(SocketAddr, ReceiverStream<io::Result<Connection>>)> {
+    let greeting = if config.plaintext {
+        if !config.listen.ip().is_loopback() {
+            let text =
+                "plaintext: only for an address of this machine, such as 127.0.0.1: it lets in whoever calls";
+            return Err(ConfigError::new(text).into());
+        }
+        tracing::warn!("no TLS: whoever is on this machine may read and change everything");
+        Greeting::Plain
+    } else {
+        Greeting::Tls(acceptor(config)?)
+    };
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .map_err(|error| ConfigError::new(format!("listen {}: {error}", config.listen)))?;
+    let address = listener.local_addr()?;
+    let (sender, receiver) = mpsc::channel(64);
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let greeting = Arc::new(greeting);
+    tokio::spawn(async move {
+        loop {
+            // Callers beyond the limit wait in the system's queue.
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+            let stream = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = sender.closed() => return,
+            };
+            let (stream, from) = match stream {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be taken");
+                    // No handles left: taking the next at once would only turn.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let (greeting, sender) = (Arc::clone(&greeting), sender.clone());
+            tokio::spawn(async move {
+                match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(&greeting, stream, permit)).await {
+                    // The server stops where nobody takes it.
+                    Ok(Ok(connection)) => drop(sender.send(Ok(connection)).await),
+                    Ok(Err(error)) => tracing::debug!(%from, %error, "no connection came about"),
+                    Err(_) => tracing::debug!(%from, "a caller did not show who it is in time"),
+                }
+            });
+        }
+    });
+    Ok((address, ReceiverStream::new(receiver)))
+}
+
+async fn greet(
+    greeting: &Greeting,
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+) -> io::Result<Connection> {
+    // Answers are small; held back for more, they would wait for the other side's delayed acknowledgement.
+    stream.set_nodelay(true)?;
+    let (stream, peer) = match greeting {
+        Greeting::Plain => (Stream::Plain(stream), Peer::Local),
+        Greeting::Tls(acceptor) => {
+            let stream = acceptor.accept(stream).await?;
+            let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let peer = match shown.map(|certificate| key_of(certificate)) {
+                None => Peer::Unknown,
+                Some(Some(key)) => Peer::Key(key),
+                Some(None) => return Err(io::Error::other("a certificate without an Ed25519 key")),
+            };
+            (Stream::Tls(Box::new(stream)), peer)
+        }
+    };
+    Ok(Connection { stream, peer, _permit: permit })
+}
+
+/// The key that a certificate is over. Nothing else of it is believed.
+fn key_of(certificate: &CertificateDer<'_>) -> Option<KeyId> {
+    let certificate = x509_cert::Certificate::from_der(certificate).ok()?;
+    let info = certificate.tbs_certificate.subject_public_key_info;
+    if info.algorithm.oid.to_string() != ID_ED25519 {
+        return None;
+    }
+    let key: [u8; 32] = info.subject_public_key.as_bytes()?.try_into().ok()?;
+    Some(PublicKey::from_bytes(key).id())
+}
+
+fn acceptor(config: &Config) -> anyhow::Result<TlsAcceptor> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let certificate = Reloading::start(Files::of(config), Arc::clone(&provider))?;
+    let mut tls = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_client_cert_verifier(Arc::new(AnyHolder(provider)))
+        .with_cert_resolver(certificate);
+    tls.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(tls)))
+}
+
+/// Lets in whoever proves to hold the key of the certificate that it shows, and whoever shows none.
+#[derive(Debug)]
+struct AnyHolder(Arc<CryptoProvider>);
+
+impl ClientCertVerifier for AnyHolder {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        false
+    }
+
+    fn verify_client_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Err(rustls::Error::General("TLS 1.3 alone is spoken".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ED25519]
+    }
+}
+
+/// The server's certificate and key.
+struct Files {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Files {
+    fn of(config: &Config) -> Self {
+        let folder = beside(&config.data, "tls");
+        Self {
+            certificate: config.tls_certificate.clone().unwrap_or_else(|| folder.join(SERVER_CERTIFICATE)),
+            key: config.tls_key.clone().unwrap_or_else(|| folder.join(SERVER_KEY)),
+        }
+    }
+
+    fn read(&self, provider: &CryptoProvider) -> anyhow::Result<CertifiedKey> {
+        let place =
+            |path: &Path| format!("TLS: {}; `daichod init` makes one, or use --plaintext", path.display());
+        let chain: Vec<_> = CertificateDer::pem_file_iter(&self.certificate)
+            .and_then(Iterator::collect)
+            .with_context(|| place(&self.certificate))?;
+        crate::keys::check_mode(&self.key)?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).with_context(|| place(&self.key))?;
+        CertifiedKey::from_der(chain, key, provider)
+            .with_context(|| format!("TLS: {} and {}", self.certificate.display(), self.key.display()))
+    }
+
+    fn changed(&self) -> Option<(SystemTime, SystemTime)> {
+        let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
+        Some((time(&self.certificate)?, time(&self.key)?))
+    }
+}
+
+/// A certificate that is read again when its files change.
+struct Reloading(RwLock<Arc<CertifiedKey>>);
+
+impl std::fmt::Debug for Reloading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reloading")
+    }
+}
+
+impl Reloading {
+    fn start(files: Files, provider: Arc<CryptoProvider>) -> anyhow::Result<Arc<Self>> {
+        let mut read_at = files.changed();
+        let now = Arc::new(Self(RwLock::new(Arc::new(files.read(&provider)?))));
+        let weak = Arc::downgrade(&now);
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(RELOAD_EVERY).await;
+                let Some(current) = weak.upgrade() else { return };
+                let changed = files.changed();
+                if changed.is_none() || changed == read_at {
+                    continue;
+                }
+                match files.read(&provider) {
+                    Ok(key) => {
+                        *current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+                        read_at = changed;
+                        tracing::info!("the certificate was read again");
+                    }
+                    // Both files are not written at once: it is tried again.
+                    Err(error) => {
+                        tracing::warn!(error = format!("{error:#}"), "the certificate before stays")
+                    }
+                }
+            }
+        });
+        Ok(now)
+    }
+}
+
+impl ResolvesServerCert for Reloading {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+const AUTHORITY_CERTIFICATE: &str = "ca.pem";
+const SERVER_CERTIFICATE: &str = "server.pem";
+const SERVER_KEY: &str = "server.key";
+
+/// Makes an authority of its own, which signs one certificate for this machine and these names and is then forgotten: its
+/// key is written nowhere, so nothing else can be signed with it. For trials and small offices. Returns its certificate's
+/// place.
+///
+/// # Errors
+/// When a name is none, or a file cannot be written.
+pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<PathBuf> {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+    let folder = beside(data, "tls");
+    let authority_file = folder.join(AUTHORITY_CERTIFICATE);
+    if authority_file.exists() {
+        return Ok(authority_file);
+    }
+    let mut authority = CertificateParams::new(Vec::new())?;
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    authority.distinguished_name.push(DnType::CommonName, "Daicho ledger: authority of one certificate");
+    let authority_key = KeyPair::generate()?;
+    let authority_certificate = authority.self_signed(&authority_key)?;
+    let issuer = Issuer::new(authority, authority_key);
+    let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut server =
+        CertificateParams::new(own.into_iter().chain(names.iter().cloned()).collect::<Vec<_>>())?;
+    server.distinguished_name.push(DnType::CommonName, "Daicho ledger");
+    server.use_authority_key_identifier_extension = true;
+    let server_key = KeyPair::generate()?;
+    let server_certificate = server.signed_by(&server_key, &issuer)?;
+    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    let write = |name: &str, pem: String| {
+        let path = folder.join(name);
+        crate::keys::write_private(&path, &pem).with_context(|| format!("writing {}", path.display()))
+    };
+    write(SERVER_CERTIFICATE, server_certificate.pem())?;
+    write(SERVER_KEY, server_key.serialize_pem())?;
+    // Last: where it is, the others are.
+    write(AUTHORITY_CERTIFICATE, authority_certificate.pem())?;
+    Ok(authority_file)
+}

@@ -1,0 +1,129 @@
+//! Judging a large scheme: all duties and the JSON report over many data sets of four copies each.
+
+use std::time::Instant as Stopwatch;
+
+use daicho_client::event;
+use daicho_client::proto::event::Fact;
+use daicho_client::proto::{Collected, Copy, DataSet, SignedStatement};
+use daicho_core::{Date, sign_statement};
+use daicho_custody::{ContextCache, DeletionReport, Judge, ReportHead};
+use daicho_engine::EngineConfig;
+use daicho_tests::{Play, SCHEME, deleted, milestone};
+
+/// Data sets in one statement: some 40 KiB.
+const TOGETHER: usize = 120;
+/// Statements that are checked and committed together.
+const GROUP: usize = 32;
+
+/// What was measured.
+pub(crate) struct Scale {
+    pub(crate) data_sets: usize,
+    pub(crate) copies: usize,
+    /// Seconds.
+    pub(crate) duties: f64,
+    pub(crate) report: f64,
+    pub(crate) json: f64,
+    /// Largest resident memory that judging and reporting added, in MB.
+    pub(crate) memory: f64,
+}
+
+/// Records so many data sets, half of whose copies are erased in time, and judges them.
+pub(crate) async fn measure(data_sets: usize) -> anyhow::Result<Scale> {
+    let folder = tempfile::tempdir()?;
+    let engine = Play::start_here(&folder.path().join("data"), EngineConfig::default()).await?;
+    let key = Play::contractor_key();
+    let clock = engine.simulated_clock().expect("the play is simulated");
+    let day = Play::start();
+    let mut statements = Vec::new();
+    for first in (0..data_sets).step_by(TOGETHER) {
+        let ids: Vec<String> = (first..data_sets.min(first + TOGETHER)).map(|n| format!("d{n}")).collect();
+        let sessions: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let gone: Vec<String> = ids.iter().flat_map(|id| [format!("{id}-0"), format!("{id}-1")]).collect();
+        let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
+        statements
+            .push(vec![event(SCHEME, day, Fact::Collected(four_each(&ids))), milestone(day, &sessions)]);
+        statements.push(vec![deleted(day, &gone)]);
+    }
+    clock.advance(day.plus_ms(3_600_000));
+    let signed = |(n, events): (usize, Vec<_>)| sign_statement(Play::ORIGIN, &[(&key, n as u64 + 1)], events);
+    let watch = Stopwatch::now();
+    let mut statements = statements.into_iter().enumerate().map(signed).peekable();
+    while statements.peek().is_some() {
+        let group: Vec<SignedStatement> = statements.by_ref().take(GROUP).collect();
+        let checked = engine.check_when_room(group).await?;
+        for receipt in engine.commit(checked)?.await? {
+            receipt?;
+        }
+    }
+    eprintln!("{data_sets} data sets recorded in {:.0} s", watch.elapsed().as_secs_f64());
+    let as_of = day.plus_ms(30 * 86_400_000);
+    let snapshot = engine.store().snapshot();
+    let head = snapshot.head()?;
+    let head = ReportHead {
+        origin: Play::ORIGIN.to_owned(),
+        simulated: true,
+        size: head.size.get(),
+        chain_hash_hex: head.chain.to_string(),
+        last_recorded: head.recorded,
+    };
+    let before = resident("VmRSS")?;
+    // From here on the highest mark is that of what follows.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    let mut cache = ContextCache::default();
+    let watch = Stopwatch::now();
+    let judge = Judge::new(&snapshot, &mut cache, SCHEME)?.expect("the scheme is in force");
+    let duties = judge.all_duties(as_of)?.len();
+    let judged = watch.elapsed().as_secs_f64();
+    anyhow::ensure!(duties > 0, "no duties");
+    let period = (Date::parse("2021-02-01").expect("a day"), Date::parse("2021-02-28").expect("a day"));
+    let watch = Stopwatch::now();
+    let report = DeletionReport::compute(&snapshot, &mut cache, SCHEME, period, as_of, head)?;
+    let report = report.expect("the scheme is in force");
+    let computed = watch.elapsed().as_secs_f64();
+    let json = serde_json::to_vec(&report)?.len();
+    let memory = resident("VmHWM")? - before;
+    let copies = report.totals.copies as usize;
+    eprintln!("the report has {json} bytes");
+    drop((report, judge));
+    drop(snapshot);
+    engine.stop();
+    Ok(Scale {
+        data_sets,
+        copies,
+        duties: judged,
+        report: computed,
+        json: watch.elapsed().as_secs_f64(),
+        memory,
+    })
+}
+
+fn four_each(ids: &[String]) -> Collected {
+    let set = |id: &String| DataSet {
+        id: id.clone(),
+        kind: "ds_contact".into(),
+        items: vec!["email_address".into()],
+        subject_count: 1,
+        session: id.clone(),
+        ..Default::default()
+    };
+    let copy = |(id, n): (&String, u32)| Copy {
+        id: format!("{id}-{n}"),
+        data_set: id.clone(),
+        system: "operator_server".into(),
+        unit: format!("u{n}"),
+    };
+    Collected {
+        flow: "f01_register_contact".into(),
+        data_sets: ids.iter().map(set).collect(),
+        copies: ids.iter().flat_map(|id| (0..4).map(move |n| (id, n))).map(copy).collect(),
+        ..Default::default()
+    }
+}
+
+/// A mark of this process's memory, in MB.
+fn resident(mark: &str) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with(mark)).unwrap_or_default();
+    let kib = line.split_whitespace().nth(1).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+    Ok(kib / 1000.0)
+}

@@ -1,0 +1,237 @@
+//! `make torture`: the long forms of the tests of what may break. Prints one table: fault, runs, survived, lost.
+//!
+//! Survived means: the ledger opens again, everything that was acknowledged is there with the bytes of its receipt, and
+//! `fsck` finds every hash, link, signature and record of the state sound.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant as Stopwatch;
+
+use anyhow::{Context as _, ensure};
+use clap::Parser;
+use daicho_client::{Client, EmitStream, Emitter, Retry};
+use daicho_core::ChainHash;
+use daicho_tests::{Daichod, Play, binary, collected};
+
+/// Breaks a ledger in every way that is known, on loopback and in folders of its own.
+#[derive(Parser)]
+struct Args {
+    /// SIGKILLs under load.
+    #[arg(long, default_value_t = 1_000)]
+    kills: usize,
+    /// Most durable steps at which the process dies; all of them when there are fewer.
+    #[arg(long, default_value_t = 100_000)]
+    steps: u64,
+    /// Seed of the times of death.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// A row of the table.
+struct Row {
+    fault: &'static str,
+    runs: u64,
+    survived: u64,
+    lost: u64,
+    acknowledged: u64,
+}
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let watch = Stopwatch::now();
+    let rows = [
+        die_while_founding(args.steps)?,
+        die_while_serving(args.steps).await?,
+        kill_under_load(args.kills, args.seed).await?,
+    ];
+    println!("{:<44} {:>6} {:>9} {:>13} {:>5}", "fault", "runs", "survived", "acknowledged", "lost");
+    for row in &rows {
+        let Row { fault, runs, survived, acknowledged, lost } = row;
+        println!("{fault:<44} {runs:>6} {survived:>9} {acknowledged:>13} {lost:>5}");
+    }
+    println!("{:.0} s", watch.elapsed().as_secs_f64());
+    let held = rows.iter().all(|row| row.runs == row.survived && row.lost == 0 && row.runs > 0);
+    ensure!(held, "something was lost, or did not come up again");
+    Ok(())
+}
+
+/// Founding dies at each durable step in turn. It can be done again, or was done.
+fn die_while_founding(most: u64) -> anyhow::Result<Row> {
+    let mut row =
+        Row { fault: "died at a durable step of founding", runs: 0, survived: 0, lost: 0, acknowledged: 0 };
+    for step in 1..=most {
+        let folder = tempfile::tempdir()?;
+        let found = |die_at: Option<u64>| {
+            let mut command = Command::new(binary("daichod")?);
+            command
+                .args(["init", "--origin", "demo.example/ledger", "--data"])
+                .arg(folder.path().join("data"));
+            command.arg("--ward-key").arg(folder.path().join("ward.pem"));
+            command.arg("--operator-key").arg(folder.path().join("operator.pem"));
+            if let Some(step) = die_at {
+                command.env("DAICHO_DIE_AT_STEP", step.to_string());
+            }
+            anyhow::Ok(command.output()?)
+        };
+        if found(Some(step))?.status.success() {
+            break;
+        }
+        row.runs += 1;
+        // Nothing was acknowledged: what is there half may be thrown away, and the founding done anew.
+        if !found(None)?.status.success() {
+            for name in ["data", "data.guard"] {
+                let path = folder.path().join(name);
+                let gone =
+                    if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+                gone.or_else(
+                    |error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) },
+                )?;
+            }
+            let again = found(None)?;
+            ensure!(again.status.success(), "step {step}: {}", String::from_utf8_lossy(&again.stderr));
+        }
+        row.survived += u64::from(sound(folder.path(), step)?);
+        progress(&row);
+    }
+    Ok(row)
+}
+
+/// The server dies at each durable step in turn of starting, recording, publishing, sealing and stopping.
+async fn die_while_serving(most: u64) -> anyhow::Result<Row> {
+    let mut row =
+        Row { fault: "died at a durable step of serving", runs: 0, survived: 0, lost: 0, acknowledged: 0 };
+    let base = tempfile::tempdir()?;
+    let server = Daichod::fresh(base.path(), None)?;
+    Play::prepare(&server.client().await?, server.ward_key()?).await?;
+    server.stop()?;
+    for step in 1..=most {
+        let folder = tempfile::tempdir()?;
+        let copied = Command::new("cp")
+            .arg("-r")
+            .arg(format!("{}/.", base.path().display()))
+            .arg(folder.path())
+            .status()?;
+        ensure!(copied.success(), "cp failed");
+        let mut acknowledged = BTreeMap::new();
+        let lives = serve_a_while(folder.path(), step, &mut acknowledged).await;
+        if lives {
+            break;
+        }
+        row.runs += 1;
+        row.acknowledged += acknowledged.len() as u64;
+        let server = Daichod::start(folder.path(), &[]).with_context(|| format!("after step {step}"))?;
+        row.lost += lost(&server.client().await?, &acknowledged).await?;
+        // It goes on: what comes next is recorded and acknowledged.
+        let mut emitter = Emitter::new(server.client().await?, Play::contractor_key()).await?;
+        let now = emitter.ledger_now().await?;
+        emitter.emit(vec![collected(now, "afterwards")]).await?;
+        server.stop()?;
+        row.survived += u64::from(sound(folder.path(), step)?);
+        progress(&row);
+    }
+    Ok(row)
+}
+
+/// Serves with a death ahead. `true` when it never came.
+async fn serve_a_while(folder: &Path, step: u64, acknowledged: &mut BTreeMap<u64, Vec<u8>>) -> bool {
+    let lives = async {
+        let variables = [("DAICHO_DIE_AT_STEP", step.to_string())];
+        let server = Daichod::start_with(folder, &["--publish-every", "86400"], &variables)?;
+        let client = server.client().await?;
+        let emitter = Emitter::new(client.clone(), Play::contractor_key()).await?;
+        let mut emitter = emitter.with_retry(Retry { attempts: 1, ..Retry::default() });
+        let now = emitter.ledger_now().await?;
+        for n in 0..6 {
+            let receipt = emitter.emit(vec![collected(now, &format!("copy-{n}"))]).await?;
+            acknowledged.insert(receipt.entry_index, receipt.chain_hash.clone());
+        }
+        client.publish_checkpoint().await?;
+        client.proof().seal_ledger(daicho_client::proto::SealLedgerRequest {}).await?;
+        server.stop()
+    };
+    lives.await.is_ok()
+}
+
+/// One ledger, killed again and again in the middle of work.
+async fn kill_under_load(kills: usize, seed: u64) -> anyhow::Result<Row> {
+    let mut row = Row { fault: "SIGKILL under load", runs: 0, survived: 0, lost: 0, acknowledged: 0 };
+    let folder = tempfile::tempdir()?;
+    let mut server = Daichod::fresh(folder.path(), None)?;
+    Play::prepare(&server.client().await?, server.ward_key()?).await?;
+    let mut random = seed;
+    let mut all = BTreeMap::new();
+    for round in 0..kills {
+        let acknowledged: Acknowledged = Arc::default();
+        let load = tokio::spawn(load(server.address().to_owned(), round, Arc::clone(&acknowledged)));
+        // From one statement on to many: a death while little and while much is on the way.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let wanted = 1 + (random >> 33) as usize % 200;
+        while acknowledged.lock().unwrap_or_else(PoisonError::into_inner).len() < wanted {
+            ensure!(!load.is_finished(), "the load ended early: {:?}", load.await);
+            tokio::task::yield_now().await;
+        }
+        server.kill()?;
+        load.abort();
+        server = Daichod::start(folder.path(), &[]).with_context(|| format!("after kill {round}"))?;
+        let acknowledged = std::mem::take(&mut *acknowledged.lock().unwrap_or_else(PoisonError::into_inner));
+        row.lost += lost(&server.client().await?, &acknowledged).await?;
+        row.runs += 1;
+        row.survived += 1;
+        row.acknowledged += acknowledged.len() as u64;
+        all.extend(acknowledged);
+        progress(&row);
+    }
+    // What an early round got is still there after all of them.
+    row.lost += lost(&server.client().await?, &all).await?;
+    server.kill()?;
+    ensure!(sound(folder.path(), kills as u64)?, "the ledger is damaged after {kills} kills");
+    Ok(row)
+}
+
+type Acknowledged = Arc<Mutex<BTreeMap<u64, Vec<u8>>>>;
+
+/// Sends statements with many in flight and notes each acknowledgement, until it is cut off.
+async fn load(address: String, round: usize, acknowledged: Acknowledged) -> anyhow::Result<()> {
+    let emitter = Emitter::new(Client::connect(&address).await?, Play::contractor_key()).await?;
+    let emitter = emitter.with_retry(Retry { attempts: 1, ..Retry::default() });
+    let now = emitter.ledger_now().await?;
+    let mut stream: EmitStream = emitter.into_stream(64).await?;
+    for n in 0..1_000_000 {
+        stream.send(vec![collected(now, &format!("r{round}-{n}"))]).await?;
+        while let Some(answer) = stream.try_next() {
+            let receipt = answer.result?;
+            let mut list = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+            list.insert(receipt.entry_index, receipt.chain_hash.clone());
+        }
+    }
+    Ok(())
+}
+
+/// How many acknowledged entries are gone or have changed.
+async fn lost(client: &Client, acknowledged: &BTreeMap<u64, Vec<u8>>) -> anyhow::Result<u64> {
+    let mut lost = 0;
+    for (index, chain) in acknowledged {
+        let there = client.entry(*index).await.ok();
+        let same = there.is_some_and(|entry| ChainHash::of_entry(&entry.bytes).as_bytes()[..] == chain[..]);
+        if !same {
+            eprintln!("entry {index} was acknowledged and is not there");
+            lost += 1;
+        }
+    }
+    Ok(lost)
+}
+
+fn sound(folder: &Path, step: u64) -> anyhow::Result<bool> {
+    let checked = Daichod::fsck(folder, &["--rebuild"])?;
+    if !checked.status.success() {
+        eprintln!("step {step}: {}", String::from_utf8_lossy(&checked.stdout));
+    }
+    Ok(checked.status.success())
+}
+
+fn progress(row: &Row) {
+    eprint!("\r{}: {} of {} survived, {} lost   ", row.fault, row.survived, row.runs, row.lost);
+}

@@ -1,0 +1,385 @@
+//! TLS, and who may do what: every role calls every service, and gets what docs/operations/access.md says.
+
+use daicho_client::proto::event::Fact;
+use daicho_client::proto::{self, AdvanceClockRequest, KeyAuthorized, KeyRevoked, PartyRegistered};
+use daicho_client::{Client, ClientError, Emitter, Instant, RefusalCode, SigningKey, event};
+use daicho_tests::{Daichod, Play, SCHEME, TLS, binary, collected, deleted, milestone};
+use futures::TryStreamExt as _;
+use tempfile::TempDir;
+use tonic::{Code, Status};
+
+const CONTRACTOR: &str = "queue_notice_service/hyojito";
+const RIVAL: &str = "queue_notice_service/line_corp";
+
+/// A ledger with two contractors, an auditor, the council, over TLS.
+struct Scene {
+    _folder: TempDir,
+    server: Daichod,
+    ward: SigningKey,
+    operator: SigningKey,
+    now: Instant,
+}
+
+fn key(n: u8) -> SigningKey {
+    SigningKey::from_seed(&[n; 32])
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        Daichod::init(folder.path(), Some("2021-02-01")).expect("founded");
+        let server = Daichod::start(folder.path(), &[TLS]).expect("a server");
+        let ward = server.ward_key().expect("key");
+        let pem = std::fs::read_to_string(folder.path().join("operator.pem")).expect("key");
+        let operator = SigningKey::from_pem(&pem).expect("key");
+        let client = server.client().await.expect("a client");
+        let mut play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+        let now = Instant::parse("2021-02-01T10:00").expect("a time");
+        client
+            .simulation()
+            .advance_clock(AdvanceClockRequest { now_ms: now.unix_ms() })
+            .await
+            .expect("the ward may");
+        let authorized = |party: &str, n: u8, purpose: &str| {
+            let key = Some(key(n).public().to_proto());
+            event(
+                "",
+                now,
+                Fact::KeyAuthorized(KeyAuthorized { party: party.into(), key, purpose: purpose.into() }),
+            )
+        };
+        let registered = |party: &str| {
+            event(
+                "",
+                now,
+                Fact::PartyRegistered(PartyRegistered { party: party.into(), label: "試験".into() }),
+            )
+        };
+        play.ward
+            .emit(vec![
+                registered(RIVAL),
+                registered("audit_office"),
+                registered("shingikai"),
+                authorized(RIVAL, 51, "server"),
+                authorized("audit_office", 52, "auditor"),
+                authorized("shingikai", 53, "council"),
+            ])
+            .await
+            .expect("recorded");
+        let contractor = Play::contractor_key();
+        let own = server.client_of(Some(&contractor)).await.expect("a client");
+        let mut emitter = Emitter::new(own, contractor).await.expect("authorised");
+        emitter.emit(vec![collected(now, "a"), milestone(now, &["a"])]).await.expect("recorded");
+        Self { _folder: folder, server, ward, operator, now }
+    }
+
+    async fn client(&self, key: Option<&SigningKey>) -> Client {
+        self.server.client_of(key).await.expect("a client")
+    }
+}
+
+/// What became of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Got {
+    Allowed,
+    NotKnown,
+    NotAllowed,
+}
+
+fn got<T>(result: Result<T, ClientError>) -> Got {
+    match result {
+        Err(ClientError::NotKnown(_)) => Got::NotKnown,
+        Err(ClientError::NotAllowed(_)) => Got::NotAllowed,
+        // Whatever else it says, it was let in.
+        _ => Got::Allowed,
+    }
+}
+
+fn status<T>(result: Result<T, Status>) -> Got {
+    match result.err().map(|status| status.code()) {
+        Some(Code::Unauthenticated) => Got::NotKnown,
+        Some(Code::PermissionDenied) => Got::NotAllowed,
+        _ => Got::Allowed,
+    }
+}
+
+/// Calls every method, and gives the name of its right with what came of it.
+async fn every_call(client: &Client, now: Instant) -> Vec<(&'static str, &'static str, Got)> {
+    let scheme = || SCHEME.to_owned();
+    let (mut ledger, mut proof, mut custody) = (client.ledger(), client.proof(), client.custody());
+    let nothing = proto::SignedStatement::default();
+    // A statement that is none is refused as such by whoever lets it in.
+    let append = proto::AppendStatementRequest { statement: Some(nothing.clone()) };
+    let validate = proto::ValidateStatementRequest { statement: Some(nothing.clone()) };
+    let stream = futures::stream::iter([proto::AppendStatementsRequest { statement: Some(nothing) }]);
+    let find = proto::FindStatementRequest { key_id: key(51).public().id().as_bytes().to_vec(), sequence: 1 };
+    let report = proto::GetDeletionReportRequest {
+        scheme: scheme(),
+        from: "2021-02-01".into(),
+        to: "2021-02-28".into(),
+        as_of_ms: 0,
+    };
+    let advance = AdvanceClockRequest { now_ms: now.unix_ms() - 1 };
+    vec![
+        ("proofs", "GetLedger", got(client.ledger_info().await)),
+        (
+            "proofs",
+            "GetCheckpoint",
+            status(proof.get_checkpoint(proto::GetCheckpointRequest::default()).await),
+        ),
+        (
+            "proofs",
+            "ListCheckpoints",
+            status(proof.list_checkpoints(proto::ListCheckpointsRequest::default()).await),
+        ),
+        (
+            "proofs",
+            "GetInclusionProof",
+            status(proof.get_inclusion_proof(proto::GetInclusionProofRequest::default()).await),
+        ),
+        (
+            "proofs",
+            "GetConsistencyProof",
+            status(proof.get_consistency_proof(proto::GetConsistencyProofRequest::default()).await),
+        ),
+        ("proofs", "GetReceipt", status(proof.get_receipt(proto::GetReceiptRequest::default()).await)),
+        ("register", "ListParties", got(client.parties().await)),
+        ("register", "ListSchemes", got(client.schemes().await)),
+        (
+            "register",
+            "GetScheme",
+            status(custody.get_scheme(proto::GetSchemeRequest { scheme: scheme() }).await),
+        ),
+        ("record", "AppendStatement", status(ledger.append_statement(append).await)),
+        ("record", "AppendStatements", status(ledger.append_statements(stream).await)),
+        ("record", "ValidateStatement", status(ledger.validate_statement(validate).await)),
+        ("entries", "GetEntry", got(client.entry(1).await)),
+        ("entries", "FindStatement", status(ledger.find_statement(find).await)),
+        ("entries", "ReadEntries", got(client.read_entries(0, 0).await)),
+        ("entries", "FollowEntries", got(client.follow_entries(0).await)),
+        ("keys", "ListKeys", got(client.keys().await)),
+        ("custody", "ListDataSets", got(client.data_sets(SCHEME).await)),
+        ("custody", "GetDataSet", got(client.data_set(SCHEME, "a", 0).await)),
+        ("custody", "ListCopies", got(client.copies(SCHEME, 0).await)),
+        ("custody", "ListHandovers", got(client.handovers(SCHEME).await)),
+        ("custody", "ListDue", got(client.due("", "", 0).await)),
+        ("custody", "FollowDue", got(client.follow_due("", "", 0).await)),
+        ("findings", "ListFindings", got(client.findings("", 0).await)),
+        ("findings", "ListDuties", got(client.duties(SCHEME, 0, "", "").await)),
+        ("reports", "GetDeletionReport", status(client.report().get_deletion_report(report).await)),
+        ("operate", "SealLedger", status(proof.seal_ledger(proto::SealLedgerRequest {}).await)),
+        (
+            "operate",
+            "PublishCheckpoint",
+            status(proof.publish_checkpoint(proto::PublishCheckpointRequest {}).await),
+        ),
+        ("operate", "AdvanceClock", status(client.simulation().advance_clock(advance).await)),
+    ]
+}
+
+/// The rows of the table in the page for people: right, and a word for each role.
+fn table() -> Vec<Vec<String>> {
+    let page = include_str!("../../docs/operations/access.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect()
+    })
+    .collect()
+}
+
+#[tokio::test]
+async fn every_role_gets_from_every_call_what_the_table_says() {
+    let scene = Scene::new().await;
+    let (contractor, rival) = (Play::contractor_key(), key(51));
+    let (auditor, council) = (key(52), key(53));
+    let table = table();
+    assert_eq!(table.len(), 9, "the rights of the page");
+    let stranger = key(99);
+    let roles = [
+        (1, None),
+        (1, Some(&stranger)),
+        (2, Some(&contractor)),
+        (2, Some(&rival)),
+        (3, Some(&scene.ward)),
+        (4, Some(&scene.operator)),
+        (5, Some(&auditor)),
+        (6, Some(&council)),
+    ];
+    let mut cells = 0;
+    for (column, key) in roles {
+        let client = scene.client(key).await;
+        for (right, call, got) in every_call(&client, scene.now).await {
+            let row = table.iter().find(|row| row[0] == right).expect("a row of the table");
+            let wanted = match (row[column].as_str(), column) {
+                ("no", 1) => Got::NotKnown,
+                ("no", _) => Got::NotAllowed,
+                _ => Got::Allowed,
+            };
+            assert_eq!(got, wanted, "{call} by column {column}");
+            cells += 1;
+        }
+    }
+    assert_eq!(cells, 8 * 29);
+}
+
+#[tokio::test]
+async fn a_contractor_sees_its_own_and_nothing_of_its_rivals() {
+    let scene = Scene::new().await;
+    let (contractor, rival) = (Play::contractor_key(), key(51));
+    let (own, other) = (scene.client(Some(&contractor)).await, scene.client(Some(&rival)).await);
+    let all = scene.client(Some(&key(52))).await;
+
+    let copies = |list: Vec<proto::CopyState>| list.into_iter().map(|copy| copy.id).collect::<Vec<_>>();
+    assert_eq!(copies(own.copies(SCHEME, 0).await.expect("listed")), ["a"]);
+    assert_eq!(copies(all.copies(SCHEME, 0).await.expect("listed")), ["a"]);
+    assert!(other.copies(SCHEME, 0).await.expect("listed").is_empty());
+    assert_eq!(own.data_sets(SCHEME).await.expect("listed").len(), 1);
+    assert!(other.data_sets(SCHEME).await.expect("listed").is_empty());
+    assert!(own.data_set(SCHEME, "a", 0).await.is_ok());
+    // What is not its own is not there: the same words as for what nobody ever named.
+    let words = |error: ClientError| error.to_string();
+    let hidden = words(other.data_set(SCHEME, "a", 0).await.expect_err("not its own"));
+    let absent = words(other.data_set(SCHEME, "b", 0).await.expect_err("not there"));
+    assert_eq!(hidden.replace("`a`", "`b`"), absent);
+    assert!(own.due("", "", 0).await.expect("listed").iter().any(|item| item.copy.is_some()));
+    assert!(!other.due("", "", 0).await.expect("listed").iter().any(|item| item.copy.is_some()));
+
+    let parties = |keys: Vec<proto::Key>| {
+        let mut parties: Vec<String> = keys.into_iter().map(|key| key.party).collect();
+        parties.dedup();
+        parties
+    };
+    assert_eq!(parties(own.keys().await.expect("listed")), [CONTRACTOR]);
+    assert_eq!(parties(other.keys().await.expect("listed")), [RIVAL]);
+
+    // Its entries: those that it signed, and those that name it.
+    let read = async |client: &Client| -> Vec<u64> {
+        let entries: Vec<Vec<u8>> =
+            client.read_entries(0, 0).await.expect("allowed").try_collect().await.expect("whole");
+        entries.iter().map(|e| daicho_core::Entry::decode(e).expect("an entry").index.get()).collect()
+    };
+    let (of_own, of_other, of_all) = (read(&own).await, read(&other).await, read(&all).await);
+    let last = *of_all.last().expect("entries");
+    assert_eq!(of_all, (0..=last).collect::<Vec<_>>());
+    assert!(of_own.contains(&last) && !of_other.contains(&last), "what the contractor said last");
+    assert!(own.entry(last).await.is_ok());
+    assert!(matches!(other.entry(last).await, Err(ClientError::NotFound(_))));
+    assert!(of_other.len() < of_own.len() + 2 && !of_other.is_empty(), "{of_own:?} {of_other:?}");
+
+    // Late, so that there is a finding.
+    let day = Instant::parse("2021-02-04T12:00").expect("a time");
+    let ward = scene.client(Some(&scene.ward)).await;
+    ward.simulation().advance_clock(AdvanceClockRequest { now_ms: day.unix_ms() }).await.expect("moved");
+    let mut emitter =
+        Emitter::new(scene.client(Some(&contractor)).await, Play::contractor_key()).await.expect("known");
+    emitter.emit(vec![deleted(day, &["a"])]).await.expect("recorded");
+    let late = |list: Vec<proto::Finding>| list.iter().any(|f| f.code == "DELETED_LATE" && f.object == "a");
+    assert!(late(own.findings(SCHEME, 0).await.expect("listed")));
+    assert!(late(scene.client(Some(&key(53))).await.findings(SCHEME, 0).await.expect("listed")));
+    assert!(!late(other.findings(SCHEME, 0).await.expect("listed")));
+    let duties = other.duties(SCHEME, 0, "", "").await.expect("listed");
+    assert!(duties.iter().all(|d| d.who == "line_corp" || d.to.iter().any(|to| to == "line_corp")));
+    assert!(own.duties(SCHEME, 0, "", "").await.expect("listed").len() > duties.len());
+}
+
+#[tokio::test]
+async fn a_stolen_connection_says_nothing_in_another_name_and_a_revoked_key_ends_it() {
+    let scene = Scene::new().await;
+    let (rival, stolen) = (key(51), scene.client(Some(&Play::contractor_key())).await);
+    // Over the contractor's connection, with a key of one's own that the ledger does not know.
+    let thief = Emitter::new(stolen.clone(), key(77)).await;
+    let refused = match thief {
+        Ok(mut thief) => thief.emit(vec![collected(scene.now, "b")]).await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    assert!(refused.is_err(), "an unknown key records nothing");
+    // Over the contractor's connection with the rival's key it is the rival who speaks, and for itself alone.
+    let mut foreign = Emitter::new(stolen.clone(), rival).await.expect("known");
+    let refused = foreign.emit(vec![deleted(scene.now, &["a"])]).await;
+    assert!(refused.is_err() || !stolen.copies(SCHEME, 0).await.expect("listed")[0].closed, "{refused:?}");
+
+    let mut follower = Box::pin(stolen.follow_entries(0).await.expect("allowed"));
+    follower.try_next().await.expect("readable").expect("an entry");
+    let mut ward = Emitter::new(scene.client(Some(&scene.ward)).await, scene.server.ward_key().expect("key"))
+        .await
+        .expect("known");
+    let revoked = KeyRevoked {
+        key_id: Play::contractor_key().public().id().as_bytes().to_vec(),
+        distrust_from_ms: scene.now.unix_ms(),
+        reason: "stolen".into(),
+    };
+    ward.emit(vec![event("", scene.now, Fact::KeyRevoked(revoked))]).await.expect("recorded");
+    // The connection stands, and is nobody's.
+    assert!(matches!(stolen.copies(SCHEME, 0).await, Err(ClientError::NotKnown(_))));
+    let ended = loop {
+        match follower.try_next().await {
+            Ok(Some(_)) => {}
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    assert!(matches!(ended, Some(ClientError::NotKnown(_))), "{ended:?}");
+}
+
+#[tokio::test]
+async fn nobody_makes_an_auditor_of_itself() {
+    let scene = Scene::new().await;
+    let contractor = Play::contractor_key();
+    let mut emitter =
+        Emitter::new(scene.client(Some(&contractor)).await, Play::contractor_key()).await.expect("known");
+    for purpose in ["auditor", "council"] {
+        let key = Some(key(80).public().to_proto());
+        let fact = KeyAuthorized { party: CONTRACTOR.into(), key, purpose: purpose.into() };
+        let refused = emitter.emit(vec![event("", scene.now, Fact::KeyAuthorized(fact))]).await;
+        let Err(ClientError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+        assert_eq!(refusal.code, RefusalCode::NotAuthorized);
+    }
+    // A second key for its own systems it may have.
+    let fact = KeyAuthorized {
+        party: CONTRACTOR.into(),
+        key: Some(key(80).public().to_proto()),
+        purpose: "server".into(),
+    };
+    emitter.emit(vec![event("", scene.now, Fact::KeyAuthorized(fact))]).await.expect("recorded");
+    assert!(scene.client(Some(&key(80))).await.copies(SCHEME, 0).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_looks_like_personal_data_is_refused_and_not_repeated() {
+    let scene = Scene::new().await;
+    let contractor = Play::contractor_key();
+    let mut emitter =
+        Emitter::new(scene.client(Some(&contractor)).await, Play::contractor_key()).await.expect("known");
+    let before = emitter.client().ledger_info().await.expect("info").size;
+    let refused = emitter.emit(vec![collected(scene.now, "p-123456789018")]).await;
+    let Err(ClientError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+    assert_eq!(
+        (refusal.code, refusal.field.as_str()),
+        (RefusalCode::PersonalData, "events[0].collected.data_sets[0].id")
+    );
+    assert!(!refusal.to_string().contains("123456789018"), "{refusal}");
+    assert_eq!(emitter.client().ledger_info().await.expect("info").size, before);
+}
+
+#[tokio::test]
+async fn connections_without_the_right_tls_do_not_come_about() {
+    let scene = Scene::new().await;
+    let plain = scene.server.address().replace("https:", "http:");
+    let refused = match Client::connect(&plain).await {
+        Ok(client) => client.ledger_info().await.map(|_| ()),
+        Err(error) => Err(error),
+    };
+    assert!(refused.is_err(), "no TLS");
+    // An authority that did not sign the server's certificate.
+    let other = tempfile::tempdir().expect("a folder");
+    Daichod::init(other.path(), None).expect("founded");
+    let authority = std::fs::read(other.path().join("data.tls/ca.pem")).expect("made");
+    let security = daicho_client::Security { authority: Some(&authority), identity: None };
+    assert!(Client::connect_as(scene.server.address(), &security).await.is_err());
+    // Plain text for others than this machine is not to be had.
+    let mut command = std::process::Command::new(binary("daichod").expect("built"));
+    command.arg("serve").arg("--data").arg(other.path().join("data"));
+    let refused = command.args(["--listen", "0.0.0.0:0", "--plaintext"]).output().expect("it runs");
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("plaintext"), "{refused:?}");
+}

@@ -1,0 +1,212 @@
+//! Papers by the `daicho` program: reports and certificates as PDF, tables as CSV, what of them is recorded, and that a
+//! paper that was changed does not verify.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use daicho_client::proto::AdvanceClockRequest;
+use daicho_client::{Emitter, Instant};
+use daicho_tests::{Daichod, Play, SCHEME, binary, collected, deleted, milestone};
+use daicho_tlog::NoteSigner;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
+
+struct Scene {
+    folder: TempDir,
+    server: Daichod,
+    /// Entry of the erasure in time.
+    erased: u64,
+}
+
+impl Scene {
+    /// Three copies: erased in time, late, not at all.
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let server = Daichod::fresh(folder.path(), Some("2021-02-01")).expect("a server");
+        let secret = std::fs::read_to_string(folder.path().join("data.checkpoint-key")).expect("a key");
+        let signer: NoteSigner = secret.trim_end().parse().expect("a key");
+        let policy = format!("log {}\nquorum none\n", signer.verifier());
+        std::fs::write(folder.path().join("policy.txt"), policy).expect("written");
+        let client = server.client().await.expect("a client");
+        let play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+        let mut contractor = Emitter::new(client.clone(), play.contractor).await.expect("authorised");
+        let mut erased = 0;
+        let steps: [(&str, &[&str]); 3] =
+            [("2021-02-01T10:00", &[]), ("2021-02-02T12:00", &["good"]), ("2021-02-04T12:00", &["slow"])];
+        for (time, gone) in steps {
+            let now = Instant::parse(time).expect("a time");
+            let request = AdvanceClockRequest { now_ms: now.unix_ms() };
+            client.simulation().advance_clock(request).await.expect("the clock moves");
+            let ids = ["good", "slow", "kept"];
+            let events = match gone {
+                [] => ids.iter().map(|id| collected(now, id)).chain([milestone(now, &ids)]).collect(),
+                gone => vec![deleted(now, gone)],
+            };
+            let recorded = contractor.emit(events).await.expect("recorded");
+            if gone == ["good"] {
+                erased = recorded.entry_index;
+            }
+        }
+        Self { folder, server, erased }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(binary("daicho").expect("built"));
+        command.current_dir(self.folder.path()).args(["--lang", "en", "--server", self.server.address()]);
+        command.args(args).output().expect("it runs")
+    }
+
+    #[track_caller]
+    fn good(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    fn report(&self, more: &[&str]) -> Vec<String> {
+        let common = ["report", "deletion", "--scheme", SCHEME, "--from", "2021-02-01", "--to", "2021-02-28"];
+        common.iter().chain(more).map(|word| (*word).to_owned()).collect()
+    }
+}
+
+fn words(args: &[String]) -> Vec<&str> {
+    args.iter().map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn a_report_on_paper_is_the_same_each_time_and_any_change_is_found() {
+    let scene = Scene::new().await;
+    for name in ["one.pdf", "two.pdf"] {
+        let args = scene.report(&[
+            "--format",
+            "pdf",
+            "--policy",
+            "policy.txt",
+            "--as-of",
+            "2021-02-05",
+            "--out",
+            name,
+        ]);
+        scene.good(&words(&args));
+    }
+    let pdf = std::fs::read(scene.path("one.pdf")).expect("written");
+    assert!(
+        pdf == std::fs::read(scene.path("two.pdf")).expect("written"),
+        "the same ledger, time and options"
+    );
+    let proven = scene.good(&["verify", "one.pdf", "--policy", "policy.txt", "--output", "json"]);
+    let proven: serde_json::Value = serde_json::from_str(&proven).expect("JSON");
+    assert_eq!(proven["kind"], "report-pdf", "{proven}");
+
+    // One bit, at places all over the file: never proven, whichever check says so.
+    let step = pdf.len() / 40;
+    for (n, at) in (0..pdf.len()).step_by(step.max(1)).enumerate() {
+        let mut changed = pdf.clone();
+        changed[at] ^= 1 << (n % 8);
+        std::fs::write(scene.path("changed.pdf"), &changed).expect("written");
+        let code = scene.run(&["verify", "changed.pdf", "--policy", "policy.txt"]).status.code();
+        assert!(matches!(code, Some(1 | 2)), "a bit of byte {at}: {code:?}");
+    }
+    std::fs::write(scene.path("short.pdf"), &pdf[..pdf.len() / 2]).expect("written");
+    assert!(!scene.run(&["verify", "short.pdf", "--policy", "policy.txt"]).status.success());
+    // Another ledger's policy does not fit.
+    let other =
+        "log other.example/ledger+4f4a8cd2+AaY4S3PIFS+8kKXWGMFxpNDjfeb/yHxNHfLM95RZVAz+\nquorum none\n";
+    std::fs::write(scene.path("other.txt"), other).expect("written");
+    assert!(!scene.run(&["verify", "one.pdf", "--policy", "other.txt"]).status.success());
+}
+
+#[tokio::test]
+async fn what_is_issued_is_recorded_with_its_hash() {
+    let scene = Scene::new().await;
+    let args = scene.report(&[
+        "--format",
+        "html",
+        "--out",
+        "report.html",
+        "--issue-key",
+        "ward.pem",
+        "--issued-to",
+        "council",
+    ]);
+    scene.good(&words(&args));
+    let hash = hex::encode(Sha256::digest(std::fs::read(scene.path("report.html")).expect("written")));
+    let log = scene.good(&["log", "--limit", "1", "--output", "json"]);
+    let document =
+        log.split("\"document\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a document");
+    let document = match document.strip_prefix("hex:") {
+        Some(hex) => hex.to_owned(),
+        None => {
+            use base64::Engine as _;
+            hex::encode(base64::engine::general_purpose::STANDARD.decode(document).expect("base64"))
+        }
+    };
+    assert_eq!(document, hash, "{log}");
+}
+
+#[tokio::test]
+async fn tables_are_what_a_japanese_spreadsheet_opens() {
+    let scene = Scene::new().await;
+    let args = scene.report(&["--format", "csv", "--out", "tables", "--lang", "ja"]);
+    scene.good(&words(&args));
+    let mut files: Vec<_> = std::fs::read_dir(scene.path("tables"))
+        .expect("a folder")
+        .map(|file| file.expect("readable").path())
+        .collect();
+    files.sort();
+    assert_eq!(files.len(), 11, "{files:?}");
+    for file in &files {
+        let bytes = std::fs::read(file).expect("readable");
+        assert!(bytes.starts_with(&[0xef, 0xbb, 0xbf]), "{}: no byte order mark", file.display());
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        assert!(
+            text.contains("\r\n") && !text.replace("\r\n", "").contains('\n'),
+            "{}: line ends",
+            file.display()
+        );
+    }
+    let copies = files.iter().find(|file| file.to_string_lossy().contains("copies")).expect("copies");
+    let copies = std::fs::read_to_string(copies).expect("readable");
+    for id in ["good", "slow", "kept"] {
+        assert!(copies.contains(id), "{copies}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_made_of_signed_events_alone() {
+    let scene = Scene::new().await;
+    let entry = scene.erased.to_string();
+    let certificate = ["certificate", "deletion", "--scheme", SCHEME, "--holder", "hyojito", "--id", "C-1"];
+    for form in ["certificate", "report"] {
+        let out = format!("{form}.pdf");
+        let more = ["--form", form, "--entry", &entry, "--out", &out];
+        let said = scene.good(&[&certificate[..], &more].concat());
+        let pdf = std::fs::read(scene.path(&out)).expect("written");
+        assert!(pdf.starts_with(b"%PDF-"));
+        assert!(said.contains(&hex::encode(Sha256::digest(&pdf))), "the hash that is to be recorded: {said}");
+    }
+    // The first entry says nothing of an erasure.
+    let more = ["--entry", "0", "--out", "none.pdf"];
+    let refused = scene.run(&[&certificate[..], &more].concat());
+    assert!(!refused.status.success() && !scene.path("none.pdf").exists(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn duties_are_listed_with_what_became_of_them() {
+    let scene = Scene::new().await;
+    let all = scene.good(&["duties", "--scheme", SCHEME, "--output", "json"]);
+    let all: Vec<serde_json::Value> =
+        all.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(all.len() > 20, "{}", all.len());
+    let not_judged =
+        scene.good(&["duties", "--scheme", SCHEME, "--status", "not-judged", "--output", "json"]);
+    let wanted = all.iter().filter(|duty| duty["status"] == "not-judged").count();
+    assert!(wanted > 0 && not_judged.lines().count() == wanted);
+    let wrong = scene.run(&["duties", "--scheme", SCHEME, "--status", "green"]);
+    assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("no-violation"), "it says which there are");
+}
