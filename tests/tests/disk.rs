@@ -197,7 +197,12 @@ impl Cramped {
         let script = format!("trap '' XFSZ; ulimit -f {FILE_BLOCKS}; exec \"$@\"");
         let mut command = Command::new("sh");
         command.args(["-c", &script, "sh"]).arg(binary("daichod").expect("built"));
-        command.arg("serve").arg("--data").arg(folder.join("data")).args(["--listen", "127.0.0.1:0"]);
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(folder.join("data"))
+            .args(["--listen", "127.0.0.1:0"])
+            .arg("--plaintext");
         command.arg("--port-file").arg(&port_file).stdout(Stdio::null()).stderr(Stdio::null());
         let mut server = command.spawn().expect("a server");
         let started = Stopwatch::now();

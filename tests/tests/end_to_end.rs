@@ -35,7 +35,8 @@ async fn a_year_in_the_life_of_three_addresses() {
     }
     contractor.emit(vec![milestone(now, &["good", "slow", "kept"])]).await.expect("recorded");
     let due = client.due(SCHEME, "", 0).await.expect("listed");
-    assert_eq!(due.len(), 3, "all three run against the end of the next day");
+    let copies = due.iter().filter(|item| item.copy.is_some()).count();
+    assert_eq!(copies, 3, "all three run against the end of the next day");
 
     advance(&client, "2021-02-02T12:00").await;
     contractor.emit(vec![deleted(at("2021-02-02T12:00"), &["good"])]).await.expect("recorded");
