@@ -4,6 +4,7 @@ use std::fmt;
 
 use daicho_core::SigningKey;
 use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+use zeroize::Zeroizing;
 
 use crate::ClientError;
 
@@ -35,8 +36,8 @@ impl Security<'_> {
         };
         if let Some(key) = self.identity {
             let bad = |error: rcgen::Error| ClientError::BadIdentity(error.to_string());
-            let pem = key.to_pem();
-            let pair = rcgen::KeyPair::from_pem(&pem).map_err(bad)?;
+            let pem = Zeroizing::new(key.to_pem());
+            let pair = rcgen::KeyPair::from_pem(pem.as_str()).map_err(bad)?;
             let certificate =
                 rcgen::CertificateParams::new(Vec::new()).and_then(|params| params.self_signed(&pair));
             config = config.identity(Identity::from_pem(certificate.map_err(bad)?.pem(), pem.as_bytes()));

@@ -14,6 +14,7 @@ use daicho_proto::v1;
 use daicho_proto::v1::custody_service_server::CustodyService;
 use daicho_store::Snapshot;
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 use tonic::{Request, Response, Status};
 
 use super::status;
@@ -29,6 +30,8 @@ const MAX_AHEAD_MS: i64 = 36_525 * daicho_core::DAY_MS;
 pub(crate) struct Custody {
     reader: Reader,
     access: Access,
+    /// All who follow what is due share one processor, however many they are.
+    following: Arc<Semaphore>,
 }
 
 /// Of what a list is asked for: a scheme and a party, or all of them (empty).
@@ -98,7 +101,8 @@ impl Page {
 
 impl Custody {
     pub(crate) fn new(engine: Arc<Engine>, access: Access) -> Self {
-        Self { reader: Reader { engine, contexts: Arc::default() }, access }
+        let reader = Reader { engine, contexts: Arc::default() };
+        Self { reader, access, following: Arc::new(Semaphore::new(1)) }
     }
 
     async fn read<T: Send + 'static>(
@@ -432,12 +436,18 @@ impl CustodyService for Custody {
             _ => return Err(status::bad_field("within_ms", "0 to 100 years")),
         };
         let wanted = Wanted { scheme: request.scheme, party: request.party };
-        let (reader, access) = (self.reader.clone(), self.access.clone());
-        // A key that is revoked meanwhile sees no further.
+        let (reader, access, following) =
+            (self.reader.clone(), self.access.clone(), Arc::clone(&self.following));
         let look = move || {
-            let (reader, wanted) = (reader.clone(), wanted.clone());
-            let sight = access.check_peer(peer, Right::Custody);
-            async move { reader.due(wanted, sight?, within).await }
+            let (reader, access, wanted) = (reader.clone(), access.clone(), wanted.clone());
+            let following = Arc::clone(&following);
+            async move {
+                // It is never closed.
+                let _turn = following.acquire().await;
+                // A key that is revoked meanwhile sees no further.
+                let sight = access.check_peer(peer, Right::Custody)?;
+                reader.due(wanted, sight, within).await
+            }
         };
         // An unknown scheme is said at once, not in the stream.
         let first = look().await?;

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use daicho_core::{ChainHash, EntryIndex, KeyId, Refusal, RefusalCode, StatementId};
 use daicho_custody::FOLD_VERSION;
@@ -23,6 +24,8 @@ const CHUNK: usize = 32;
 const CHECKING: usize = 16;
 /// Chunks of one stream that wait for the disk.
 const WAITING: usize = 256;
+/// Longest time in which a reader takes nothing of a stream.
+const SLOWEST_READER: Duration = Duration::from_secs(60);
 /// Entry bytes in one message of a reading stream.
 const PAGE_BYTES: usize = 256 * 1024;
 
@@ -199,7 +202,7 @@ impl LedgerService for Ledger {
         tokio::task::spawn_blocking(move || {
             let send = |page: Page| {
                 let page = page.map(|entries| v1::ReadEntriesResponse { entries });
-                sender.blocking_send(page).is_ok()
+                push(&sender, page)
             };
             read_pages(&engine, request.start, end, |entry| sees(&access, &sight, entry), send);
         });
@@ -227,7 +230,7 @@ impl LedgerService for Ledger {
                     let read = tokio::task::spawn_blocking(move || {
                         let send = |page: Page| {
                             let page = page.map(|entries| v1::FollowEntriesResponse { entries });
-                            sender.blocking_send(page).is_ok()
+                            push(&sender, page)
                         };
                         // A key that was revoked meanwhile reads no further.
                         match access.check_peer(peer, Right::Entries) {
@@ -293,6 +296,13 @@ fn read_pages(
         }
     }
     page.is_empty() || send(Ok(page))
+}
+
+/// Hands a page to a reader, on a thread that may block. `false` when it is gone, or so slow that it counts as gone: it
+/// holds a thread and a snapshot of the ledger.
+fn push<T>(sender: &mpsc::Sender<T>, page: T) -> bool {
+    let sent = tokio::time::timeout(SLOWEST_READER, sender.send(page));
+    matches!(tokio::runtime::Handle::current().block_on(sent), Ok(Ok(())))
 }
 
 /// Whether an entry is within sight.
