@@ -75,8 +75,8 @@ pub(super) fn no_verdicts() -> VerdictCounts {
 }
 
 /// What is gathered on the way.
-struct Pass<'p> {
-    judge: &'p Judge<'p>,
+struct Pass<'p, 's> {
+    judge: &'p Judge<'s>,
     context: &'p SchemeContext,
     period: Period,
     as_of: Instant,
@@ -98,11 +98,11 @@ struct Pass<'p> {
     listed: BinaryHeap<Ranked>,
 }
 
-impl<'p> Pass<'p> {
+impl<'p, 's> Pass<'p, 's> {
     fn new(
-        judge: &'p Judge<'p>,
+        judge: &'p Judge<'s>,
         context: &'p SchemeContext,
-        describe: &Describer<'_>,
+        describe: &Describer<'_, '_>,
         period: Period,
         as_of: Instant,
     ) -> Self {
@@ -322,7 +322,7 @@ impl<'p> Pass<'p> {
         }
     }
 
-    fn finish(self, describe: &Describer<'_>, ledger: ReportHead) -> Result<DeletionReport> {
+    fn finish(self, describe: &Describer<'_, '_>, ledger: ReportHead) -> Result<DeletionReport> {
         let listed: Vec<DataSetReport> = self.listed.into_sorted_vec().into_iter().map(|d| d.0).collect();
         let places = self.places.into_values();
         let mut duty_counts: BTreeMap<DutyStatus, u64> = DutyStatus::ALL.map(|status| (status, 0)).into();

@@ -17,15 +17,15 @@ const EVERYTHING: &str = "*";
 const NO_MILESTONE: &str = "none";
 
 /// Reads what is known of a scheme at a time.
-pub(super) struct Describer<'d> {
-    pub(super) judge: &'d Judge<'d>,
+pub(super) struct Describer<'d, 's> {
+    pub(super) judge: &'d Judge<'s>,
     pub(super) context: &'d SchemeContext,
     pub(super) as_of: Instant,
     /// Id of the ward's party in the ledger.
     pub(super) ward: String,
 }
 
-impl Describer<'_> {
+impl Describer<'_, '_> {
     pub(super) fn scheme(&self) -> SchemeInfo {
         let scheme = &self.context.scheme;
         SchemeInfo {
