@@ -4,6 +4,7 @@ mod bucket;
 mod daichod;
 mod http;
 pub mod liar;
+mod load;
 mod play;
 mod receiver;
 pub mod surroundings;
@@ -13,6 +14,7 @@ mod witness_process;
 
 pub use bucket::LocalBucket;
 pub use daichod::{Daichod, TLS, binary, processor_seconds};
+pub use load::Acknowledged;
 pub use play::{Play, SCHEME, collected, deleted, milestone};
 pub use receiver::{LocalReceiver, WebhookCall};
 pub use surroundings::Surroundings;

@@ -90,7 +90,7 @@ async fn a_backup_under_load_loses_nothing_that_was_acknowledged_before_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bit_in_any_file_of_a_backup_is_found() {
+async fn a_bit_in_any_table_of_a_backup_is_found() {
     let folder = tempfile::tempdir().expect("a folder");
     let kept = folder.path().join("backups");
     let server = Daichod::fresh(folder.path(), None).expect("a server");

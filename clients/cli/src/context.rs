@@ -32,27 +32,34 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// For tests of what is shown: no server.
+    #[cfg(test)]
+    pub(crate) fn showing(lang: Lang) -> Self {
+        Self { server: String::new(), lang, output: Output::Text, ca: None, identity: None }
+    }
+
     /// Connects to the server, as the holder of the key that was given for it.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
-        self.connect_with(None).await
+        self.open(self.given()?.as_ref()).await
     }
 
     /// Connects as the holder of a key that signs anyhow, where none was given for the connection.
     pub(crate) async fn connect_as(&self, signer: &SigningKey) -> anyhow::Result<Client> {
-        self.connect_with(Some(signer)).await
+        self.open(self.given()?.as_ref().or(Some(signer))).await
     }
 
     /// Connects as the holder of this key, whatever was given: in a play each party has its own.
     pub(crate) async fn connect_alone(&self, key: &SigningKey) -> anyhow::Result<Client> {
-        let authority = self.ca.as_deref().map(|path| self.read(path)).transpose()?;
-        let security = Security { authority: authority.as_deref(), identity: Some(key) };
-        Ok(Client::connect_as(&self.server, &security).await?)
+        self.open(Some(key)).await
     }
 
-    async fn connect_with(&self, signer: Option<&SigningKey>) -> anyhow::Result<Client> {
+    fn given(&self) -> anyhow::Result<Option<SigningKey>> {
+        self.identity.as_deref().map(|path| crate::key::load(path, self)).transpose()
+    }
+
+    async fn open(&self, identity: Option<&SigningKey>) -> anyhow::Result<Client> {
         let authority = self.ca.as_deref().map(|path| self.read(path)).transpose()?;
-        let given = self.identity.as_deref().map(|path| crate::key::load(path, self)).transpose()?;
-        let security = Security { authority: authority.as_deref(), identity: given.as_ref().or(signer) };
+        let security = Security { authority: authority.as_deref(), identity };
         Ok(Client::connect_as(&self.server, &security).await?)
     }
 

@@ -297,11 +297,10 @@ fn predict(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::Output;
     use crate::scheme::Lang;
 
     fn context() -> Context {
-        Context { server: String::new(), lang: Lang::En, output: Output::Text, ca: None, identity: None }
+        Context::showing(Lang::En)
     }
 
     const LINE: &str = r#"{"occur_time":"2021-04-01","copied":{}}"#;

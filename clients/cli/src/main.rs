@@ -19,6 +19,7 @@ mod exit;
 mod findings;
 mod handovers;
 mod help_ja;
+mod http;
 mod key;
 mod lang;
 mod log;

@@ -82,15 +82,14 @@ pub(crate) fn or_dash(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{context::Output, scheme::Lang};
+    use crate::scheme::Lang;
 
     #[test]
     fn columns_line_up_under_full_width_characters() {
         let mut table = Table::new(&["当事者", "名称", "数"]);
         table.row(["ward".to_owned(), "新宿区".to_owned(), "1".to_owned()]);
         table.row(["j-lis".to_owned(), "A\u{1b}[2J".to_owned(), "2".to_owned()]);
-        let context =
-            Context { server: String::new(), lang: Lang::Ja, output: Output::Text, ca: None, identity: None };
+        let context = Context::showing(Lang::Ja);
         let mut out = Vec::new();
         table.write(&context, &mut out).expect("a vector takes all");
         let text = String::from_utf8(out).expect("UTF-8");

@@ -7,7 +7,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use daicho_tlog::note::MAX_NOTE_BYTES;
 use daicho_tlog::tile::{self, Kind, Tile, WIDTH};
 use daicho_tlog::{SignedCheckpoint, TreeHash};
@@ -15,6 +15,7 @@ use reqwest::StatusCode;
 use reqwest::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, HeaderValue};
 
 use crate::context::Context;
+use crate::http;
 
 pub(crate) use failure::{Failure, compare, order_of_entries};
 
@@ -64,25 +65,10 @@ impl Source {
             value.set_sensitive(true);
             anyhow::Ok(value)
         });
-        // Fails only where one is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            reqwest::Client::builder()
-                .connect_timeout(CONNECT_TIMEOUT)
-                .read_timeout(READ_TIMEOUT)
-                .timeout(TIMEOUT)
+        let settings = |builder: reqwest::ClientBuilder| {
+            builder.connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).timeout(TIMEOUT)
         };
-        let client = match builder().build() {
-            // Without TLS a machine without certificates of authorities will do.
-            Err(_) if url.scheme() == "http" => builder().tls_certs_only([]).build(),
-            client => client,
-        };
-        let client = client.with_context(|| {
-            context.pick(
-                format!("{place} に TLS で接続できません。認証局の証明書（ca-certificates）が入っているかご確認ください"),
-                format!("no TLS for {place}; are certificates of authorities installed (ca-certificates)?"),
-            )
-        })?;
+        let client = http::client(&url, settings, context)?;
         let prefix = url.as_str().trim_end_matches('/').to_owned();
         Ok(Self::Server { client, prefix, token: token.transpose()? })
     }
@@ -180,7 +166,7 @@ async fn fetch(
     token: Option<&HeaderValue>,
 ) -> Result<Option<Vec<u8>>, Failure> {
     let path = || url.to_owned();
-    let broken = |error: reqwest::Error| Failure::Unreachable { path: path(), reason: root(&error) };
+    let broken = |error: reqwest::Error| Failure::Unreachable { path: path(), reason: http::root(&error) };
     let mut request = client.get(url).header(ACCEPT_ENCODING, "gzip, identity");
     if let Some(token) = token {
         request = request.header(AUTHORIZATION, token);
@@ -211,15 +197,6 @@ async fn fetch(
         Some(_) => return Err(Failure::Packed { path: path() }),
     };
     if bytes.len() > limit { Err(Failure::TooLong { path: path(), limit }) } else { Ok(Some(bytes)) }
-}
-
-/// The innermost cause: what the system said.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
 
 /// The tiles above level 0, computed from the leaves as they come.

@@ -21,6 +21,8 @@ pub(crate) fn event_name_suffix(name: &str, lang: Lang) -> String {
         "recipient_approved" => "提供先の承認",
         "checkpoint_keys_named" => "検査点の鍵の指定",
         "sealed" => "封緘",
+        "reads_logged" => "閲覧の記録",
+        "clock_stepped" => "時計の変更",
         "collected" => "収集",
         "handover_given" => "引渡し",
         "handover_received" => "受領",
@@ -128,6 +130,17 @@ fn governance(fact: &Fact, lang: Lang) -> Option<String> {
             format!("記録 {} までを封緘", f.after_entry),
             format!("sealed up to entry {}", f.after_entry),
         ),
+        Fact::ReadsLogged(f) => {
+            let reads: u64 = f.readers.iter().map(|reader| reader.reads).sum();
+            lang.either(
+                format!("{} の閲覧 {reads}件（鍵 {}個）", f.day, f.readers.len()),
+                format!("{}: {reads} reads by {} keys", f.day, f.readers.len()),
+            )
+        }
+        Fact::ClockStepped(f) => {
+            let seconds = f.found_ms.saturating_sub(f.expected_ms) / 1_000;
+            lang.either(format!("時計が {seconds:+} 秒動いた"), format!("the clock went by {seconds:+} s"))
+        }
         Fact::Corrected(f) => {
             let event = f.event.saturating_add(1);
             lang.either(

@@ -9,7 +9,7 @@ use std::fmt;
 /// What a text looks like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Personal {
-    /// 個人番号: twelve digits with the check digit of 番号法施行令 (ordinance of 総務省 2014 no. 85, article 5).
+    /// 個人番号: twelve digits with the check digit of article 5 of 総務省令 (平成26年) 第85号.
     MyNumber,
     /// A payment card: the digits of a known issuer with the check digit of ISO/IEC 7812-1.
     CardNumber,

@@ -119,10 +119,15 @@ impl SigningKey {
         ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().map(Self)
     }
 
-    /// PKCS #8 PEM.
+    /// PKCS #8 PEM, version 1: OpenSSL before 3.5 does not read the version with the public key beside it (RFC 5958).
     pub fn to_pem(&self) -> String {
         use ed25519_dalek::pkcs8::{EncodePrivateKey as _, spki::der::pem::LineEnding};
-        self.0.to_pkcs8_pem(LineEnding::LF).expect("a key of fixed length always encodes").to_string()
+        let pem = self.alone().to_pkcs8_pem(LineEnding::LF);
+        pem.expect("a key of fixed length always encodes").to_string()
+    }
+
+    fn alone(&self) -> ed25519_dalek::pkcs8::KeypairBytes {
+        ed25519_dalek::pkcs8::KeypairBytes { secret_key: self.0.to_bytes(), public_key: None }
     }
 
     /// Whether this is PKCS #8 PEM that a passphrase protects.
@@ -140,7 +145,7 @@ impl SigningKey {
     /// PKCS #8 PEM protected by a passphrase: scrypt and AES-256-CBC. `None` when the system gives no random numbers.
     pub fn to_encrypted_pem(&self, passphrase: &str) -> Option<String> {
         use ed25519_dalek::pkcs8::{EncodePrivateKey as _, spki::der::pem::LineEnding};
-        let pem = self.0.to_pkcs8_encrypted_pem(passphrase, LineEnding::LF).ok()?;
+        let pem = self.alone().to_pkcs8_encrypted_pem(passphrase, LineEnding::LF).ok()?;
         Some(pem.to_string())
     }
 

@@ -7,37 +7,55 @@ use daicho_proto::v1 as proto;
 use prost::Message as _;
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use prost_types::field_descriptor_proto::{Label, Type};
-use prost_types::{DescriptorProto, FileDescriptorSet};
+use prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorSet};
 
 /// A field of a message of the schema.
 struct Field {
     name: String,
     repeated: bool,
-    /// The message that it holds; `None` for a text.
-    message: Option<String>,
+    /// Place of the message that it holds; `None` for a text.
+    message: Option<usize>,
 }
 
-/// Texts and messages of each message of the schema, by number.
-static SCHEMA: LazyLock<HashMap<String, HashMap<u32, Field>>> = LazyLock::new(|| {
+/// Texts and messages of a message, by number.
+type Fields = HashMap<u32, Field>;
+
+/// The messages of the schema.
+struct Schema {
+    messages: Vec<Fields>,
+    statement: usize,
+    event: usize,
+}
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let files = FileDescriptorSet::decode(daicho_proto::DESCRIPTORS).expect("the build made the descriptors");
-    let mut schema = HashMap::new();
-    for file in files.file {
-        let package = format!(".{}", file.package());
-        file.message_type.iter().for_each(|message| describe(&mut schema, &package, message));
+    let mut all = Vec::new();
+    for file in &files.file {
+        file.message_type
+            .iter()
+            .for_each(|message| gather(&mut all, &format!(".{}", file.package()), message));
     }
-    schema
+    let places: HashMap<&str, usize> = all.iter().enumerate().map(|(n, (name, _))| (&**name, n)).collect();
+    let fields = |message: &DescriptorProto| -> Fields {
+        let kept = message.field.iter().filter(|f| matches!(f.r#type(), Type::String | Type::Message));
+        let field = |field: &FieldDescriptorProto| Field {
+            name: field.name().to_owned(),
+            repeated: field.label() == Label::Repeated,
+            message: (field.r#type() == Type::Message).then(|| places[field.type_name()]),
+        };
+        kept.map(|f| (f.number().unsigned_abs(), field(f))).collect()
+    };
+    Schema {
+        messages: all.iter().map(|(_, message)| fields(message)).collect(),
+        statement: places[".daicho.v1.Statement"],
+        event: places[".daicho.v1.Event"],
+    }
 });
 
-fn describe(schema: &mut HashMap<String, HashMap<u32, Field>>, scope: &str, message: &DescriptorProto) {
+fn gather<'m>(all: &mut Vec<(String, &'m DescriptorProto)>, scope: &str, message: &'m DescriptorProto) {
     let name = format!("{scope}.{}", message.name());
-    message.nested_type.iter().for_each(|nested| describe(schema, &name, nested));
-    let fields =
-        message.field.iter().filter(|f| matches!(f.r#type(), Type::String | Type::Message)).map(|field| {
-            let message = (field.r#type() == Type::Message).then(|| field.type_name().to_owned());
-            let repeated = field.label() == Label::Repeated;
-            (field.number().unsigned_abs(), Field { name: field.name().to_owned(), repeated, message })
-        });
-    schema.insert(name, fields.collect());
+    message.nested_type.iter().for_each(|nested| gather(all, &name, nested));
+    all.push((name, message));
 }
 
 /// The first text of an encoded statement of which `test` says something, with its field, e.g.
@@ -47,7 +65,7 @@ pub(crate) fn find_in_statement<T>(
     test: impl Fn(&str) -> Option<T>,
 ) -> Option<(String, T)> {
     let mut path = Vec::new();
-    let found = look(".daicho.v1.Statement", statement, &mut path, &test)?;
+    let found = look(SCHEMA.statement, statement, &mut path, &test)?;
     path.reverse();
     Some((path.join("."), found))
 }
@@ -55,39 +73,54 @@ pub(crate) fn find_in_statement<T>(
 /// Whether any text of an event passes a test.
 pub fn any_text(event: &proto::Event, test: impl Fn(&str) -> bool) -> bool {
     let test = |text: &str| test(text).then_some(());
-    look(".daicho.v1.Event", &event.encode_to_vec(), &mut Vec::new(), &test).is_some()
+    look(SCHEMA.event, &event.encode_to_vec(), &mut Vec::new(), &test).is_some()
 }
 
 fn look<T>(
-    message: &str,
-    mut bytes: &[u8],
+    message: usize,
+    whole: &[u8],
     path: &mut Vec<String>,
     test: &impl Fn(&str) -> Option<T>,
 ) -> Option<T> {
-    let fields = SCHEMA.get(message)?;
-    let mut counts: HashMap<u32, usize> = HashMap::new();
+    let fields = &SCHEMA.messages[message];
+    let mut bytes = whole;
     while !bytes.is_empty() {
-        let (number, wire) = decode_key(&mut bytes).ok()?;
-        if wire != WireType::LengthDelimited {
-            skip_field(wire, number, &mut bytes, DecodeContext::default()).ok()?;
-            continue;
-        }
-        let len = usize::try_from(decode_varint(&mut bytes).ok()?).ok()?;
-        let (value, rest) = bytes.split_at_checked(len)?;
-        bytes = rest;
-        let Some(field) = fields.get(&number) else { continue };
-        let found = match &field.message {
+        let before = whole.len() - bytes.len();
+        let (number, value) = next(&mut bytes)?;
+        let (Some(value), Some(field)) = (value, fields.get(&number)) else { continue };
+        let found = match field.message {
             Some(inner) => look(inner, value, path, test),
             None => std::str::from_utf8(value).ok().and_then(test),
         };
-        let n = counts.entry(number).or_default();
         if found.is_some() {
-            path.push(if field.repeated { format!("{}[{n}]", field.name) } else { field.name.clone() });
+            path.push(if field.repeated {
+                format!("{}[{}]", field.name, occurrences(&whole[..before], number))
+            } else {
+                field.name.clone()
+            });
             return found;
         }
-        *n += 1;
     }
     None
+}
+
+/// Number of the next field, and its bytes where it has a length. `None` where the encoding is broken.
+fn next<'b>(bytes: &mut &'b [u8]) -> Option<(u32, Option<&'b [u8]>)> {
+    let (number, wire) = decode_key(bytes).ok()?;
+    if wire != WireType::LengthDelimited {
+        skip_field(wire, number, bytes, DecodeContext::default()).ok()?;
+        return Some((number, None));
+    }
+    let len = usize::try_from(decode_varint(bytes).ok()?).ok()?;
+    let (value, rest) = bytes.split_at_checked(len)?;
+    *bytes = rest;
+    Some((number, Some(value)))
+}
+
+/// How often a field with a length occurs.
+fn occurrences(mut bytes: &[u8], wanted: u32) -> usize {
+    let fields = std::iter::from_fn(|| next(&mut bytes));
+    fields.filter(|(number, value)| *number == wanted && value.is_some()).count()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
+use daicho_core::proto::event::Fact;
 use daicho_core::{
     ChainHash, CheckedStatement, Entry, EntryIndex, Instant, KeyId, Origin, ParsedStatement, Place, Refusal,
     RefusalCode, SigningKey, VerifyingKey, proto,
@@ -20,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::metrics as names;
 use crate::publisher::{Published, Publisher, check_guard};
-use crate::writer::{Job, Operator, Seal, Writer};
+use crate::writer::{Job, Operator, Seal, Writer, no_operator};
 use crate::{Clock, EngineError, ForkGuard, SimulatedClock, SystemClock};
 
 /// How the engine is set up.
@@ -238,18 +239,19 @@ impl Engine {
     ) -> Result<oneshot::Receiver<Vec<Result<Receipt, Refusal>>>, Refusal> {
         metrics::gauge!(names::QUEUE)
             .set((self.config.queue_kib as usize).saturating_sub(self.room.available_permits()) as f64);
-        self.send(checked.statements, Some(checked.permits), Seal::No)
+        self.send(checked.statements, Vec::new(), Some(checked.permits), Seal::No)
     }
 
     fn send(
         &self,
         statements: Vec<Result<CheckedStatement, Refusal>>,
+        notes: Vec<Fact>,
         permits: Option<OwnedSemaphorePermit>,
         seal: Seal,
     ) -> Result<oneshot::Receiver<Vec<Result<Receipt, Refusal>>>, Refusal> {
         let (answer, receipts) = oneshot::channel();
         let jobs = self.jobs.read().map_err(|_| closed())?;
-        let job = Job { statements, permits, answer, seal };
+        let job = Job { statements, notes, permits, answer, seal };
         jobs.as_ref().ok_or_else(closed)?.send(job).map_err(|_| closed())?;
         Ok(receipts)
     }
@@ -260,18 +262,26 @@ impl Engine {
     /// [`RefusalCode::NotAuthorized`] when the server has no operator key; [`RefusalCode::WriterClosed`].
     pub async fn seal(&self) -> Result<Receipt, Refusal> {
         if !self.seals {
-            let text = "the server runs without the operator's key, which signs seals";
-            return Err(Refusal::new(RefusalCode::NotAuthorized, text));
+            return Err(no_operator());
         }
-        let answer = self.send(Vec::new(), None, Seal::Now)?;
+        let answer = self.send(Vec::new(), Vec::new(), None, Seal::Now)?;
         answer.await.map_err(|_| closed())?.pop().ok_or_else(closed)?
+    }
+
+    /// Records what the operator says of its server, a statement for each fact.
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal), or what the rules of the ledger have against a fact; those before it are recorded.
+    pub async fn note(&self, facts: Vec<Fact>) -> Result<(), Refusal> {
+        let answer = self.send(Vec::new(), facts, None, Seal::No)?;
+        answer.await.map_err(|_| closed())?.into_iter().try_for_each(|receipt| receipt.map(drop))
     }
 
     /// Records a seal if the interval is over and entries came since the last one. Call it now and then.
     pub fn seal_when_due(&self) {
         if self.seals && self.config.seal_every_ms != 0 {
             // The writer has stopped: nothing is left to seal.
-            let _ = self.send(Vec::new(), None, Seal::WhenDue);
+            let _ = self.send(Vec::new(), Vec::new(), None, Seal::WhenDue);
         }
     }
 
@@ -340,6 +350,11 @@ impl Engine {
     /// The ledger's present time.
     pub fn now(&self) -> Instant {
         self.clock.now().max(self.head.borrow().recorded)
+    }
+
+    /// What the clock shows, which may be before what was recorded last.
+    pub fn clock_time(&self) -> Instant {
+        self.clock.now()
     }
 
     /// The simulated clock, if this ledger has one.

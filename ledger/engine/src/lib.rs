@@ -19,7 +19,7 @@ mod overlay;
 mod publisher;
 mod writer;
 
-pub use clock::{Clock, SimulatedClock, SystemClock};
+pub use clock::{Clock, ClockStep, ClockWatch, SimulatedClock, SystemClock};
 pub use engine::{Authority, Checked, Engine, EngineConfig, InclusionProof, Receipt, Validation};
 pub use error::EngineError;
 pub use founding::{Founding, found};

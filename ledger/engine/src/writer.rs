@@ -24,6 +24,8 @@ use crate::{Clock, Receipt};
 /// Statements of one caller, in order.
 pub(crate) struct Job {
     pub(crate) statements: Vec<Result<CheckedStatement, Refusal>>,
+    /// What the operator says after them, a statement each.
+    pub(crate) notes: Vec<Fact>,
     /// Room in the queue, given back when the job is answered.
     pub(crate) permits: Option<OwnedSemaphorePermit>,
     pub(crate) answer: oneshot::Sender<Vec<Result<Receipt, Refusal>>>,
@@ -138,15 +140,12 @@ impl Writer {
         overlay: &mut Overlay<'_>,
         fold: &mut Fold,
     ) -> Result<Head, Fatal> {
-        let Some(operator) = &mut self.operator else { return Ok(head) };
-        let event = proto::Event {
-            occur_time_ms: self.clock.now().max(head.recorded).unix_ms(),
-            fact: Some(Fact::CheckpointKeysNamed(proto::CheckpointKeysNamed { keys })),
-            ..Default::default()
-        };
-        let statement = operator.sign(&self.origin, event);
+        if self.operator.is_none() {
+            return Ok(head);
+        }
+        let named = Fact::CheckpointKeysNamed(proto::CheckpointKeysNamed { keys });
         let (answer, _) = oneshot::channel();
-        let job = Job { statements: vec![statement], permits: None, answer, seal: Seal::No };
+        let job = Job { statements: Vec::new(), notes: vec![named], permits: None, answer, seal: Seal::No };
         self.write(vec![job], head, overlay, fold)
     }
 
@@ -174,20 +173,16 @@ impl Writer {
             let statements = std::mem::take(&mut job.statements);
             let mut results = Vec::with_capacity(statements.len());
             for statement in statements {
-                if fatal.is_some() {
-                    results.push(Err(closed()));
-                    continue;
-                }
-                let result =
-                    statement.map_err(Placed::Refused).and_then(|s| group.place(&s, self.clock.now()));
-                results.push(match result {
-                    Ok(receipt) => Ok(receipt),
-                    Err(Placed::Refused(refusal)) => Err(refusal),
-                    Err(Placed::Fatal(reason)) => {
-                        fatal = Some(reason);
-                        Err(closed())
-                    }
-                });
+                let place =
+                    || statement.map_err(Placed::Refused).and_then(|s| group.place(&s, self.clock.now()));
+                results.push(settle(&mut fatal, place));
+            }
+            for fact in std::mem::take(&mut job.notes) {
+                let say = || match &mut self.operator {
+                    Some(operator) => operator.say(&mut group, &self.origin, self.clock.now(), fact),
+                    None => Err(Placed::Refused(no_operator())),
+                };
+                results.push(settle(&mut fatal, say));
             }
             answers.push((job, results));
         }
@@ -195,14 +190,7 @@ impl Writer {
         if let (Some(operator), None) = (&mut self.operator, &fatal)
             && operator.is_due(wanted.unwrap_or(Seal::No), &group.head, self.clock.now())
         {
-            let result = match operator.seal(&mut group, &self.origin, self.clock.now()) {
-                Err(Placed::Fatal(reason)) => {
-                    fatal = Some(reason);
-                    Err(closed())
-                }
-                Err(Placed::Refused(refusal)) => Err(refusal),
-                Ok(receipt) => Ok(receipt),
-            };
+            let result = settle(&mut fatal, || operator.seal(&mut group, &self.origin, self.clock.now()));
             for (_, results) in answers.iter_mut().filter(|(job, _)| job.seal == Seal::Now) {
                 results.push(result.clone());
             }
@@ -270,6 +258,23 @@ enum Placed {
     Fatal(String),
 }
 
+/// Does the next step of a group, unless an earlier one failed for good, and says what to answer.
+fn settle(
+    fatal: &mut Option<String>,
+    step: impl FnOnce() -> Result<Receipt, Placed>,
+) -> Result<Receipt, Refusal> {
+    if fatal.is_some() {
+        return Err(closed());
+    }
+    step().map_err(|placed| match placed {
+        Placed::Refused(refusal) => refusal,
+        Placed::Fatal(reason) => {
+            *fatal = Some(reason);
+            closed()
+        }
+    })
+}
+
 impl From<StoreError> for Placed {
     fn from(error: StoreError) -> Self {
         Self::Fatal(error.to_string())
@@ -294,15 +299,23 @@ impl Operator {
         let head = group.head;
         let sealed =
             proto::Sealed { after_entry: head.size.get() - 1, chain_hash: head.chain.as_bytes().to_vec() };
-        let event = proto::Event {
-            occur_time_ms: now.max(head.recorded).unix_ms(),
-            fact: Some(Fact::Sealed(sealed)),
-            ..Default::default()
-        };
-        let statement = self.sign(origin, event).map_err(Placed::Refused)?;
-        let receipt = group.place(&statement, now)?;
+        let receipt = self.say(group, origin, now, Fact::Sealed(sealed))?;
         self.sealed = (now.max(head.recorded), group.head.size.get());
         Ok(receipt)
+    }
+
+    /// Adds a statement of one fact to the group.
+    fn say(
+        &mut self,
+        group: &mut Group<'_, '_>,
+        origin: &Origin,
+        now: daicho_core::Instant,
+        fact: Fact,
+    ) -> Result<Receipt, Placed> {
+        let occurred = now.max(group.head.recorded).unix_ms();
+        let event = proto::Event { occur_time_ms: occurred, fact: Some(fact), ..Default::default() };
+        let statement = self.sign(origin, event).map_err(Placed::Refused)?;
+        group.place(&statement, now)
     }
 
     /// Signs an event with the next number.
@@ -410,6 +423,11 @@ pub(crate) fn closed() -> Refusal {
     Refusal::new(RefusalCode::WriterClosed, "the ledger writer is closed after a storage failure")
 }
 
+pub(crate) fn no_operator() -> Refusal {
+    let text = "the server runs without the operator's key, which signs what the operator says";
+    Refusal::new(RefusalCode::NotAuthorized, text)
+}
+
 pub(crate) fn answer(job: Job, results: Vec<Result<Receipt, Refusal>>) {
     for refusal in results.iter().filter_map(|r| r.as_ref().err()) {
         metrics::counter!(names::REFUSED, "reason" => refusal.code.reason()).increment(1);
@@ -420,7 +438,7 @@ pub(crate) fn answer(job: Job, results: Vec<Result<Receipt, Refusal>>) {
 }
 
 fn refuse_all(job: Job) {
-    let wanted = job.statements.len() + usize::from(job.seal == Seal::Now);
+    let wanted = job.statements.len() + job.notes.len() + usize::from(job.seal == Seal::Now);
     answer(job, (0..wanted).map(|_| Err(closed())).collect());
 }
 

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use daicho_core::{Entry, EntryIndex, KeyId, ParsedStatement, proto};
 use daicho_custody::fold::{AUDITOR_PURPOSE, COUNCIL_PURPOSE};
-use daicho_custody::state::{HandoverRecord, KeyRecord, Table, View as _, decode, key};
+use daicho_custody::state::{HandoverRecord, KeyRecord, Table, Txn, key};
 use daicho_engine::Engine;
+use serde::de::DeserializeOwned;
 use tonic::{Request, Status};
 
 use crate::connection::Peer;
+use crate::reads::Reads;
 use crate::services::status;
 use crate::shares::{Share, Shares};
 
@@ -49,7 +51,6 @@ impl Right {
         Self::Operate,
     ];
 
-    #[cfg(test)]
     fn word(self) -> &'static str {
         match self {
             Self::Proofs => "proofs",
@@ -62,6 +63,11 @@ impl Right {
             Self::Reports => "reports",
             Self::Operate => "operate",
         }
+    }
+
+    /// Whether it is to read what the ledger says of custody. Such calls are logged.
+    fn reads(self) -> bool {
+        matches!(self, Self::Entries | Self::Keys | Self::Custody | Self::Findings | Self::Reports)
     }
 }
 
@@ -168,6 +174,7 @@ pub(crate) struct Access {
     ward: Arc<str>,
     operator: Arc<str>,
     shares: Arc<Shares>,
+    reads: Arc<Reads>,
 }
 
 impl Access {
@@ -175,12 +182,12 @@ impl Access {
     ///
     /// # Errors
     /// When the ledger's founding cannot be read.
-    pub(crate) fn new(engine: &Arc<Engine>, share_kib: u32) -> anyhow::Result<Self> {
-        let txn = daicho_custody::state::Txn::new(&**engine.store());
+    pub(crate) fn new(engine: &Arc<Engine>, share_kib: u32, reads: Arc<Reads>) -> anyhow::Result<Self> {
+        let txn = Txn::new(&**engine.store());
         let ledger = daicho_custody::fold::ledger_record(&txn)?;
         let (ward, operator) = (ledger.ward.as_str().into(), ledger.operator.as_str().into());
         let shares = Arc::new(Shares::new(share_kib));
-        Ok(Self { engine: Arc::clone(engine), ward, operator, shares })
+        Ok(Self { engine: Arc::clone(engine), ward, operator, shares, reads })
     }
 
     /// Who calls, as the ledger knows it now: a key that was revoked a moment ago is nobody's.
@@ -191,9 +198,7 @@ impl Access {
             Peer::Unknown => return Ok((Role::Unknown, nobody())),
             Peer::Key(id) => id,
         };
-        let record = self.engine.store().get(&key(Table::Key, &[&id.to_string()]));
-        let record = record.and_then(|bytes| bytes.map(|bytes| decode::<KeyRecord>(&bytes)).transpose());
-        let record = record.map_err(|error| status::state(&error))?.filter(|record| record.revoked.is_none());
+        let record = self.key_record(&id)?.filter(|record| record.revoked.is_none());
         let Some(record) = record else { return Ok((Role::Unknown, nobody())) };
         let role = match record.purpose.as_str() {
             // The fold lets the ward alone authorise these.
@@ -206,12 +211,17 @@ impl Access {
         Ok((role, record.party.as_str().into()))
     }
 
-    /// What the sender of a request sees by a right.
+    /// What the sender of a request sees by a right. Reads are logged.
     ///
     /// # Errors
     /// `UNAUTHENTICATED` for nobody that the ledger knows, `PERMISSION_DENIED` where the table says no.
     pub(crate) fn check<T>(&self, request: &Request<T>, right: Right) -> Result<Sight, Status> {
-        self.check_peer(peer(request), right)
+        let peer = peer(request);
+        let (sight, _, party) = self.admit(peer, right)?;
+        if let (Peer::Key(key), true) = (peer, right.reads()) {
+            self.reads.note(self.engine.now(), key, &party, right.word());
+        }
+        Ok(sight)
     }
 
     /// The same for a call that goes on: a key may be revoked while it does.
@@ -219,10 +229,15 @@ impl Access {
     /// # Errors
     /// As [`Access::check`].
     pub(crate) fn check_peer(&self, peer: Peer, right: Right) -> Result<Sight, Status> {
+        self.admit(peer, right).map(|(sight, _, _)| sight)
+    }
+
+    /// What a caller sees by a right, and who it is.
+    fn admit(&self, peer: Peer, right: Right) -> Result<(Sight, Role, Arc<str>), Status> {
         let (role, party) = self.who(peer)?;
         match extent(role, right) {
-            Extent::All => Ok(Sight::All),
-            Extent::Own => Ok(Sight::Own(party)),
+            Extent::All => Ok((Sight::All, role, party)),
+            Extent::Own => Ok((Sight::Own(Arc::clone(&party)), role, party)),
             Extent::No if role == Role::Unknown => Err(status::not_known(peer != Peer::Unknown)),
             Extent::No => Err(status::not_allowed()),
         }
@@ -233,9 +248,7 @@ impl Access {
     /// # Errors
     /// As [`Access::check`].
     pub(crate) fn share<T>(&self, request: &Request<T>) -> Result<Share, Status> {
-        let peer = peer(request);
-        self.check_peer(peer, Right::Record)?;
-        let (role, party) = self.who(peer)?;
+        let (_, role, party) = self.admit(peer(request), Right::Record)?;
         Ok(if role == Role::Local { Share::unlimited() } else { self.shares.of(&party) })
     }
 
@@ -245,13 +258,10 @@ impl Access {
     /// # Errors
     /// When the state cannot be read.
     pub(crate) fn concerns(&self, entry: &[u8], party: &str) -> Result<bool, Status> {
-        let store = &**self.engine.store();
         let Ok(entry) = Entry::decode(entry) else { return Ok(false) };
         let Ok(statement) = ParsedStatement::parse(entry.statement) else { return Ok(false) };
         for signer in statement.signers() {
-            let record = store.get(&key(Table::Key, &[&signer.key.to_string()]));
-            let record = record.and_then(|bytes| bytes.map(|bytes| decode::<KeyRecord>(&bytes)).transpose());
-            if record.map_err(|error| status::state(&error))?.is_some_and(|record| record.party == party) {
+            if self.key_record(&signer.key)?.is_some_and(|record| record.party == party) {
                 return Ok(true);
             }
         }
@@ -264,13 +274,10 @@ impl Access {
                 Some(proto::event::Fact::HandoverReceived(e)) => &e.handover,
                 _ => continue,
             };
-            let record = store.get(&key(Table::Handover, &[&event.scheme, handover]));
-            let record = record.and_then(|b| b.map(|bytes| decode::<HandoverRecord>(&bytes)).transpose());
-            let record = record.map_err(|error| status::state(&error))?;
+            let handover: Option<HandoverRecord> =
+                self.record(&key(Table::Handover, &[&event.scheme, handover]))?;
             let own = local(party, &event.scheme);
-            if record
-                .is_some_and(|record| [&record.giver, &record.taker].iter().any(|p| Some(p.as_str()) == own))
-            {
+            if handover.is_some_and(|h| [&h.giver, &h.taker].iter().any(|p| Some(p.as_str()) == own)) {
                 return Ok(true);
             }
         }
@@ -286,14 +293,22 @@ impl Access {
         entry.map_or(Ok(false), |entry| self.concerns(&entry, party))
     }
 
-    /// The party of a key, whatever became of the key.
+    /// Whether a finding is about a key, and that key is the party's, whatever became of it. `None`: about something else.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub(crate) fn party_of(&self, id: &KeyId) -> Result<Option<String>, Status> {
-        let record = self.engine.store().get(&key(Table::Key, &[&id.to_string()]));
-        let record = record.and_then(|bytes| bytes.map(|bytes| decode::<KeyRecord>(&bytes)).transpose());
-        Ok(record.map_err(|error| status::state(&error))?.map(|record| record.party))
+    pub(crate) fn owns_key(&self, object: &str, party: &str) -> Result<Option<bool>, Status> {
+        let Some(hex) = object.strip_prefix("key/") else { return Ok(None) };
+        let record = KeyId::parse(hex).map(|id| self.key_record(&id)).transpose()?.flatten();
+        Ok(Some(record.is_some_and(|record| record.party == party)))
+    }
+
+    fn key_record(&self, id: &KeyId) -> Result<Option<KeyRecord>, Status> {
+        self.record(&key(Table::Key, &[&id.to_string()]))
+    }
+
+    fn record<T: DeserializeOwned>(&self, key: &[u8]) -> Result<Option<T>, Status> {
+        Txn::new(&**self.engine.store()).get(key).map_err(|error| status::state(&error))
     }
 }
 

@@ -226,7 +226,8 @@ fn key_of(certificate: &CertificateDer<'_>) -> Option<KeyId> {
 
 fn acceptor(config: &Config) -> anyhow::Result<TlsAcceptor> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let certificate = Reloading::start(Files::of(config), Arc::clone(&provider))?;
+    let certificate = Arc::new(Reloading::new(Files::of(config), Arc::clone(&provider))?);
+    certificate.watch();
     let mut tls = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(AnyHolder(provider)))
@@ -307,14 +308,24 @@ impl Files {
             .with_context(|| format!("TLS: {} and {}", self.certificate.display(), self.key.display()))
     }
 
-    fn changed(&self) -> Option<(SystemTime, SystemTime)> {
+    fn written(&self) -> Option<(SystemTime, SystemTime)> {
         let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
         Some((time(&self.certificate)?, time(&self.key)?))
     }
 }
 
 /// A certificate that is read again when its files change.
-struct Reloading(RwLock<Arc<CertifiedKey>>);
+struct Reloading {
+    files: Files,
+    provider: Arc<CryptoProvider>,
+    current: RwLock<Current>,
+}
+
+/// A certificate, and when its files were written.
+struct Current {
+    key: Arc<CertifiedKey>,
+    written: Option<(SystemTime, SystemTime)>,
+}
 
 impl std::fmt::Debug for Reloading {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -323,24 +334,22 @@ impl std::fmt::Debug for Reloading {
 }
 
 impl Reloading {
-    fn start(files: Files, provider: Arc<CryptoProvider>) -> anyhow::Result<Arc<Self>> {
-        let mut read_at = files.changed();
-        let now = Arc::new(Self(RwLock::new(Arc::new(files.read(&provider)?))));
-        let weak = Arc::downgrade(&now);
+    fn new(files: Files, provider: Arc<CryptoProvider>) -> anyhow::Result<Self> {
+        let written = files.written();
+        let current = RwLock::new(Current { key: Arc::new(files.read(&provider)?), written });
+        Ok(Self { files, provider, current })
+    }
+
+    /// Looks at the files from time to time, until nobody asks for the certificate any more.
+    fn watch(self: &Arc<Self>) {
+        let weak = Arc::downgrade(self);
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RELOAD_EVERY).await;
-                let Some(current) = weak.upgrade() else { return };
-                let changed = files.changed();
-                if changed.is_none() || changed == read_at {
-                    continue;
-                }
-                match files.read(&provider) {
-                    Ok(key) => {
-                        *current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
-                        read_at = changed;
-                        tracing::info!("the certificate was read again");
-                    }
+                let Some(certificate) = weak.upgrade() else { return };
+                match certificate.look() {
+                    Ok(false) => {}
+                    Ok(true) => tracing::info!("the certificate was read again"),
                     // Both files are not written at once: it is tried again.
                     Err(error) => {
                         tracing::warn!(error = format!("{error:#}"), "the certificate before stays")
@@ -348,13 +357,28 @@ impl Reloading {
                 }
             }
         });
-        Ok(now)
+    }
+
+    /// Reads the files again where they have changed. Says whether they have.
+    fn look(&self) -> anyhow::Result<bool> {
+        let written = self.files.written();
+        if written.is_none() || written == self.current.read().unwrap_or_else(PoisonError::into_inner).written
+        {
+            return Ok(false);
+        }
+        let key = Arc::new(self.files.read(&self.provider)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Current { key, written };
+        Ok(true)
+    }
+
+    fn now(&self) -> Arc<CertifiedKey> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).key)
     }
 }
 
 impl ResolvesServerCert for Reloading {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(self.now())
     }
 }
 
@@ -399,4 +423,44 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
     // Last: where it is, the others are.
     write(AUTHORITY_CERTIFICATE, authority_certificate.pem())?;
     Ok(authority_file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let make = |name: &str| {
+            let data = folder.path().join(name);
+            make_certificate(&data, &[]).expect("made");
+            beside(&data, "tls")
+        };
+        let (used, renewed) = (make("used"), make("renewed"));
+        let files = Files { certificate: used.join(SERVER_CERTIFICATE), key: used.join(SERVER_KEY) };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let certificate = Reloading::new(files, provider).expect("readable");
+        let first = certificate.now().cert.clone();
+        assert!(!certificate.look().expect("looked"), "nothing has changed");
+
+        // A minute later than the files before, whatever the resolution of this disk's times.
+        let mut time = SystemTime::now() + Duration::from_secs(60);
+        let mut put = |name: &str, bytes: &[u8]| {
+            let path = used.join(name);
+            std::fs::write(&path, bytes).expect("written");
+            time += Duration::from_secs(60);
+            std::fs::File::options().append(true).open(path).and_then(|f| f.set_modified(time)).expect("set");
+        };
+        let read = |name: &str| std::fs::read(renewed.join(name)).expect("readable");
+        put(SERVER_CERTIFICATE, b"-----BEGIN CERTIFICATE-----\nnone");
+        assert!(certificate.look().is_err());
+        put(SERVER_CERTIFICATE, &read(SERVER_CERTIFICATE));
+        assert!(certificate.look().is_err(), "the key belongs to the one before");
+        assert_eq!(certificate.now().cert, first);
+        put(SERVER_KEY, &read(SERVER_KEY));
+        assert!(certificate.look().expect("readable"));
+        assert_ne!(certificate.now().cert, first);
+        assert!(!certificate.look().expect("looked"));
+    }
 }

@@ -10,6 +10,7 @@ mod fsck;
 mod guard;
 mod init;
 mod keys;
+mod reads;
 mod s3;
 mod serve;
 mod services;

@@ -23,6 +23,7 @@ use crate::anchor::Anchors;
 use crate::config::{Config, LogFormat};
 use crate::connection;
 use crate::guard::Location;
+use crate::reads::Reads;
 use crate::services::{Custody, Ledger, Proof, Report, Simulation};
 use crate::tiles;
 
@@ -189,7 +190,9 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     let publishing =
         tokio::spawn(Arc::clone(&anchors).run(std::time::Duration::from_secs(config.publish_every)));
     let backups = crate::backup::start(&config, &engine)?.map(tokio::spawn);
-    let access = Access::new(&engine, config.party_kib)?;
+    let reads = Arc::new(Reads::beside(&config.data)?);
+    let access = Access::new(&engine, config.party_kib, Arc::clone(&reads))?;
+    let reads = tokio::spawn(crate::reads::watch(Arc::clone(&engine), reads));
     let (address, incoming) = connection::listen(&config).await?;
     let tiles = tiles::Server::start(&config, &engine).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -242,6 +245,7 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
         () = async { told.notified().await; tokio::time::sleep(GRACE).await } => {}
     }
     publishing.abort();
+    reads.abort();
     if let Some(backups) = backups {
         backups.abort();
     }

@@ -94,7 +94,7 @@ fn utc(ms: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{context::Output, scheme::Lang};
+    use crate::scheme::Lang;
     use daicho_core::proto::CopyState;
 
     #[test]
@@ -109,8 +109,7 @@ mod tests {
         let due_ms = Instant::parse("2021-04-01T23:59:59.999").expect("a time").unix_ms();
         let item =
             DueItem { scheme: "s".to_owned(), copy: Some(copy), due_ms, overdue: true, ..Default::default() };
-        let context =
-            Context { server: String::new(), lang: Lang::Ja, output: Output::Text, ca: None, identity: None };
+        let context = Context::showing(Lang::Ja);
         let text = calendar("ward", "demo.example/ledger", due_ms, [&item].into_iter(), &context).to_string();
         for line in [
             "BEGIN:VCALENDAR",

@@ -107,14 +107,13 @@ fn line(name: &str, due_ms: Option<i64>) -> anyhow::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{context::Output, scheme::Lang};
+    use crate::scheme::Lang;
 
     #[test]
     fn a_journal_outlives_a_crash_in_the_middle_of_a_line() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("state.jsonl");
-        let context =
-            Context { server: String::new(), lang: Lang::En, output: Output::Text, ca: None, identity: None };
+        let context = Context::showing(Lang::En);
         let mut journal = Journal::open(&path, &context).expect("opens");
         let told = [("a", Some(1)), ("b", Some(2)), ("a", None)].map(|(n, d)| (n.to_owned(), d));
         journal.note(told.into_iter(), &context).expect("written");

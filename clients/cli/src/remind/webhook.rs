@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use daicho_core::proto::DueItem;
@@ -12,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{bad_url, name, warn};
 use crate::context::Context;
-use crate::schema;
+use crate::{http, schema};
 
 /// Most items of one call.
 pub(super) const MOST_ITEMS: usize = 100;
@@ -75,25 +74,11 @@ impl Webhook {
         if !matches!(parsed.scheme(), "http" | "https") || parsed.host().is_none() {
             return Err(bad_url(url, context));
         }
-        // Fails only where one is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            reqwest::Client::builder()
-                .timeout(TIMEOUT)
-                .redirect(reqwest::redirect::Policy::none())
-                .user_agent(concat!("daicho/", env!("CARGO_PKG_VERSION")))
+        let settings = |builder: reqwest::ClientBuilder| {
+            let agent = concat!("daicho/", env!("CARGO_PKG_VERSION"));
+            builder.timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).user_agent(agent)
         };
-        let client = match builder().build() {
-            // Without TLS a machine without certificates of authorities will do.
-            Err(_) if parsed.scheme() == "http" => builder().tls_certs_only([]).build(),
-            client => client,
-        };
-        let client = client.with_context(|| {
-            context.pick(
-                format!("{url} に TLS で接続できません。認証局の証明書（ca-certificates）が入っているかご確認ください"),
-                format!("no TLS for {url}; are certificates of authorities installed (ca-certificates)?"),
-            )
-        })?;
+        let client = http::client(&parsed, settings, context)?;
         Ok(Self { url: parsed, client, key, failed: None })
     }
 
@@ -119,7 +104,7 @@ impl Webhook {
             }
             Ok(status) => format!("{status}"),
             // Without the address: it may hold a secret.
-            Err(error) => root(&error.without_url()),
+            Err(error) => http::root(&error.without_url()),
         };
         let tries = self.failed.map_or(0, |(tries, _)| tries);
         let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(tries)).min(LONGEST_PAUSE);
@@ -138,13 +123,4 @@ impl Webhook {
         let response = request.header("webhook-signature", signature).body(call.body.clone()).send().await?;
         Ok(response.status())
     }
-}
-
-/// The innermost cause: what the system said.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }

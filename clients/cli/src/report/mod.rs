@@ -251,13 +251,12 @@ fn draw(report: &DeletionReport, format: Format, context: &Context) -> anyhow::R
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::context::Output;
     use crate::scheme::Lang;
 
     const SAMPLE: &[u8] = include_bytes!("../../../../docs/formats/report-sample.json");
 
     fn sample(format: Format, lang: Lang) -> String {
-        let context = Context { server: String::new(), lang, output: Output::Text, ca: None, identity: None };
+        let context = Context::showing(lang);
         draw(&parse(SAMPLE, &context).expect("a report"), format, &context).expect("the sample draws")
     }
 
@@ -292,8 +291,7 @@ mod tests {
             report.data_sets.push(daicho_custody::report::DataSetReport { id, ..clean.clone() });
         }
         let own = report.data_sets.len() - problems - 1_200;
-        let context =
-            Context { server: String::new(), lang: Lang::En, output: Output::Text, ca: None, identity: None };
+        let context = Context::showing(Lang::En);
         let page = draw(&report, Format::Html, &context).expect("it draws");
         let listed = page.matches("<tbody class=\"group\"><tr class=\"set\"><th colspan=\"8\">").count();
         assert_eq!(listed, problems + 300);
@@ -339,8 +337,7 @@ mod tests {
     #[test]
     fn other_formats_are_refused() {
         let text = std::str::from_utf8(SAMPLE).expect("UTF-8").replace("report/1", "report/2");
-        let context =
-            Context { server: String::new(), lang: Lang::En, output: Output::Text, ca: None, identity: None };
+        let context = Context::showing(Lang::En);
         assert!(parse(text.as_bytes(), &context).is_err());
     }
 }

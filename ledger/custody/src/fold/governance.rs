@@ -1,6 +1,6 @@
 //! Facts about the ledger itself: parties, keys, documents, schemes, numbers, approvals.
 
-use daicho_core::{Date, Instant, PublicKey, Refusal, RefusalCode, check_id, check_text, proto};
+use daicho_core::{Date, Instant, KeyId, PublicKey, Refusal, RefusalCode, check_id, check_text, proto};
 use daicho_tlog::VerifierKey;
 use sha2::{Digest as _, Sha256};
 
@@ -27,6 +27,8 @@ const MAX_PIECE_LEN: usize = 32 * 1024;
 /// Most pieces of one document: one bit each in its record.
 const MAX_PIECES: u32 = 64;
 const MAX_CHECKPOINT_KEYS: usize = 8;
+/// Most readers of one digest.
+const MAX_READERS: usize = 1_000;
 const MAX_GROUND_LEN: usize = 500;
 const MAX_LABEL_LEN: usize = 200;
 
@@ -259,6 +261,38 @@ impl Step<'_, '_> {
         if before != Some(e.after_entry) || e.chain_hash != self.previous.as_bytes() {
             let text = format!("the seal must state entry {} and the chain hash there", before.unwrap_or(0));
             return Err(refuse(RefusalCode::WrongSeal, "sealed", &text));
+        }
+        Ok(())
+    }
+
+    /// What the operator says of reading changes no custody; its form is checked, so that auditors can rely on it.
+    pub(super) fn reads_logged(&mut self, e: &proto::ReadsLogged) -> Result<()> {
+        self.require_operator()?;
+        if Date::parse(&e.day).is_none() {
+            return Err(refuse(RefusalCode::Malformed, "day", "a day such as 2021-04-01 is wanted"));
+        }
+        if e.readers.is_empty() || e.readers.len() > MAX_READERS {
+            let text = format!("1 to {MAX_READERS} readers are wanted");
+            return Err(refuse(RefusalCode::Malformed, "readers", &text));
+        }
+        for (n, reader) in e.readers.iter().enumerate() {
+            let in_order = n == 0 || e.readers[n - 1].key_id < reader.key_id;
+            let fits = reader.key_id.len() == KeyId::LEN && reader.log_hash.len() == 32 && reader.reads > 0;
+            if !(in_order && fits) {
+                let why =
+                    "a key id, the number of its reads and a SHA-256 are wanted, in the order of the keys";
+                return Err(refuse(RefusalCode::Malformed, &format!("readers[{n}]"), why));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn clock_stepped(&mut self, e: &proto::ClockStepped) -> Result<()> {
+        self.require_operator()?;
+        for (name, ms) in [("expected_ms", e.expected_ms), ("found_ms", e.found_ms)] {
+            if Instant::from_unix_ms(ms).is_none() {
+                return Err(refuse(RefusalCode::Malformed, name, "milliseconds since 1970 are wanted"));
+            }
         }
         Ok(())
     }

@@ -286,6 +286,8 @@ impl Step<'_, '_> {
             Body::Corrected(e) => self.corrected(e)?,
             Body::CheckpointKeysNamed(e) => self.checkpoint_keys_named(e)?,
             Body::Sealed(e) => self.sealed(e)?,
+            Body::ReadsLogged(e) => self.reads_logged(e)?,
+            Body::ClockStepped(e) => self.clock_stepped(e)?,
             Body::DeadlineSet(e) => {
                 self.enter_scheme(&event.scheme)?;
                 self.deadline_set(e)?;
@@ -497,6 +499,8 @@ pub fn fact_name(body: &Body) -> &'static str {
         Body::RecipientApproved(_) => "recipient_approved",
         Body::CheckpointKeysNamed(_) => "checkpoint_keys_named",
         Body::Sealed(_) => "sealed",
+        Body::ReadsLogged(_) => "reads_logged",
+        Body::ClockStepped(_) => "clock_stepped",
         Body::Collected(_) => "collected",
         Body::HandoverGiven(_) => "handover_given",
         Body::HandoverReceived(_) => "handover_received",

@@ -4,260 +4,33 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
-use std::iter::Peekable;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use daicho_core::{EntryIndex, Instant};
-use serde::{Deserialize, Serialize};
 
 use crate::FindingCode;
-use crate::answers::FindingAnswer;
 use crate::calendar::{ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
 use crate::duty::{Duty, Records, duties};
 use crate::fold::{load_context, scope_word};
 use crate::media;
 use crate::report::Certificate;
-use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, Text, lint};
+use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, lint};
 use crate::silence::key_findings;
 use crate::state::{
     AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord,
-    LimitSetting, Row, RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, StateError, Table,
-    ThirdParty, Txn, decode, key, parts,
+    LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, StateError, Table, Txn, decode,
+    key, parts,
 };
 
+mod verdict;
+mod walk;
+
+pub use verdict::{Evidence, Finding, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
+use walk::Walks;
+
 type Result<T> = std::result::Result<T, StateError>;
-
-/// What is said of a copy. The order is from worst to best: the worst of its rules shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Still there after the deadline.
-    Overdue,
-    /// Gone, but after the deadline.
-    Late,
-    /// No number says by when; never a pass.
-    NoSchedule,
-    /// Nobody in the ledger can speak for it, or it is not personal data.
-    NotJudged,
-    /// Still there; the ward put the deadline off.
-    Deferred,
-    /// Still there; the clock runs.
-    Due,
-    /// Still there; the clock has not started.
-    NotTriggered,
-    /// Went along with a handover, in time.
-    Moved,
-    /// Went back, in time.
-    Returned,
-    /// Erased in time.
-    OnTime,
-}
-
-impl Verdict {
-    /// Every verdict, worst first.
-    pub const ALL: [Self; 10] = [
-        Self::Overdue,
-        Self::Late,
-        Self::NoSchedule,
-        Self::NotJudged,
-        Self::Deferred,
-        Self::Due,
-        Self::NotTriggered,
-        Self::Moved,
-        Self::Returned,
-        Self::OnTime,
-    ];
-
-    /// The stable word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Overdue => "overdue",
-            Self::Late => "late",
-            Self::NoSchedule => "no-schedule",
-            Self::NotJudged => "not-judged",
-            Self::Deferred => "deferred",
-            Self::Due => "due",
-            Self::NotTriggered => "not-triggered",
-            Self::Moved => "moved",
-            Self::Returned => "returned",
-            Self::OnTime => "on-time",
-        }
-    }
-
-    /// The words shown to people.
-    pub fn label(self) -> Text {
-        let (ja, en) = match self {
-            Self::Overdue => ("期限超過", "overdue"),
-            Self::Late => ("期限後消去", "late"),
-            Self::NoSchedule => ("期限の定めなし", "no schedule defined"),
-            Self::NotJudged => ("判定対象外", "not judged"),
-            Self::Deferred => ("延期中", "deferred"),
-            Self::Due => ("期限内(保有中)", "due"),
-            Self::NotTriggered => ("契機未到来(保有中)", "not triggered"),
-            Self::Moved => ("引渡し済", "moved"),
-            Self::Returned => ("期限内返却", "returned"),
-            Self::OnTime => ("期限内消去", "on time"),
-        };
-        Text { ja: ja.into(), en: en.into() }
-    }
-}
-
-/// How well an erasure or return is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Evidence {
-    /// Nothing says that it is gone.
-    None,
-    /// The holder's signed statement.
-    Attested,
-    /// A certificate reached everyone who is owed it.
-    Certified,
-    /// The ward checked.
-    Confirmed,
-}
-
-impl Evidence {
-    /// The stable word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Attested => "attested",
-            Self::Certified => "certified",
-            Self::Confirmed => "confirmed",
-        }
-    }
-
-    /// The words shown to people.
-    pub fn label(self) -> Text {
-        let (ja, en) = match self {
-            Self::None => ("証拠なし", "none"),
-            Self::Attested => ("申告", "attested"),
-            Self::Certified => ("証明書", "certified"),
-            Self::Confirmed => ("区が確認", "confirmed"),
-        };
-        Text { ja: ja.into(), en: en.into() }
-    }
-}
-
-/// What one rule says of one copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RuleJudgement {
-    /// The rule.
-    pub rule: String,
-    /// What it says.
-    pub verdict: Verdict,
-    /// When its clock started.
-    pub triggered: Option<Instant>,
-    /// Last instant in time.
-    pub due: Option<Instant>,
-}
-
-/// What is said of one copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Judgement {
-    /// The worst of its rules.
-    pub verdict: Verdict,
-    /// The rule that decided. `None`: no rule binds it.
-    pub rule: Option<String>,
-    /// Last instant in time under that rule.
-    pub due: Option<Instant>,
-    /// Evidence of its end.
-    pub evidence: Evidence,
-    /// Third party that certified its erasure, the last one.
-    pub third_party: Option<ThirdParty>,
-    /// Parties that are owed a certificate of its erasure.
-    pub owed: Vec<String>,
-    /// Those of them that have none.
-    pub unserved: Vec<String>,
-    /// When it ended, if it has.
-    pub closed: Option<Fact>,
-    /// Entries that bear on it, its opening first.
-    pub entries: Vec<EntryIndex>,
-    /// Each rule.
-    pub rules: Vec<RuleJudgement>,
-    /// Findings that this copy gives at this time, with details.
-    pub findings: Vec<(FindingCode, String)>,
-}
-
-/// A finding as it stands at a time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finding {
-    /// Code.
-    pub code: FindingCode,
-    /// What it is about: a copy, handover, flow, party, system, data set, `entry/<index>` or `key/<id in hex>`.
-    pub object: String,
-    /// What exactly, from the first occurrence.
-    pub detail: String,
-    /// The first entries that show it, at most [`Finding::MAX_ENTRIES`].
-    pub entries: Vec<EntryIndex>,
-    /// How often it occurred.
-    pub occurrences: u64,
-    /// What was said about it since, in order. It never goes away by it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answers: Vec<FindingAnswer>,
-}
-
-impl Finding {
-    /// How many entries a finding lists.
-    pub const MAX_ENTRIES: usize = 8;
-
-    /// A finding that occurred once, with nothing said about it.
-    pub(crate) fn once(
-        code: FindingCode,
-        object: impl Into<String>,
-        detail: impl Into<String>,
-        entries: Vec<EntryIndex>,
-    ) -> Self {
-        let (object, detail) = (object.into(), detail.into());
-        Self { code, object, detail, entries, occurrences: 1, answers: Vec::new() }
-    }
-}
-
-/// Limits of a scheme in force at a time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Certificate after closing.
-    pub certificate: Option<Deadline>,
-    /// Other side of a handover.
-    pub acknowledge: Option<Deadline>,
-    /// Recording after the fact.
-    pub report: Option<Deadline>,
-    /// Between two attestations of a system that must keep nothing.
-    pub attest: Option<Deadline>,
-    /// Before the end of a contract.
-    pub warn: Option<Deadline>,
-}
-
-/// Where the number of a rule comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "from", rename_all = "kebab-case")]
-pub enum NumberSource {
-    /// The source states it.
-    Source {
-        /// The deadline.
-        deadline: String,
-    },
-    /// The ward set it.
-    Ward {
-        /// The deadline.
-        deadline: String,
-        /// When, where.
-        set: Fact,
-        /// By which party.
-        by: String,
-        /// On what ground.
-        ground: String,
-        /// Whether it adopts the proposal of the scheme file.
-        adopts_proposal: bool,
-    },
-    /// Nobody gave one.
-    Missing {
-        /// What the scheme file proposes, if anything.
-        proposal: Option<String>,
-    },
-}
 
 /// Judges the copies of one scheme from one state.
 pub struct Judge<'a> {
@@ -269,8 +42,7 @@ pub struct Judge<'a> {
     rules: HashMap<String, RuleRecord>,
     contracts: HashMap<String, ContractRecord>,
     milestones: RefCell<HashMap<Vec<u8>, Rc<[Fact]>>>,
-    /// Where each group of records was read last.
-    cursors: RefCell<HashMap<Vec<u8>, Cursor<'a>>>,
+    walks: Walks<'a>,
     /// The limits of the time that was asked about last.
     limits: Cell<Option<(Instant, Limits)>>,
 }
@@ -298,7 +70,7 @@ impl<'a> Judge<'a> {
             rules,
             contracts,
             milestones,
-            cursors: RefCell::default(),
+            walks: Walks::new(state),
             limits: Cell::default(),
         }))
     }
@@ -508,7 +280,7 @@ impl<'a> Judge<'a> {
             return Ok(Rc::clone(known));
         }
         let group = key(Table::Milestone, &[&self.id, milestone, scope_word(scope)]);
-        let rows = self.forward(&group, &prefix)?;
+        let rows = self.walks.below(&group, &prefix)?;
         let facts: Result<Vec<Fact>> = rows.iter().map(|(_, value)| decode(value)).collect();
         let facts: Rc<[Fact]> = facts?.into();
         let mut known = self.milestones.borrow_mut();
@@ -688,30 +460,9 @@ impl<'a> Judge<'a> {
     /// What happened to a copy up to `t`.
     pub fn facts(&self, copy: &str, t: Instant) -> Result<Vec<CopyFact>> {
         let group = key(Table::CopyFact, &[&self.id]);
-        let rows = self.forward(&group, &key(Table::CopyFact, &[&self.id, copy]))?;
+        let rows = self.walks.below(&group, &key(Table::CopyFact, &[&self.id, copy]))?;
         let facts: Result<Vec<CopyFact>> = rows.iter().map(|(_, value)| decode(value)).collect();
         Ok(facts?.into_iter().filter(|f| f.fact.recorded <= t).collect())
-    }
-
-    /// The records below a prefix, read on from where the last one of the group was: copies are judged in their order,
-    /// and a step is far cheaper than a search.
-    fn forward(&self, group: &[u8], prefix: &[u8]) -> Result<Vec<Row>> {
-        let mut cursors = self.cursors.borrow_mut();
-        if !cursors.contains_key(group) {
-            cursors.insert(group.to_owned(), Cursor::at(self.state, group, prefix));
-        }
-        let cursor = cursors.get_mut(group).expect("it was put there");
-        if prefix <= &*cursor.last || !cursor.reach(prefix)? {
-            *cursor = Cursor::at(self.state, group, prefix);
-        }
-        cursor.last = prefix.to_owned();
-        let mut rows = Vec::new();
-        while let Some(row) =
-            cursor.rows.next_if(|row| row.as_ref().map_or(true, |(k, _)| k.starts_with(prefix)))
-        {
-            rows.push(row?);
-        }
-        Ok(rows)
     }
 
     fn weigh_evidence(&self, judgement: &mut Judgement, context: &SchemeContext, view: &CopyView<'_>) {
@@ -933,36 +684,6 @@ pub(crate) fn act_rule(word: &str) -> String {
 pub(crate) const ACT_RULE_PREFIX: &str = "act/";
 const CONTRACT_ENDED: &str = "contract_ended";
 const DATE_REACHED: &str = "date_reached";
-
-/// How many records a cursor steps over before it searches anew.
-const STEPS: usize = 16;
-
-/// A walk over a group of records in their order.
-struct Cursor<'a> {
-    rows: Peekable<Box<dyn Iterator<Item = Result<Row>> + 'a>>,
-    /// The prefix that was asked for last.
-    last: Vec<u8>,
-}
-
-impl<'a> Cursor<'a> {
-    /// Before the first record of the group at or after a prefix: keys below a prefix are longer than it.
-    fn at(state: &'a dyn Scan, group: &[u8], prefix: &[u8]) -> Self {
-        Self { rows: state.scan(group, Some(prefix)).peekable(), last: Vec::new() }
-    }
-
-    /// Steps to the first record at or after a prefix. `false` when it is too far to walk.
-    fn reach(&mut self, prefix: &[u8]) -> Result<bool> {
-        for _ in 0..STEPS {
-            match self.rows.peek() {
-                Some(Ok((key, _))) if &**key < prefix => {}
-                Some(Ok(_)) | None => return Ok(true),
-                Some(Err(_)) => {}
-            }
-            self.rows.next().transpose()?;
-        }
-        Ok(false)
-    }
-}
 
 type Found = BTreeMap<(FindingCode, String), Finding>;
 

@@ -97,6 +97,8 @@ impl Trail {
             | Fact::RecipientApproved(_)
             | Fact::CheckpointKeysNamed(_)
             | Fact::Sealed(_)
+            | Fact::ReadsLogged(_)
+            | Fact::ClockStepped(_)
             | Fact::Relayed(_)
             | Fact::ActPerformed(_) => false,
         }

@@ -1,15 +1,28 @@
-//! Following what is due: the list, and what changes in it.
+//! What is due: the list, and following what changes in it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use daicho_core::Instant;
+use daicho_custody::ContextCache;
+use daicho_custody::state::{Scan, StateError, Table, key};
 use daicho_engine::Engine;
 use daicho_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
+
+use super::read::{Failure, judge, scheme_ids};
+use super::wire;
+use crate::access::Sight;
+
+/// Of what a list is asked for: a scheme and a party, or all of them (empty).
+#[derive(Clone)]
+pub(super) struct Wanted {
+    pub(super) scheme: String,
+    pub(super) party: String,
+}
 
 /// Answers of a follower.
 pub(super) type Changes = ReceiverStream<Result<v1::FollowDueResponse, Status>>;
@@ -22,6 +35,40 @@ const AT_LEAST_EVERY_SIMULATED: Duration = Duration::from_secs(1);
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 /// A follower takes at most a twentieth of a processor.
 const REST: u32 = 20;
+
+/// What is due at the second time as known at the first, over all schemes nearest first.
+pub(super) fn list(
+    state: &dyn Scan,
+    cache: &mut ContextCache,
+    wanted: &Wanted,
+    sight: &Sight,
+    (now, until): (Instant, Instant),
+) -> Result<Vec<v1::DueItem>, Failure> {
+    let mut items = Vec::new();
+    for scheme in scheme_ids(state, &wanted.scheme)? {
+        let mut parties = HashMap::new();
+        for one in judge(state, cache, &scheme)?.due(now, until)? {
+            let who = one.who();
+            if !parties.contains_key(who) {
+                parties.insert(who.to_owned(), party_of_ledger(state, &scheme, who)?);
+            }
+            let party = &parties[who];
+            let asked_for = wanted.party.is_empty() || wanted.party == who || wanted.party == *party;
+            if asked_for && sight.of_any(&scheme, [who]) {
+                items.push(wire::due(&scheme, party.clone(), one));
+            }
+        }
+    }
+    // Each scheme is in order already, and stays so.
+    items.sort_by_key(|item| item.due_ms);
+    Ok(items)
+}
+
+/// How the ledger names a party of a scheme.
+fn party_of_ledger(state: &dyn Scan, scheme: &str, party: &str) -> Result<String, StateError> {
+    let own = format!("{scheme}/{party}");
+    Ok(if state.get(&key(Table::Party, &[&own]))?.is_some() { own } else { party.to_owned() })
+}
 
 /// Sends the list, then its changes, until the follower or the server is gone.
 pub(super) fn follow<Looked>(

@@ -214,7 +214,7 @@ impl LedgerService for Ledger {
         request: Request<v1::FollowEntriesRequest>,
     ) -> Result<Response<Self::FollowEntriesStream>, Status> {
         let peer = peer(&request);
-        self.access.check_peer(peer, Right::Entries)?;
+        self.access.check(&request, Right::Entries)?;
         let mut next = request.into_inner().start;
         let mut head = self.engine.head();
         if next > head.borrow().size.get() {

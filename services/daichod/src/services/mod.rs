@@ -4,9 +4,12 @@ mod custody;
 mod due;
 mod ledger;
 mod proof;
+mod read;
 mod report;
+mod seen;
 mod simulation;
 pub(crate) mod status;
+mod wire;
 
 pub(crate) use custody::Custody;
 pub(crate) use ledger::Ledger;

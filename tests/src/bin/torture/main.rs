@@ -3,17 +3,17 @@
 //! Survived means: the ledger opens again, everything that was acknowledged is there with the bytes of its receipt, and
 //! `fsck` finds every hash, link, signature and record of the state sound.
 
-use std::collections::BTreeMap;
+mod flips;
+mod load;
+
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant as Stopwatch;
 
 use anyhow::{Context as _, ensure};
 use clap::Parser;
-use daicho_client::{Client, EmitStream, Emitter, Retry};
-use daicho_core::ChainHash;
-use daicho_tests::{Daichod, Play, binary, collected};
+use daicho_client::{Client, Emitter, Retry};
+use daicho_tests::{Acknowledged, Daichod, Play, binary, collected};
 
 /// Breaks a ledger in every way that is known, on loopback and in folders of its own.
 #[derive(Parser)]
@@ -27,6 +27,18 @@ struct Args {
     /// Seed of the times of death.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Measure the server under load, instead: a flood, followers, a reader of everything, a soak.
+    #[arg(long)]
+    load: bool,
+    /// Length of the soak, in minutes.
+    #[arg(long, default_value_t = 20.0)]
+    minutes: f64,
+    /// Followers that wait.
+    #[arg(long, default_value_t = 10_000)]
+    followers: usize,
+    /// Entries that are read while others are recorded.
+    #[arg(long, default_value_t = 1_000_000)]
+    entries: usize,
 }
 
 /// A row of the table.
@@ -41,16 +53,23 @@ struct Row {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if args.load {
+        return load::run(args.minutes, args.followers, args.entries).await;
+    }
     let watch = Stopwatch::now();
     let rows = [
         die_while_founding(args.steps)?,
         die_while_serving(args.steps).await?,
         kill_under_load(args.kills, args.seed).await?,
+        flips::sweep(args.seed).await?,
     ];
-    println!("{:<44} {:>6} {:>9} {:>13} {:>5}", "fault", "runs", "survived", "acknowledged", "lost");
+    println!(
+        "{:<44} {:>6} {:>18} {:>13} {:>5}",
+        "fault", "runs", "survived or caught", "acknowledged", "lost"
+    );
     for row in &rows {
         let Row { fault, runs, survived, acknowledged, lost } = row;
-        println!("{fault:<44} {runs:>6} {survived:>9} {acknowledged:>13} {lost:>5}");
+        println!("{fault:<44} {runs:>6} {survived:>18} {acknowledged:>13} {lost:>5}");
     }
     println!("{:.0} s", watch.elapsed().as_secs_f64());
     let held = rows.iter().all(|row| row.runs == row.survived && row.lost == 0 && row.runs > 0);
@@ -109,19 +128,14 @@ async fn die_while_serving(most: u64) -> anyhow::Result<Row> {
     server.stop()?;
     for step in 1..=most {
         let folder = tempfile::tempdir()?;
-        let copied = Command::new("cp")
-            .arg("-r")
-            .arg(format!("{}/.", base.path().display()))
-            .arg(folder.path())
-            .status()?;
-        ensure!(copied.success(), "cp failed");
-        let mut acknowledged = BTreeMap::new();
-        let lives = serve_a_while(folder.path(), step, &mut acknowledged).await;
+        copy(base.path(), folder.path())?;
+        let acknowledged = Acknowledged::default();
+        let lives = serve_a_while(folder.path(), step, &acknowledged).await;
         if lives {
             break;
         }
         row.runs += 1;
-        row.acknowledged += acknowledged.len() as u64;
+        row.acknowledged += acknowledged.count() as u64;
         let server = Daichod::start(folder.path(), &[]).with_context(|| format!("after step {step}"))?;
         row.lost += lost(&server.client().await?, &acknowledged).await?;
         // It goes on: what comes next is recorded and acknowledged.
@@ -136,7 +150,7 @@ async fn die_while_serving(most: u64) -> anyhow::Result<Row> {
 }
 
 /// Serves with a death ahead. `true` when it never came.
-async fn serve_a_while(folder: &Path, step: u64, acknowledged: &mut BTreeMap<u64, Vec<u8>>) -> bool {
+async fn serve_a_while(folder: &Path, step: u64, acknowledged: &Acknowledged) -> bool {
     let lives = async {
         let variables = [("DAICHO_DIE_AT_STEP", step.to_string())];
         let server = Daichod::start_with(folder, &["--publish-every", "86400"], &variables)?;
@@ -146,7 +160,7 @@ async fn serve_a_while(folder: &Path, step: u64, acknowledged: &mut BTreeMap<u64
         let now = emitter.ledger_now().await?;
         for n in 0..6 {
             let receipt = emitter.emit(vec![collected(now, &format!("copy-{n}"))]).await?;
-            acknowledged.insert(receipt.entry_index, receipt.chain_hash.clone());
+            acknowledged.note(&receipt);
         }
         client.publish_checkpoint().await?;
         client.proof().seal_ledger(daicho_client::proto::SealLedgerRequest {}).await?;
@@ -162,26 +176,25 @@ async fn kill_under_load(kills: usize, seed: u64) -> anyhow::Result<Row> {
     let mut server = Daichod::fresh(folder.path(), None)?;
     Play::prepare(&server.client().await?, server.ward_key()?).await?;
     let mut random = seed;
-    let mut all = BTreeMap::new();
+    let all = Acknowledged::default();
     for round in 0..kills {
-        let acknowledged: Acknowledged = Arc::default();
-        let load = tokio::spawn(load(server.address().to_owned(), round, Arc::clone(&acknowledged)));
+        let acknowledged = Acknowledged::default();
+        let load = tokio::spawn(acknowledged.clone().load(server.address().to_owned(), round));
         // From one statement on to many: a death while little and while much is on the way.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let wanted = 1 + (random >> 33) as usize % 200;
-        while acknowledged.lock().unwrap_or_else(PoisonError::into_inner).len() < wanted {
+        while acknowledged.count() < wanted {
             ensure!(!load.is_finished(), "the load ended early: {:?}", load.await);
             tokio::task::yield_now().await;
         }
         server.kill()?;
         load.abort();
         server = Daichod::start(folder.path(), &[]).with_context(|| format!("after kill {round}"))?;
-        let acknowledged = std::mem::take(&mut *acknowledged.lock().unwrap_or_else(PoisonError::into_inner));
         row.lost += lost(&server.client().await?, &acknowledged).await?;
         row.runs += 1;
         row.survived += 1;
-        row.acknowledged += acknowledged.len() as u64;
-        all.extend(acknowledged);
+        row.acknowledged += acknowledged.count() as u64;
+        all.extend(&acknowledged);
         progress(&row);
     }
     // What an early round got is still there after all of them.
@@ -191,37 +204,20 @@ async fn kill_under_load(kills: usize, seed: u64) -> anyhow::Result<Row> {
     Ok(row)
 }
 
-type Acknowledged = Arc<Mutex<BTreeMap<u64, Vec<u8>>>>;
-
-/// Sends statements with many in flight and notes each acknowledgement, until it is cut off.
-async fn load(address: String, round: usize, acknowledged: Acknowledged) -> anyhow::Result<()> {
-    let emitter = Emitter::new(Client::connect(&address).await?, Play::contractor_key()).await?;
-    let emitter = emitter.with_retry(Retry { attempts: 1, ..Retry::default() });
-    let now = emitter.ledger_now().await?;
-    let mut stream: EmitStream = emitter.into_stream(64).await?;
-    for n in 0..1_000_000 {
-        stream.send(vec![collected(now, &format!("r{round}-{n}"))]).await?;
-        while let Some(answer) = stream.try_next() {
-            let receipt = answer.result?;
-            let mut list = acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-            list.insert(receipt.entry_index, receipt.chain_hash.clone());
-        }
+/// How many acknowledged entries are gone or have changed.
+async fn lost(client: &Client, acknowledged: &Acknowledged) -> anyhow::Result<u64> {
+    let lost = acknowledged.lost(client).await?;
+    for index in &lost {
+        eprintln!("entry {index} was acknowledged and is not there");
     }
-    Ok(())
+    Ok(lost.len() as u64)
 }
 
-/// How many acknowledged entries are gone or have changed.
-async fn lost(client: &Client, acknowledged: &BTreeMap<u64, Vec<u8>>) -> anyhow::Result<u64> {
-    let mut lost = 0;
-    for (index, chain) in acknowledged {
-        let there = client.entry(*index).await.ok();
-        let same = there.is_some_and(|entry| ChainHash::of_entry(&entry.bytes).as_bytes()[..] == chain[..]);
-        if !same {
-            eprintln!("entry {index} was acknowledged and is not there");
-            lost += 1;
-        }
-    }
-    Ok(lost)
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    let copied = Command::new("cp").arg("-r").arg(format!("{}/.", from.display())).arg(to).status()?;
+    ensure!(copied.success(), "cp failed");
+    Ok(())
 }
 
 fn sound(folder: &Path, step: u64) -> anyhow::Result<bool> {

@@ -1,0 +1,85 @@
+//! Key files: passphrases that other tools understand, and files that others can read.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use daicho_tests::{Daichod, binary};
+
+const PASSPHRASE: &str = "correct horse battery";
+
+/// Runs the command line with the passphrase in a file.
+fn daicho(folder: &Path, passphrase: &str, args: &[&str]) -> Output {
+    let file = folder.join("passphrase");
+    std::fs::write(&file, format!("{passphrase}\n")).expect("written");
+    let mut command = Command::new(binary("daicho").expect("built"));
+    command.args(args).current_dir(folder).env("DAICHO_PASSPHRASE_FILE", file).output().expect("it runs")
+}
+
+fn openssl(folder: &Path, args: &[&str]) -> Vec<u8> {
+    let done = Command::new("openssl").args(args).current_dir(folder).output().expect("openssl runs");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    done.stdout
+}
+
+#[test]
+fn a_key_with_a_passphrase_opens_with_it_alone_here_and_in_openssl() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let new = ["key", "new", "--encrypt", "--out", "key.pem", "--output", "json"];
+    let short = daicho(folder, "too short", &new);
+    assert!(!short.status.success() && !folder.join("key.pem").exists(), "{short:?}");
+
+    let made = daicho(folder, PASSPHRASE, &new);
+    assert!(made.status.success(), "{made:?}");
+    let pem = std::fs::read_to_string(folder.join("key.pem")).expect("readable");
+    assert!(pem.starts_with("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+    let mode = folder.join("key.pem").metadata().expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let shown = daicho(folder, PASSPHRASE, &["key", "show", "key.pem", "--output", "json"]);
+    assert_eq!(shown.stdout, made.stdout);
+    let wrong = daicho(folder, "correct horse stapler", &["key", "show", "key.pem", "--lang", "en"]);
+    assert!(!wrong.status.success() && wrong.stdout.is_empty(), "{wrong:?}");
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("check the passphrase"), "{wrong:?}");
+
+    let given = format!("pass:{PASSPHRASE}");
+    let public =
+        openssl(folder, &["pkey", "-in", "key.pem", "-passin", &given, "-pubout", "-outform", "DER"]);
+    let said: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let said = said["public_key"]["value"].as_str().expect("a key");
+    assert_eq!(said, format!("hex:{}", hex::encode(&public[public.len() - 32..])));
+}
+
+#[test]
+fn the_server_takes_a_key_with_a_passphrase_and_none_that_others_can_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    Daichod::init(folder, None).expect("founded");
+    let operator = folder.join("operator.pem");
+    let mode = |mode| std::fs::set_permissions(&operator, PermissionsExt::from_mode(mode)).expect("set");
+    let refused = |folder: &Path| Daichod::start(folder, &[]).expect_err("refused").to_string();
+
+    mode(0o640);
+    let said = refused(folder);
+    assert!(said.contains("chmod 600") && said.contains("operator.pem"), "{said}");
+    mode(0o600);
+
+    // As another tool protects it.
+    let given = format!("pass:{PASSPHRASE}");
+    let protect = ["pkcs8", "-topk8", "-scrypt", "-in", "operator.pem", "-out", "protected.pem"];
+    openssl(folder, &[&protect[..], &["-passout", &given]].concat());
+    std::fs::rename(folder.join("protected.pem"), &operator).expect("moved");
+    mode(0o600);
+    let said = refused(folder);
+    assert!(said.contains("DAICHOD_PASSPHRASE_FILE"), "{said}");
+    let file = folder.join("passphrase");
+    let with = |passphrase: &str| {
+        std::fs::write(&file, format!("{passphrase}\n")).expect("written");
+        let variables = [("DAICHOD_PASSPHRASE_FILE", file.display().to_string())];
+        Daichod::start_with(folder, &[], &variables)
+    };
+    let said = with("correct horse stapler").expect_err("refused").to_string();
+    assert!(said.contains("does not open"), "{said}");
+    with(PASSPHRASE).expect("it serves").stop().expect("stopped");
+}
