@@ -230,9 +230,7 @@ impl Emitter {
         if !ids.iter().all(|id| self.next.contains_key(id)) {
             let known = self.client.keys().await?;
             for id in ids {
-                let last =
-                    known.iter().find(|key| key.id == id.as_bytes()).map_or(0, |key| key.last_sequence);
-                self.next.entry(*id).or_insert(last + 1);
+                self.next.entry(*id).or_insert(next_of(&known, *id));
             }
         }
         Ok(ids.iter().map(|id| self.next[id]).collect())
@@ -259,6 +257,15 @@ pub(crate) struct Parts {
 
 fn signers(key: &SigningKey, cosigners: &[&SigningKey]) -> Vec<KeyId> {
     std::iter::once(key).chain(cosigners.iter().copied()).map(|key| key.public().id()).collect()
+}
+
+fn next_of(known: &[proto::Key], id: KeyId) -> u64 {
+    known.iter().find(|key| key.id == id.as_bytes()).map_or(0, |key| key.last_sequence) + 1
+}
+
+/// The next number of a key, as the ledger knows it.
+pub(crate) async fn next_number(client: &Client, id: KeyId) -> Result<u64, ClientError> {
+    Ok(next_of(&client.keys().await?, id))
 }
 
 /// The statement, if the ledger will be able to read it.

@@ -21,6 +21,8 @@
 //! Both send the same bytes again when the connection breaks or the server is busy: the ledger answers a
 //! statement that it already has with its first receipt, so nothing is recorded twice.
 //!
+//! [`Outbox`] keeps statements on disk while the ledger is away, and sends them when it is back.
+//!
 //! [`Recorded::receipt`] is proof, to be kept in a file, that the ledger recorded the statement. With
 //! [`Emitter::with_policy`] every one is verified when it arrives.
 //!
@@ -30,6 +32,7 @@ mod client;
 mod document;
 mod emitter;
 mod error;
+mod outbox;
 mod proof;
 mod receipt;
 mod retry;
@@ -43,6 +46,7 @@ pub use daicho_verify::Receipt;
 pub use document::{CHUNK_LEN, DocumentHash, Enacted, Enactment, MAX_DOCUMENT_LEN, document_chunks};
 pub use emitter::{Emitter, Validation, event};
 pub use error::ClientError;
+pub use outbox::{Depth, Outbox, OutboxError, OutboxSettings};
 pub use proof::{EntryName, Inclusion, KeptCheckpoint};
 pub use receipt::{ReceiptFault, Recorded};
 pub use retry::Retry;

@@ -47,10 +47,11 @@ pub struct EmitStream {
     owed: usize,
 }
 
+/// A signed statement on its way.
 #[derive(Debug, Clone)]
-struct Pending {
-    id: StatementId,
-    statement: proto::SignedStatement,
+pub(crate) struct Pending {
+    pub(crate) id: StatementId,
+    pub(crate) statement: proto::SignedStatement,
 }
 
 impl Emitter {
@@ -61,19 +62,7 @@ impl Emitter {
     pub async fn into_stream(self, window: usize) -> Result<EmitStream, ClientError> {
         let Parts { client, key, origin, next, retry, gate } = self.into_parts().await?;
         let window = Arc::new(Semaphore::new(window.clamp(1, Semaphore::MAX_PERMITS)));
-        let (requests, to_driver) = mpsc::unbounded_channel();
-        let (from_driver, answers) = mpsc::unbounded_channel();
-        let driver = Driver {
-            client,
-            retry,
-            gate,
-            requests: to_driver,
-            answers: from_driver,
-            window: window.clone(),
-            pending: VecDeque::new(),
-            failures: 0,
-        };
-        tokio::spawn(driver.run());
+        let (requests, answers) = Driver::start(client, retry, gate, Arc::clone(&window));
         Ok(EmitStream { key, origin, next, window, requests, answers, owed: 0 })
     }
 }
@@ -120,7 +109,7 @@ impl EmitStream {
 }
 
 /// The task behind a stream. It ends when the stream is dropped and everything sent is answered, or when it gives up.
-struct Driver {
+pub(crate) struct Driver {
     client: Client,
     retry: Retry,
     gate: Option<Arc<Gate>>,
@@ -134,6 +123,21 @@ struct Driver {
 }
 
 impl Driver {
+    /// Starts the task: it takes statements on one channel and answers them, in their order, on the other. Each answer
+    /// gives the window a permit back.
+    pub(crate) fn start(
+        client: Client,
+        retry: Retry,
+        gate: Option<Arc<Gate>>,
+        window: Arc<Semaphore>,
+    ) -> (mpsc::UnboundedSender<Pending>, mpsc::UnboundedReceiver<Answer>) {
+        let (to_driver, requests) = mpsc::unbounded_channel();
+        let (answers, from_driver) = mpsc::unbounded_channel();
+        let pending = VecDeque::new();
+        tokio::spawn(Self { client, retry, gate, requests, answers, window, pending, failures: 0 }.run());
+        (to_driver, from_driver)
+    }
+
     async fn run(mut self) {
         loop {
             if self.pending.is_empty() {
