@@ -45,6 +45,8 @@ faults! {
     IncidentNotWrittenUp "incident-not-written-up" "事故の書面報告をしない" "An incident is not reported in writing";
     StaffNotTrained "staff-not-trained" "従事者を教育しない" "The staff are not trained";
     TakenOut "taken-out" "庁舎外へ持ち出す" "Something is taken out of the building";
+    AccessNotRevised "access-not-revised" "従事者が替わってもアクセス権限を直さない" "Staff change and access rights stay";
+    MediaReturnedLate "media-returned-late" "記録媒体の返却が遅れる" "Media come back late";
     WeakMethod "weak-method" "廃棄する媒体を上書きだけで済ませ、立会いも写真もない" "A medium is disposed of after a mere overwrite, unseen";
     MilestoneWithheld "milestone-withheld" "契機を申告せず保有し続ける" "The fact that starts the clock is never stated";
 }
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn faults_are_named_on_the_command_line() {
         assert_eq!(FaultSet::parse("none"), Ok(FaultSet::default()));
-        assert_eq!(FaultSet::parse("all").map(|set| set.0.len()), Ok(17));
+        assert_eq!(FaultSet::parse("all").map(|set| set.0.len()), Ok(19));
         let two = FaultSet::parse("late-deletion, extra-items").expect("two faults");
         assert!(two.contains(Fault::LateDeletion) && two.contains(Fault::ExtraItems));
         assert!(FaultSet::parse("late-deletion,nonsense").is_err_and(|text| text.contains("kept-on-relay")));

@@ -67,7 +67,7 @@ enum Slip {
     Done(&'static str),
 }
 
-const DUTY_FAULTS: [DutyFault; 7] = [
+const DUTY_FAULTS: [DutyFault; 8] = [
     DutyFault {
         fault: Fault::HandlersNamedLate,
         scheme: "queue_notice_service",
@@ -127,6 +127,16 @@ const DUTY_FAULTS: [DutyFault; 7] = [
         findings: &[(FindingCode::ObligationMissed, 1)],
         ja: "従事者の教育がない(第18項)",
         en: "the staff are never trained (clause 18)",
+    },
+    DutyFault {
+        fault: Fault::AccessNotRevised,
+        scheme: "mynumber_card_application_support",
+        who: "ward",
+        word: "access-rights-revised",
+        slip: Slip::Never,
+        findings: &[(FindingCode::ObligationMissed, 1)],
+        ja: "従事者の変更の後、アクセス権限を更新しない",
+        en: "access rights are not revised after a change of staff",
     },
     DutyFault {
         fault: Fault::TakenOut,

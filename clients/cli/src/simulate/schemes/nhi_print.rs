@@ -49,11 +49,22 @@ fn job(p: &mut Play<'_>, id: &str, day: Date, count: u64, (n, total): (u64, u64)
     let delivered = office_day_from(day.plus_days(5));
     p.milestone((PRINTER, ""), at(delivered, 14, 0), "goods_delivered", Scope::Session, &[id.to_owned()]);
     let (home, back) = (format!("{id}-home"), format!("{id}-media-back"));
+    let kept_on = p.hits(Fault::MediaReturnedLate, n, total, 12);
+    let returned = if kept_on { office_day_from(delivered.plus_days(2)) } else { delivered };
     p.hand(
-        Hand::new("f26_media_return", &home, at(delivered, 15, 0)),
+        Hand::new("f26_media_return", &home, at(returned, 15, 0)),
         &[kept(&theirs, id, count, &back, MEDIA)],
     );
-    p.erase("ward", at(delivered, 17, 0), &[back], false);
+    p.erase("ward", at(returned, 17, 0), &[back], false);
+    if kept_on {
+        p.inject(
+            Fault::MediaReturnedLate,
+            at(delivered, 15, 0),
+            &[(FindingCode::DeletedLate, 1)],
+            &format!("{id}: 記録媒体の返却が納品の日より遅れた"),
+            &format!("{id}: the media came back days after delivery"),
+        );
+    }
     let late = p.hits(Fault::LateDeletion, n, total, 18);
     let wiped = if late { delivered.plus_days(2) } else { delivered };
     let disks = [pc, hdd];

@@ -11,8 +11,10 @@ use crate::Lang;
 use crate::problems::persons;
 use crate::words::{Words, clock, count, recorded_apart};
 
-/// Most data sets that are listed one by one; above it those with problems are, up to the same number.
-const LISTED: usize = 400;
+/// Most data sets that are listed one by one: some fifteen pages.
+const LISTED: usize = 100;
+/// Above that: most data sets with problems that are. Their copies stand among the problems already.
+const LISTED_TROUBLED: usize = 40;
 /// Most lines of a list by day; above it the list is by month.
 const DAYS: usize = 180;
 
@@ -86,7 +88,7 @@ pub(super) fn data_sets(w: &Words<'_>) -> Section {
         ))
         .with(Block::Table(batch_table(w, &batches, by_day)));
     let troubled = || r.data_sets.iter().filter(|d| d.problem.is_some());
-    let shown = troubled().count().min(LISTED);
+    let shown = troubled().count().min(LISTED_TROUBLED);
     if shown == 0 {
         return section;
     }
@@ -95,12 +97,12 @@ pub(super) fn data_sets(w: &Words<'_>) -> Section {
         .with(Block::Heading(title.to_owned()))
         .with(Block::Note(
             w.say(
-                format!("重いものから{}件を掲げる。{note}", count(shown as u64)),
-                format!("The worst {} of them. {note}", count(shown as u64)),
+                format!("重いものから{}件を掲げる。ほかの問題のあるものは上のまとめに数え、一件ごとの記録は添付の証拠一式にある。{note}", count(shown as u64)),
+                format!("The worst {}. Others are counted above; the record of each is in the attached evidence bundle. {note}", count(shown as u64)),
             )
             .into(),
         ))
-        .with(Block::Table(listed(w, troubled().take(LISTED))))
+        .with(Block::Table(listed(w, troubled().take(LISTED_TROUBLED))))
 }
 
 /// The batches as they are, or by month; and whether they are by day.
