@@ -219,11 +219,12 @@ impl Writer {
             metrics::counter!(names::EVENTS).increment(events);
             metrics::gauge!(names::SIZE).set(next.size.get() as f64);
             self.frontier = growth.frontier();
-            overlay.committed();
             self.admit(new_keys);
             self.head.send_replace(next);
             tracing::debug!(entries = size, ledger_size = next.size.get(), "group recorded");
         }
+        // Also when all were refused: what they asked for is kept too.
+        overlay.committed();
         let (proven, refused): (Vec<_>, Vec<_>) =
             answers.into_iter().partition(|(_, results)| results.iter().any(Result::is_ok));
         for (job, results) in refused {

@@ -431,6 +431,9 @@ fn family_options(name: &str, cache: &Cache) -> Options {
     } else {
         // No bloom filter: RocksDB passes over a damaged one without a word, and every flipped bit must be found.
         options.set_compression_type(DBCompressionType::Lz4);
+        // In memory nothing is damaged: most names that are asked for are new.
+        options.set_memtable_whole_key_filtering(true);
+        options.set_memtable_prefix_bloom_ratio(0.02);
     }
     options.set_write_buffer_size(64 << 20);
     options.set_block_based_table_factory(&blocks);
