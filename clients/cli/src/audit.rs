@@ -25,7 +25,7 @@ use crate::tiles::{Failure, Source, TilesAbove, compare, order_of_entries};
 use anchor::{Anchor, Quorum};
 
 /// Entries that are verified together.
-const BATCH: usize = 4_096;
+const BATCH: usize = Auditor::BATCH;
 /// Bundles that are fetched at the same time.
 const PARALLEL: usize = 8;
 

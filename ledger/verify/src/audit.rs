@@ -217,6 +217,10 @@ impl Auditor {
         self.claims.insert(size.get(), root);
     }
 
+    /// How many entries are best fed at a time: the fold of one batch runs beside the signatures of the next, and the last
+    /// one alone.
+    pub const BATCH: usize = 1_024;
+
     /// Takes the next entries. Errors may also be about entries of the call before.
     ///
     /// # Errors

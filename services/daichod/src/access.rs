@@ -178,15 +178,15 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// With so much of the queue for each party, in KiB.
+    /// With these shares of the server for each party.
     ///
     /// # Errors
     /// When the ledger's founding cannot be read.
-    pub(crate) fn new(engine: &Arc<Engine>, share_kib: u32, reads: Arc<Reads>) -> anyhow::Result<Self> {
+    pub(crate) fn new(engine: &Arc<Engine>, shares: Shares, reads: Arc<Reads>) -> anyhow::Result<Self> {
         let txn = Txn::new(&**engine.store());
         let ledger = daicho_custody::fold::ledger_record(&txn)?;
         let (ward, operator) = (ledger.ward.as_str().into(), ledger.operator.as_str().into());
-        let shares = Arc::new(Shares::new(share_kib));
+        let shares = Arc::new(shares);
         Ok(Self { engine: Arc::clone(engine), ward, operator, shares, reads })
     }
 

@@ -37,6 +37,9 @@ pub(crate) struct Config {
     pub(crate) queue_kib: u32,
     /// Statement bytes of one party that may wait, in KiB, over all its connections. Default: 512. Minimum: 64.
     pub(crate) party_kib: u32,
+    /// Statements of one party a second, over all its connections; it is made to wait beyond that. 0: no limit.
+    /// Default: 2000.
+    pub(crate) party_rate: u32,
     /// Threads that verify signatures. 0: one for each core. Default: 0.
     pub(crate) check_threads: usize,
     /// Most statements that share one synced write. More is faster under load and slower for the first of them.
@@ -174,6 +177,7 @@ impl Default for Config {
             log_format: LogFormat::Text,
             queue_kib: engine.queue_kib,
             party_kib: 512,
+            party_rate: 2_000,
             check_threads: engine.check_threads,
             max_group: engine.max_group,
             operator_key: None,

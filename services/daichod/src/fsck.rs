@@ -12,7 +12,7 @@ use daicho_verify::{AuditError, AuditReport, Auditor, Check};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Entries that are verified together.
-const BATCH: usize = 4_096;
+const BATCH: usize = Auditor::BATCH;
 
 /// Checks the files of a ledger. The server must not run on them.
 #[derive(clap::Args)]

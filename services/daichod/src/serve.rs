@@ -25,6 +25,7 @@ use crate::connection;
 use crate::guard::Location;
 use crate::reads::Reads;
 use crate::services::{Custody, Ledger, Proof, Report, Simulation};
+use crate::shares::Shares;
 use crate::tiles;
 
 /// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
@@ -51,6 +52,7 @@ Configuration file (TOML), with the defaults:
   log-format = \"text\"     # or \"json\"
   queue-kib = 65536       # statement bytes that may wait; more is refused with QUEUE_FULL
   party-kib = 512         # the same of one party, so that none fills the queue
+  party-rate = 2000       # statements of one party a second; 0: no limit
   check-threads = 0       # 0: one for each core
   max-group = 2048        # statements that share one synced write
   # operator-key = \"operator.pem\"                    # signs seals; without it nothing is sealed
@@ -191,7 +193,7 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
         tokio::spawn(Arc::clone(&anchors).run(std::time::Duration::from_secs(config.publish_every)));
     let backups = crate::backup::start(&config, &engine)?.map(tokio::spawn);
     let reads = Arc::new(Reads::beside(&config.data)?);
-    let access = Access::new(&engine, config.party_kib, Arc::clone(&reads))?;
+    let access = Access::new(&engine, Shares::new(config.party_kib, config.party_rate), Arc::clone(&reads))?;
     let reads = tokio::spawn(crate::reads::watch(Arc::clone(&engine), reads));
     let (address, incoming) = connection::listen(&config).await?;
     let tiles = tiles::Server::start(&config, &engine).await?;

@@ -1,70 +1,108 @@
-//! Shares of the queue: no party's statements fill it, however many connections it has.
+//! Shares of the server: no party's statements fill the queue or come faster than the others can bear, however many
+//! connections it has.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use daicho_core::{Refusal, RefusalCode, proto};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What each party may have between arrival and disk.
+/// How much a party that was quiet may send at once: as much as it may within this time.
+const BURST: Duration = Duration::from_millis(250);
+/// Longest time that a single call waits for its turn.
+const LONGEST_TURN: Duration = Duration::from_secs(1);
+
+/// What each party may have between arrival and disk, and how fast.
 pub(crate) struct Shares {
     kib: u32,
-    of: Mutex<HashMap<Arc<str>, Weak<Semaphore>>>,
+    /// Time of one statement; zero: no limit.
+    pace: Duration,
+    /// As many as there are parties that ever recorded something.
+    of: Mutex<HashMap<Arc<str>, Arc<Allowance>>>,
 }
 
-/// The share of one party, over all its connections. Without a limit for whoever is on this machine.
+/// What a party has, over all its connections.
+struct Allowance {
+    room: Arc<Semaphore>,
+    /// When its next statement may come.
+    next: Mutex<Instant>,
+}
+
+/// The share of one party. Without a limit for whoever is on this machine.
 #[derive(Clone)]
 pub(crate) struct Share {
-    room: Option<Arc<Semaphore>>,
+    allowance: Option<Arc<Allowance>>,
     kib: u32,
+    pace: Duration,
 }
 
 impl Shares {
-    pub(crate) fn new(kib: u32) -> Self {
-        Self { kib, of: Mutex::default() }
+    /// With so many KiB for each party, and so many statements a second (0: no limit).
+    pub(crate) fn new(kib: u32, rate: u32) -> Self {
+        let pace = Duration::from_secs(1).checked_div(rate).unwrap_or_default();
+        Self { kib, pace, of: Mutex::default() }
     }
 
     pub(crate) fn of(&self, party: &Arc<str>) -> Share {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        let room = of.get(party).and_then(Weak::upgrade).unwrap_or_else(|| {
-            // Those who left are forgotten when somebody comes.
-            of.retain(|_, room| room.strong_count() > 0);
-            let room = Arc::new(Semaphore::new(self.kib as usize));
-            of.insert(Arc::clone(party), Arc::downgrade(&room));
-            room
+        let allowance = of.entry(Arc::clone(party)).or_insert_with(|| {
+            let now = Instant::now();
+            let next = Mutex::new(now.checked_sub(BURST).unwrap_or(now));
+            Arc::new(Allowance { room: Arc::new(Semaphore::new(self.kib as usize)), next })
         });
-        Share { room: Some(room), kib: self.kib }
+        Share { allowance: Some(Arc::clone(allowance)), kib: self.kib, pace: self.pace }
+    }
+}
+
+impl Allowance {
+    /// How long the next statements wait for their turn, or `None` when that is too long. They have it then.
+    fn turn(&self, now: Instant, cost: Duration, longest: Duration) -> Option<Duration> {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let from = (*next).max(now.checked_sub(BURST).unwrap_or(now));
+        let wait = from.saturating_duration_since(now);
+        if wait > longest {
+            return None;
+        }
+        *next = from + cost;
+        Some(wait)
     }
 }
 
 impl Share {
     /// The share of whoever needs none.
     pub(crate) fn unlimited() -> Self {
-        Self { room: None, kib: 0 }
+        Self { allowance: None, kib: 0, pace: Duration::ZERO }
     }
 
-    /// Waits until these statements fit.
+    /// Waits until it is the turn of these statements and they fit.
     pub(crate) async fn wait(&self, statements: &[proto::SignedStatement]) -> Option<OwnedSemaphorePermit> {
-        let room = self.room.as_ref()?;
+        let allowance = self.allowance.as_ref()?;
+        let cost = self.pace.saturating_mul(statements.len() as u32);
+        if let Some(wait) = allowance.turn(Instant::now(), cost, Duration::MAX) {
+            tokio::time::sleep(wait).await;
+        }
         // It is never closed.
-        Arc::clone(room).acquire_many_owned(self.wanted(statements)).await.ok()
+        Arc::clone(&allowance.room).acquire_many_owned(self.wanted(statements)).await.ok()
     }
 
-    /// Takes room for a statement at once.
+    /// Takes room for a statement, when it is its turn.
     ///
     /// # Errors
-    /// [`RefusalCode::QueueFull`] when there is none.
-    pub(crate) fn take(
+    /// [`RefusalCode::QueueFull`] when there is none, or its turn would not come soon.
+    pub(crate) async fn take(
         &self,
         statement: &proto::SignedStatement,
     ) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
-        let Some(room) = &self.room else { return Ok(None) };
-        let wanted = self.wanted(std::slice::from_ref(statement));
-        let full = |_| {
-            let text = "your party has its share of the queue; wait for answers, or send on one stream";
+        let Some(allowance) = &self.allowance else { return Ok(None) };
+        let full = || {
+            let text = "your party has its share of the server; wait for answers, or send on one stream";
             Refusal::new(RefusalCode::QueueFull, text)
         };
-        Arc::clone(room).try_acquire_many_owned(wanted).map(Some).map_err(full)
+        let wait = allowance.turn(Instant::now(), self.pace, LONGEST_TURN).ok_or_else(full)?;
+        tokio::time::sleep(wait).await;
+        let wanted = self.wanted(std::slice::from_ref(statement));
+        Arc::clone(&allowance.room).try_acquire_many_owned(wanted).map(Some).map_err(|_| full())
     }
 
     fn wanted(&self, statements: &[proto::SignedStatement]) -> u32 {
@@ -79,21 +117,37 @@ mod tests {
 
     #[tokio::test]
     async fn connections_of_a_party_share_and_parties_do_not() {
-        let shares = Shares::new(2);
+        let shares = Shares::new(2, 0);
         let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
         let small = proto::SignedStatement::default();
         let (first, second) = (shares.of(&one), shares.of(&one));
-        let held = [first.take(&small).expect("room"), second.take(&small).expect("room")];
-        let refused = first.take(&small).expect_err("no room").code;
+        let held = [first.take(&small).await.expect("room"), second.take(&small).await.expect("room")];
+        let refused = first.take(&small).await.expect_err("no room").code;
         assert_eq!(refused, RefusalCode::QueueFull);
-        assert!(shares.of(&two).take(&small).is_ok());
+        assert!(shares.of(&two).take(&small).await.is_ok());
         drop(held);
         // More than a share at once is taken when the whole share is free.
         let many = vec![small.clone(); 5];
         let all = second.wait(&many).await.expect("room");
-        assert!(first.take(&small).is_err());
+        assert!(first.take(&small).await.is_err());
         drop(all);
-        assert!(first.take(&small).is_ok());
+        assert!(first.take(&small).await.is_ok());
         assert!(Share::unlimited().wait(&many).await.is_none());
+    }
+
+    #[test]
+    fn a_party_goes_at_its_pace_after_a_burst() {
+        let ms = Duration::from_millis;
+        let now = Instant::now() + Duration::from_secs(60);
+        let allowance = Allowance { room: Arc::new(Semaphore::new(1)), next: Mutex::new(now) };
+        let turn = |at: u64, n: u64, longest| allowance.turn(now + ms(at), ms(10) * n as u32, longest);
+        assert_eq!(turn(0, 1, ms(5)), Some(ms(0)));
+        assert_eq!(turn(0, 1, ms(5)), None, "it would wait too long, and has not taken its turn");
+        assert_eq!(turn(0, 3, ms(10)), Some(ms(10)));
+        assert_eq!(turn(0, 1, ms(100)), Some(ms(40)));
+        // Quiet for long: the burst, and no more.
+        assert_eq!(turn(9_000, 25, ms(0)), Some(ms(0)));
+        assert_eq!(turn(9_000, 1, ms(0)), Some(ms(0)));
+        assert_eq!(turn(9_000, 1, ms(100)), Some(ms(10)));
     }
 }

@@ -82,7 +82,7 @@ impl LedgerService for Ledger {
     ) -> Result<Response<v1::AppendStatementResponse>, Status> {
         let share = self.access.share(&request)?;
         let statement = request.into_inner().statement.ok_or_else(status::no_statement)?;
-        let _room = share.take(&statement).map_err(|r| status::refused(&r))?;
+        let _room = share.take(&statement).await.map_err(|r| status::refused(&r))?;
         let receipt = self.engine.append(statement).await.map_err(|r| status::refused(&r))?;
         Ok(Response::new(v1::AppendStatementResponse { receipt: Some(wire(receipt)) }))
     }

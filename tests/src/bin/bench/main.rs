@@ -222,7 +222,7 @@ async fn latencies(
 fn audit_rate(entries: &[Vec<u8>]) -> anyhow::Result<f64> {
     let watch = Stopwatch::now();
     let mut auditor = Auditor::with_scratch(Box::new(tempfile::tempfile()?));
-    for batch in entries.chunks(4_096) {
+    for batch in entries.chunks(Auditor::BATCH) {
         auditor.feed(batch)?;
     }
     auditor.finish()?;

@@ -12,7 +12,7 @@ use rocksdb::{DB, IteratorMode, Options};
 use super::{Row, progress};
 
 /// Records of each kind, in which a bit of the content and a bit of the name are changed.
-const RECORDS: usize = 3;
+const RECORDS: usize = 10;
 
 /// A record with the family that it is in.
 type Place = (String, Vec<u8>, Vec<u8>);
