@@ -452,3 +452,21 @@ async fn who_read_is_logged_and_its_digest_is_in_the_ledger() {
     let refused = emitter.emit(vec![event("", next_day, Fact::ReadsLogged(said))]).await;
     assert!(matches!(refused, Err(ClientError::Refused(r)) if r.code == RefusalCode::NotAuthorized));
 }
+
+#[tokio::test]
+async fn a_party_that_audits_is_told_that_it_sees_its_own_entries_alone() {
+    let scene = Scene::new().await;
+    let key_file = scene.folder.path().join("contractor.pem");
+    std::fs::write(&key_file, Play::contractor_key().to_pem()).expect("written");
+    let audit = |key: &std::path::Path| {
+        let mut command = std::process::Command::new(binary("daicho").expect("built"));
+        command
+            .args(["--lang", "en", "--server", scene.server.address(), "--ca"])
+            .arg(scene.server.authority());
+        command.arg("--identity").arg(key).arg("audit").output().expect("it runs")
+    };
+    let part = audit(&key_file);
+    assert_eq!(part.status.code(), Some(1), "{part:?}");
+    assert!(String::from_utf8_lossy(&part.stdout).contains("its own entries alone"), "{part:?}");
+    assert!(audit(&scene.folder.path().join("ward.pem")).status.success());
+}

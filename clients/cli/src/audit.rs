@@ -53,6 +53,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let policy = args.policy.as_deref().map(|path| read_policy(path, context)).transpose()?;
+    let from_server = args.tiles.is_none();
     let audited = match &args.tiles {
         Some(place) => {
             let source = Source::open(place, args.token_file.as_deref(), context)?;
@@ -66,7 +67,18 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
             Ok(Exit::Ok)
         }
         Err(error) => {
-            print::fault(&Fault::of(error, context)?, context, out)?;
+            let fault = Fault::of(error, context)?;
+            print::fault(&fault, context, out)?;
+            if from_server && fault.check == Check::IndexOrder.to_string() && !context.json() {
+                writeln!(
+                    out,
+                    "{}",
+                    context.pick(
+                        "  当事者の鍵には、サーバはその当事者に関わる記録だけを示します。全体の監査には、監査人の鍵か tiles を\n                           お使いください（docs/operations/access.md）。監査人の鍵でこうなったのなら、記録が抜かれています。",
+                        "  To a party's key the server shows its own entries alone: to audit the whole, use an auditor's key or\n                           tiles (docs/operations/access.md). If the key is an auditor's, entries were left out.",
+                    )
+                )?;
+            }
             Ok(Exit::Wrong)
         }
     }
