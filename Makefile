@@ -17,7 +17,7 @@ export CARGO_TARGET_DIR
 CARGO_FLAGS := --release --workspace --locked
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup build demo test torture fuzz lint fmt bench deny clean
+.PHONY: help setup build demo test torture fuzz lint fmt bench deny sbom clean
 
 help: ## Shows the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -52,6 +52,9 @@ bench: build ## Measures side by side; writes bench.json into the target folder
 
 deny: ## Checks licences and advisories; needs cargo-deny
 	cargo deny check
+
+sbom: ## Lists what each program is made of (CycloneDX); needs cargo-cyclonedx
+	cargo cyclonedx --format json --describe binaries
 
 clean: ## Removes what the demo wrote
 	rm -rf demo
