@@ -181,3 +181,46 @@ async fn an_outbox_is_bounded_and_a_refusal_does_not_stop_it() {
     assert_eq!(refused.lines().count(), 1);
     assert!(refused.contains("UNKNOWN_REFERENCE"), "{refused}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_keeps_statements_while_the_ledger_is_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Daichod::fresh(folder.path(), None).expect("a server");
+    let client = server.client().await.expect("a client");
+    Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+    let at = now(&client).await;
+    std::fs::write(folder.path().join("key.pem"), Play::contractor_key().to_pem()).expect("written");
+    let emit = |server: &str, copy: Option<&str>| {
+        let mut command = Command::new(binary("daicho").expect("built"));
+        command
+            .current_dir(folder.path())
+            .args(["--lang", "en", "--server", server, "emit", "--key", "key.pem"]);
+        command.args(["--outbox", "waiting", "--wait", "2"]);
+        if let Some(id) = copy {
+            let event = serde_json::json!({
+                "occur_time_ms": at.unix_ms().to_string(), "scheme": SCHEME,
+                "collected": {
+                    "flow": "f01_register_contact",
+                    "data_sets": [{ "id": id, "kind": "ds_contact", "items": ["email_address"], "subject_count": 1,
+                        "session": id }],
+                    "copies": [{ "id": id, "data_set": id, "system": "operator_server" }],
+                },
+            });
+            command.args(["--event", &event.to_string()]);
+        }
+        let done = command.output().expect("it runs");
+        (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
+    };
+    let away = "http://127.0.0.1:9";
+    assert_eq!(emit(away, Some("a")).0, Some(3), "a new outbox needs the ledger once");
+    let (code, said) = emit(server.address(), Some("a"));
+    assert_eq!((code, said.contains("recorded 1, refused 0, waiting 0")), (Some(0), true), "{said}");
+    for (n, id) in [(1, "b"), (2, "c")] {
+        let (code, said) = emit(away, Some(id));
+        assert_eq!((code, said.contains(&format!("waiting {n}"))), (Some(3), true), "{said}");
+    }
+    let (code, said) = emit(server.address(), None);
+    assert_eq!((code, said.contains("recorded 2, refused 0, waiting 0")), (Some(0), true), "{said}");
+    let found = recorded(&client, &Play::contractor_key()).await;
+    assert_eq!(found, [(1, "a".to_owned()), (2, "b".to_owned()), (3, "c".to_owned())]);
+}

@@ -1,12 +1,14 @@
 //! What every command is given.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
-use daicho_client::{Client, Security};
+use daicho_client::{Client, ClientError, Security};
 use daicho_core::{Date, Instant, SigningKey};
 use daicho_tlog::Policy;
+use futures::future::BoxFuture;
 
 use crate::scheme::Lang;
 
@@ -51,6 +53,24 @@ impl Context {
     /// Connects as the holder of this key, whatever was given: in a play each party has its own.
     pub(crate) async fn connect_alone(&self, key: &SigningKey) -> anyhow::Result<Client> {
         self.open(Some(key)).await
+    }
+
+    /// Connects anew whenever it is called, as the holder of a key that signs anyhow, where none was given.
+    pub(crate) fn connector(
+        &self,
+        signer: &SigningKey,
+    ) -> anyhow::Result<impl Fn() -> BoxFuture<'static, Result<Client, ClientError>> + Send + 'static> {
+        let authority = self.ca.as_deref().map(|path| self.read(path)).transpose()?.map(Arc::new);
+        let copy = || SigningKey::from_pem(&signer.to_pem()).expect("its own PEM");
+        let identity = Arc::new(self.given()?.unwrap_or_else(copy));
+        let server = self.server.clone();
+        Ok(move || {
+            let (server, authority, identity) = (server.clone(), authority.clone(), Arc::clone(&identity));
+            Box::pin(async move {
+                let authority = authority.as_ref().map(|pem| pem.as_slice());
+                Client::connect_as(&server, &Security { authority, identity: Some(&identity) }).await
+            }) as BoxFuture<'static, _>
+        })
     }
 
     fn given(&self) -> anyhow::Result<Option<SigningKey>> {

@@ -1,9 +1,11 @@
 //! `daicho emit`: signs events and sends them.
 
+mod later;
 mod reporter;
 
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use daicho_client::{ClientError, Emitter, SigningKey, Validation, split};
@@ -27,11 +29,13 @@ const BAD_LINES_SHOWN: usize = 20;
 \"copied\":{\"from_copies\":[\"a\"],\"copies\":[{\"id\":\"b\",\"data_set\":\"d\",\"system\":\"s\"}]}}'\n  \
     daicho emit --key terminal.pem --file day.jsonl --dry-run\n  daicho emit --key terminal.pem --file day.jsonl\n  \
     daicho emit --key terminal.pem --file day.jsonl --receipts receipts\n  \
+    daicho emit --key terminal.pem --file day.jsonl --outbox waiting     (kept on disk while the ledger is away)\n  \
     generate-events | daicho emit --key terminal.pem -\n\n\
     Events are protobuf JSON, one on each line. `occur_time` (in Japan) may stand for `occur_time_ms`; \
     bytes are base64, or `hex:` and hexadecimal digits.\n\
     All lines are read and checked before the first statement is sent.\n\
     After a refusal nothing more is sent; what was already on its way is reported too.\n\
+    With --outbox the exit code is 3 while statements wait, and 4 when the ledger refused one.\n\
     --dry-run ends with exit code 1 when findings would be raised and 4 when a statement would be refused; \
     each statement is judged by the ledger as it is now, without the ones before it.")]
 pub(crate) struct Args {
@@ -56,6 +60,13 @@ pub(crate) struct Args {
     /// Keep the receipt of each statement in this folder, as <entry>.tlog-proof: for `daicho receipt verify`
     #[arg(long, value_name = "DIR", conflicts_with_all = ["dry_run", "describe"])]
     receipts: Option<PathBuf>,
+    /// Keep the statements in this folder until the ledger has answered them: for when it may be away. Run it again, with
+    /// events or without, to go on sending
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["dry_run", "describe", "receipts", "cosign"])]
+    outbox: Option<PathBuf>,
+    /// With --outbox: how long to wait for the answers
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "outbox")]
+    wait: u64,
     /// Most events in one statement, which is recorded whole or not at all. Default: as many as fit
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_EVENTS as i64))]
     per_statement: Option<u16>,
@@ -74,6 +85,10 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     let batches = read(&args, context)?;
     let key = key::load(file, context)?;
     let cosigners = args.cosign.iter().map(|file| key::load(file, context)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(folder) = &args.outbox {
+        let wait = Duration::from_secs(args.wait);
+        return later::run(folder, key, batches, wait, context, out).await;
+    }
     let receipts = args.receipts.map(|folder| ReceiptFolder::open(&folder, context)).transpose()?;
     let client = context.connect_as(&key).await?;
     let emitter = Emitter::new(client.clone(), key).await?;
@@ -114,7 +129,7 @@ fn read(args: &Args, context: &Context) -> anyhow::Result<Vec<Batch>> {
         }
     };
     let batches = batches(parse(&name, &text, context)?, args.per_statement);
-    if batches.is_empty() {
+    if batches.is_empty() && args.outbox.is_none() {
         return Err(anyhow!(context.pick(
             "送る事象がありません。--event、--file または - で指定してください",
             "there are no events; give --event, --file or -",

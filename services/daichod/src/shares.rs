@@ -75,6 +75,11 @@ impl Share {
         Self { allowance: None, kib: 0, pace: Duration::ZERO }
     }
 
+    /// Whether it is made to wait for its turn.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.allowance.is_some() && !self.pace.is_zero()
+    }
+
     /// Waits until it is the turn of these statements and they fit.
     pub(crate) async fn wait(&self, statements: &[proto::SignedStatement]) -> Option<OwnedSemaphorePermit> {
         let allowance = self.allowance.as_ref()?;

@@ -20,6 +20,8 @@ use crate::access::{Access, Right, Sight, peer};
 
 /// Statements of one stream that are checked together.
 const CHUNK: usize = 32;
+/// The same of a party that goes at a pace: others come between.
+const PACED_CHUNK: usize = 8;
 /// Chunks of one stream that are checked at the same time.
 const CHECKING: usize = 16;
 /// Chunks of one stream that wait for the disk.
@@ -92,6 +94,7 @@ impl LedgerService for Ledger {
         request: Request<Streaming<v1::AppendStatementsRequest>>,
     ) -> Result<Response<Self::AppendStatementsStream>, Status> {
         let share = self.access.share(&request)?;
+        let most = if share.is_paced() { PACED_CHUNK } else { CHUNK };
         let engine = Arc::clone(&self.engine);
         let committing = Arc::clone(&self.engine);
         let answers = request
@@ -100,7 +103,7 @@ impl LedgerService for Ledger {
             .take_while(|message| std::future::ready(message.is_ok()))
             .filter_map(|message| std::future::ready(message.ok()))
             .map(|message| message.statement.unwrap_or_default())
-            .ready_chunks(CHUNK)
+            .ready_chunks(most)
             .map(move |chunk| {
                 let (engine, share) = (Arc::clone(&engine), share.clone());
                 let count = chunk.len();
