@@ -11,7 +11,7 @@ use daicho_core::{
 use serde_json::Value;
 
 fn vectors(name: &str) -> Value {
-    let path = format!("{}/../../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("../../tests/vectors/{name}.json");
     serde_json::from_str(&std::fs::read_to_string(path).expect("the vectors are part of the project"))
         .expect("JSON")
 }

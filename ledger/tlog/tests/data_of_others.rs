@@ -17,7 +17,7 @@ use serde_json::Value;
 
 /// The folder of the data of others, when it is there.
 fn data_of_others(name: &str) -> Option<PathBuf> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors");
+    let beside = "../../../shared/vectors";
     let root = std::env::var_os("DAICHO_SHARED_VECTORS").unwrap_or_else(|| beside.into());
     let folder = PathBuf::from(root).join(name);
     if !folder.is_dir() {

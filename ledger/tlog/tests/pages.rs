@@ -14,7 +14,7 @@ const ORIGIN: &str = "vectors.example/ledger";
 const TIME: u64 = 1_764_547_200;
 
 fn page(name: &str) -> String {
-    let path = format!("{}/../../docs/formats/{name}.md", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("../../docs/formats/{name}.md");
     std::fs::read_to_string(path).expect("the pages are part of the project")
 }
 

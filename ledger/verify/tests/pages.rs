@@ -23,7 +23,7 @@ use vectors::{Vectors, word};
 use world::{DATA_SET, SCHEME, World, terms};
 
 fn page(name: &str) -> String {
-    let path = format!("{}/../../docs/formats/{name}.md", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("../../docs/formats/{name}.md");
     std::fs::read_to_string(path).expect("the pages are part of the project")
 }
 

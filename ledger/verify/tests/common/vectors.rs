@@ -35,7 +35,7 @@ impl Vectors {
 }
 
 fn file(name: &str) -> Value {
-    let path = format!("{}/../../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("../../tests/vectors/{name}.json");
     let text = std::fs::read_to_string(path).expect("the vectors are part of the project");
     serde_json::from_str(&text).expect("JSON")
 }
