@@ -17,7 +17,7 @@ export CARGO_TARGET_DIR
 CARGO_FLAGS := --release --workspace --locked
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup build demo test torture fuzz lint fmt bench deny sbom clean
+.PHONY: help setup build demo test torture load fuzz lint fmt bench deny sbom clean
 
 help: ## Shows the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -34,8 +34,11 @@ demo: build ## Plays the five schemes, audits, tampers, reports; writes demo/
 test: build ## Runs every test
 	cargo test $(CARGO_FLAGS)
 
-torture: build ## Breaks a ledger in every way for some twenty minutes; prints one table
+torture: build ## Breaks a ledger in every way for some five minutes; prints one table
 	$(BIN)/torture
+
+load: build ## Measures the server under load: a flood, followers, a reader of everything, 20 minutes of writing
+	$(BIN)/torture --load
 
 fuzz: build ## Fuzzes every parser for FUZZ_SECONDS (60), or TARGETS alone; needs cargo-fuzz
 	bash tests/fuzz/fuzz.sh $(TARGETS)

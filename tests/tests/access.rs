@@ -429,13 +429,16 @@ async fn who_read_is_logged_and_its_digest_is_in_the_ledger() {
 
     // What the page tells an auditor to do.
     let log = scene.folder.path().join("data.reads/2021-02-01.tsv");
-    let log = loop {
-        match std::fs::read_to_string(&log) {
-            Ok(text) => break text,
-            // It gets its name when the entry is recorded, a moment after we have read it.
-            Err(_) => tokio::task::yield_now().await,
+    let named = tokio::time::timeout(Duration::from_secs(60), async {
+        loop {
+            match std::fs::read_to_string(&log) {
+                Ok(text) => break text,
+                // It gets its name when the entry is recorded, a moment after we have read it.
+                Err(_) => tokio::task::yield_now().await,
+            }
         }
-    };
+    });
+    let log = named.await.expect("the log of the day is closed");
     for (n, reads, rights) in [(52, 2, "findings custody"), (53, 1, "findings")] {
         let id = key(n).public().id();
         let lines: Vec<&str> =

@@ -53,6 +53,15 @@ async fn recorded(client: &Client, key: &SigningKey) -> Vec<(u64, String)> {
     found
 }
 
+/// A ledger in which the contractor may speak.
+async fn prepared() -> (tempfile::TempDir, Daichod, Client) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Daichod::fresh(folder.path(), None).expect("a server");
+    let client = server.client().await.expect("a client");
+    Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+    (folder, server, client)
+}
+
 async fn now(client: &Client) -> Instant {
     let emitter = daicho_client::Emitter::new(client.clone(), Play::contractor_key()).await.expect("known");
     emitter.ledger_now().await.expect("a time")
@@ -60,24 +69,21 @@ async fn now(client: &Client) -> Instant {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn over_a_network_that_breaks_everything_is_recorded_once_and_in_order() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Daichod::fresh(folder.path(), None).expect("a server");
-    let client = server.client().await.expect("a client");
-    Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+    let (folder, server, client) = prepared().await;
     let now = now(&client).await;
     let place: SocketAddr =
         server.address().strip_prefix("http://").expect("plain").parse().expect("a place");
     let proxy = FaultyProxy::start(place, 7).await.expect("a proxy");
 
+    let watch = std::time::Instant::now();
     // A new outbox asks the ledger once; over this network it may have to be opened again.
     let outbox = loop {
         match open(&folder.path().join("outbox"), proxy.address()).await {
             Ok(outbox) => break outbox,
-            Err(OutboxError::Ledger(_)) => {}
+            Err(OutboxError::Ledger(_)) => assert!(watch.elapsed() < PATIENCE, "{:?}", proxy.met()),
             Err(error) => panic!("{error}"),
         }
     };
-    let watch = std::time::Instant::now();
     let mut put = Vec::new();
     // Until each fault has struck three times.
     while proxy.met().len() < Fate::ALL.len() || proxy.met().values().any(|n| *n < 3) {
@@ -98,11 +104,8 @@ async fn over_a_network_that_breaks_everything_is_recorded_once_and_in_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_put_survives_the_end_of_the_emitter_and_of_the_ledger() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut server = Some(Daichod::fresh(folder.path(), None).expect("a server"));
-    let client = server.as_ref().expect("up").client().await.expect("a client");
-    let ward = server.as_ref().expect("up").ward_key().expect("key");
-    Play::prepare(&client, ward).await.expect("prepared");
+    let (folder, server, client) = prepared().await;
+    let mut server = Some(server);
     let at = now(&client).await.unix_ms().to_string();
     let kept = folder.path().join("outbox");
     let mut put = Vec::new();
@@ -147,10 +150,7 @@ async fn what_was_put_survives_the_end_of_the_emitter_and_of_the_ledger() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outbox_is_bounded_and_a_refusal_does_not_stop_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Daichod::fresh(folder.path(), None).expect("a server");
-    let client = server.client().await.expect("a client");
-    Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+    let (folder, server, client) = prepared().await;
     let now = now(&client).await;
     let kept = folder.path().join("outbox");
     open(&kept, server.address().to_owned()).await.expect("made").close().await;
@@ -184,10 +184,7 @@ async fn an_outbox_is_bounded_and_a_refusal_does_not_stop_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_keeps_statements_while_the_ledger_is_away() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Daichod::fresh(folder.path(), None).expect("a server");
-    let client = server.client().await.expect("a client");
-    Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+    let (folder, server, client) = prepared().await;
     let at = now(&client).await;
     std::fs::write(folder.path().join("key.pem"), Play::contractor_key().to_pem()).expect("written");
     let emit = |server: &str, copy: Option<&str>| {

@@ -12,7 +12,7 @@ use daicho_tests::{Daichod, SCHEME};
 const FOLDERS: [(u32, &str); 1] = [(3, "c53a2d52a26eff03648036f4cf7f505cb81503d97236730d864e6a09ea0a7ffc")];
 
 #[test]
-fn every_data_folder_since_the_first_release_is_read() {
+fn every_sample_of_a_data_folder_is_read() {
     let samples = Path::new("data");
     let there = std::fs::read_dir(samples).expect("samples").filter(|file| {
         file.as_ref().is_ok_and(|file| file.path().extension().is_some_and(|ending| ending == "gz"))

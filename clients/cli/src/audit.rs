@@ -74,8 +74,8 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
                     out,
                     "{}",
                     context.pick(
-                        "  当事者の鍵には、サーバはその当事者に関わる記録だけを示します。全体の監査には、監査人の鍵か tiles を\n                           お使いください（docs/operations/access.md）。監査人の鍵でこうなったのなら、記録が抜かれています。",
-                        "  To a party's key the server shows its own entries alone: to audit the whole, use an auditor's key or\n                           tiles (docs/operations/access.md). If the key is an auditor's, entries were left out.",
+                        "  当事者の鍵には、サーバはその当事者に関わる記録だけを示します。全体の監査には、監査人の鍵か tiles を\n  お使いください（docs/operations/access.md）。監査人の鍵でこうなったのなら、記録が抜かれています。",
+                        "  To a party's key the server shows its own entries alone: to audit the whole, use an auditor's key or\n  tiles (docs/operations/access.md). If the key is an auditor's, entries were left out.",
                     )
                 )?;
             }

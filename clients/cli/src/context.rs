@@ -58,11 +58,10 @@ impl Context {
     /// Connects anew whenever it is called, as the holder of a key that signs anyhow, where none was given.
     pub(crate) fn connector(
         &self,
-        signer: &SigningKey,
+        signer: &Arc<SigningKey>,
     ) -> anyhow::Result<impl Fn() -> BoxFuture<'static, Result<Client, ClientError>> + Send + 'static> {
         let authority = self.ca.as_deref().map(|path| self.read(path)).transpose()?.map(Arc::new);
-        let copy = || SigningKey::from_pem(&signer.to_pem()).expect("its own PEM");
-        let identity = Arc::new(self.given()?.unwrap_or_else(copy));
+        let identity = self.given()?.map_or_else(|| Arc::clone(signer), Arc::new);
         let server = self.server.clone();
         Ok(move || {
             let (server, authority, identity) = (server.clone(), authority.clone(), Arc::clone(&identity));

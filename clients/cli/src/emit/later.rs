@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::anyhow;
 use daicho_client::{Answer, ClientError, Outbox, OutboxError, OutboxSettings, SigningKey};
 use serde_json::json;
 
@@ -23,6 +22,7 @@ pub(super) async fn run(
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
+    let key = Arc::new(key);
     let connect = context.connector(&key)?;
     let (recorded, refusals) = (Arc::<AtomicU64>::default(), Arc::<Mutex<Vec<String>>>::default());
     let (of_recorded, of_refusals, lang) = (Arc::clone(&recorded), Arc::clone(&refusals), context.lang);
@@ -38,16 +38,13 @@ pub(super) async fn run(
     let outbox = opened.map_err(|error| explain(error, context))?;
     let before = outbox.depth().statements;
     let mut kept = 0;
-    let mut full = None;
+    let mut stopped = None;
     for batch in batches {
-        match outbox.put(batch.events).await {
-            Ok(_) => kept += 1,
-            Err(error @ OutboxError::Full { .. }) => {
-                full = Some((batch.lines.0, error));
-                break;
-            }
-            Err(error) => return Err(explain(error, context)),
+        if let Err(error) = outbox.put(batch.events).await {
+            stopped = Some((batch.lines.0, error));
+            break;
         }
+        kept += 1;
     }
     // What is not answered by then stays, and is sent the next time.
     let _ = tokio::time::timeout(wait, outbox.drained()).await;
@@ -76,10 +73,11 @@ pub(super) async fn run(
             writeln!(out, "  {trouble}")?;
         }
     }
-    if let Some((line, error)) = full {
-        return Err(anyhow!(context.pick(
-            format!("{line} 行目から後は保管していません: {error}"),
-            format!("nothing from line {line} on was kept: {error}"),
+    if let Some((line, error)) = stopped {
+        // What stands before it is kept: sent once more, it would be said twice.
+        return Err(explain(error, context).context(context.pick(
+            format!("{line} 行目から後は保管していません"),
+            format!("nothing from line {line} on was kept"),
         )));
     }
     Ok(match (waiting, refused) {

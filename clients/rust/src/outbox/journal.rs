@@ -55,8 +55,8 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal in a folder, which is made when it is missing. `None`: it has none yet.
-    pub(super) fn open(folder: &Path, key: KeyId) -> Result<Result<Self, Place>, OutboxError> {
+    /// Opens the journal in a folder, which is made when it is missing.
+    pub(super) fn open(folder: &Path, key: KeyId) -> Result<Opened, OutboxError> {
         let disk = |path: &Path| {
             let path = path.to_owned();
             move |source| OutboxError::Disk { path, source }
@@ -70,7 +70,9 @@ impl Journal {
             Err(TryLockError::Error(error)) => return Err(disk(&lock_path)(error)),
         }
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Err(Place { path, lock })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Opened::New(Place { path, lock }));
+            }
             file => file.map_err(disk(&path))?,
         };
         let mut bytes = Vec::new();
@@ -85,7 +87,7 @@ impl Journal {
             file.set_len(end as u64).and_then(|()| file.sync_all()).map_err(disk(&path))?;
         }
         let of_kept = kept.iter().map(|one| one.len).sum();
-        Ok(Ok(Self {
+        Ok(Opened::Kept(Self {
             path,
             file,
             _lock: lock,
@@ -168,6 +170,15 @@ impl Journal {
         self.written = bytes.len() as u64;
         Ok(())
     }
+}
+
+/// What a folder holds.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// A journal.
+    Kept(Journal),
+    /// Nothing yet.
+    New(Place),
 }
 
 /// Where a journal will be.
@@ -333,8 +344,8 @@ mod tests {
     fn opened(folder: &Path) -> Result<Journal, OutboxError> {
         let id = key().public().id();
         match Journal::open(folder, id)? {
-            Ok(journal) => Ok(journal),
-            Err(place) => place.create("test.example/ledger".into(), id, 7),
+            Opened::Kept(journal) => Ok(journal),
+            Opened::New(place) => place.create("test.example/ledger".into(), id, 7),
         }
     }
 

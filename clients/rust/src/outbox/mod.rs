@@ -19,7 +19,7 @@ use crate::{Answer, Client, ClientError, Retry};
 
 mod journal;
 
-use journal::Journal;
+use journal::{Journal, Opened};
 
 /// Statements on their way at a time.
 const WINDOW: usize = 64;
@@ -165,7 +165,7 @@ impl Outbox {
     /// [`OutboxError`].
     pub async fn open<C>(
         folder: &Path,
-        key: SigningKey,
+        key: impl Into<Arc<SigningKey>>,
         settings: OutboxSettings,
         connect: impl Fn() -> C + Send + 'static,
         answered: impl FnMut(&Answer) + Send + 'static,
@@ -173,10 +173,11 @@ impl Outbox {
     where
         C: Future<Output = Result<Client, ClientError>> + Send + 'static,
     {
+        let key = key.into();
         let id = key.public().id();
         let journal = match Journal::open(folder, id)? {
-            Ok(journal) => journal,
-            Err(place) => {
+            Opened::Kept(journal) => journal,
+            Opened::New(place) => {
                 let client = connect().await?;
                 let origin = client.ledger_info().await?.origin;
                 place.create(origin, id, next_number(&client, id).await?)?
@@ -192,7 +193,7 @@ impl Outbox {
             connect: Box::new(move || Box::pin(connect())),
             answered: Box::new(answered),
         };
-        Ok(Self { shared, key: Arc::new(key), settings, task: tokio::spawn(sender.run()) })
+        Ok(Self { shared, key, settings, task: tokio::spawn(sender.run()) })
     }
 
     /// Signs the events as one statement and keeps it. When this returns, it is on disk.
@@ -243,9 +244,7 @@ impl Outbox {
             fewer.await;
         }
     }
-}
 
-impl Outbox {
     /// Stops sending and lets go of the folder, which can be opened anew when this returns. What waits stays there.
     pub async fn close(mut self) {
         self.task.abort();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Output;
 
 use anyhow::{Context as _, ensure};
 use daicho_client::Emitter;
@@ -44,8 +45,13 @@ pub(crate) async fn sweep(seed: u64) -> anyhow::Result<Row> {
     let kinds = kinds(&base.path().join("data"))?;
     let mut random = seed;
     for (kind, places) in &kinds {
-        for n in 0..RECORDS.min(places.len()) {
-            let (family, key, value) = &places[n * (places.len() - 1) / (RECORDS - 1).max(1)];
+        // Written through the same door, but as it was: what is found below is the bit, not the writing.
+        let (family, key, value) = &places[0];
+        let same = altered(base.path(), family, key, (key, value))?;
+        ensure!(same.status.success(), "{kind}: {}", String::from_utf8_lossy(&same.stdout));
+        let count = RECORDS.min(places.len());
+        for n in 0..count {
+            let (family, key, value) = &places[n * (places.len() - 1) / (count - 1).max(1)];
             for in_name in [false, true] {
                 random =
                     random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -56,15 +62,7 @@ pub(crate) async fn sweep(seed: u64) -> anyhow::Result<Row> {
                 }
                 let at = (random >> 33) as usize % (changed.len() * 8);
                 changed[at / 8] ^= 1 << (at % 8);
-                let folder = tempfile::tempdir()?;
-                super::copy(base.path(), folder.path())?;
-                {
-                    let db = open(&folder.path().join("data"))?;
-                    let cf = db.cf_handle(family).context("the family")?;
-                    db.delete_cf(cf, key)?;
-                    db.put_cf(cf, &new_key, &new_value)?;
-                }
-                let checked = Daichod::fsck(folder.path(), &["--rebuild"])?;
+                let checked = altered(base.path(), family, key, (&new_key, &new_value))?;
                 row.runs += 1;
                 if checked.status.success() {
                     let what = if in_name { "name" } else { "content" };
@@ -78,6 +76,19 @@ pub(crate) async fn sweep(seed: u64) -> anyhow::Result<Row> {
     }
     eprintln!("\n{} kinds of records", kinds.len());
     Ok(row)
+}
+
+/// What `fsck` says of a copy of a ledger in which another record stands in the place of one.
+fn altered(base: &Path, family: &str, key: &[u8], new: (&[u8], &[u8])) -> anyhow::Result<Output> {
+    let folder = tempfile::tempdir()?;
+    super::copy(base, folder.path())?;
+    {
+        let db = open(&folder.path().join("data"))?;
+        let cf = db.cf_handle(family).context("the family")?;
+        db.delete_cf(cf, key)?;
+        db.put_cf(cf, new.0, new.1)?;
+    }
+    Daichod::fsck(folder.path(), &["--rebuild"])
 }
 
 fn open(data: &Path) -> anyhow::Result<DB> {
