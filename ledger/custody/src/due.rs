@@ -1,5 +1,7 @@
 //! What is due: open copies and duties whose time is near or has passed.
 
+use std::sync::Arc;
+
 use daicho_core::Instant;
 
 use crate::duty::{Duty, DutyJudgement, DutyStatus, duties};
@@ -53,26 +55,26 @@ impl Judge<'_> {
     /// # Errors
     /// When the state cannot be read.
     pub fn due(&self, t: Instant, until: Instant) -> Result<Vec<Due<'_>>, StateError> {
-        let mut found = Vec::new();
         let duties = duties(self.context_at(t));
-        let records = self.gather(t, &duties, |id, copy, judgement| {
+        let (records, found) = self.gather(t, &duties, |found: &mut Vec<_>, id, copy, mut judgement| {
             if judgement.closed.is_some() {
                 return;
             }
             // Any running clock counts, also where another rule has no number and so shows first.
             let running = |v| matches!(v, Verdict::Due | Verdict::Deferred | Verdict::Overdue);
             let clocks = judgement.rules.iter().filter(|r| running(r.verdict));
+            let near = clocks.filter_map(|r| Some((r.due.filter(|due| *due <= until)?, r.verdict, &r.rule)));
             let nearest =
-                clocks.filter_map(|r| Some((r.due.filter(|due| *due <= until)?, r))).min_by_key(|c| c.0);
-            if let Some((due, rule)) = nearest {
-                let mut judgement = judgement.clone();
-                judgement.verdict = rule.verdict;
+                near.min_by_key(|c| c.0).map(|(due, verdict, rule)| (due, verdict, Arc::clone(rule)));
+            if let Some((due, verdict, rule)) = nearest {
+                judgement.verdict = verdict;
                 judgement.due = Some(due);
-                judgement.rule = Some(rule.rule.clone());
-                let overdue = rule.verdict == Verdict::Overdue;
-                found.push(Due { due, overdue, what: DueWhat::Copy(id.to_owned(), copy.clone(), judgement) });
+                judgement.rule = Some(rule);
+                let overdue = verdict == Verdict::Overdue;
+                found.push(Due { due, overdue, what: DueWhat::Copy(id.to_owned(), copy, judgement) });
             }
         })?;
+        let mut found: Vec<Due<'_>> = found.into_iter().flatten().collect();
         let shown_since = t.plus_ms(t.unix_ms() - until.unix_ms());
         let judged = self.judge_duties(&duties, &records);
         for (duty, judged) in duties.into_iter().zip(judged) {

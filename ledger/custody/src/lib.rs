@@ -8,7 +8,7 @@
 //! - [`duty`]: what parties owe besides each single copy, and what became of it.
 //! - [`report`]: verdicts and findings of a scheme and a period as one value.
 //!
-//! Pure: no clock, no socket, no file, no thread.
+//! Pure: no clock, no socket, no file. A pass over all copies uses every core and comes to the same on one.
 
 mod answers;
 pub mod calendar;
@@ -29,7 +29,7 @@ pub use context::{ContextCache, FlowContext, SchemeContext, binds};
 pub use due::{Due, DueWhat};
 pub use finding::{Arises, FindingCode};
 pub use fold::{FOLD_VERSION, Fold, FoldError};
-pub use judge::{Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
+pub use judge::{Detail, Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
 pub use media::method_word;
 pub use report::{DeletionReport, ReportHead};
 pub use silence::key_findings;

@@ -1,8 +1,8 @@
 //! Consistent reads: a snapshot of entries and custody state.
 
 use daicho_core::EntryIndex;
-use daicho_custody::state::{Row, Scan, StateError, View};
-use rocksdb::{DB, Direction, IteratorMode, SnapshotWithThreadMode};
+use daicho_custody::state::{Cursor, Scan, StateError, View};
+use rocksdb::{DB, DBRawIterator, Direction, IteratorMode, SnapshotWithThreadMode};
 
 use crate::format::{CF_ENTRIES, CF_META, CF_STATE, HEAD, Head};
 use crate::{Store, StoreError};
@@ -48,28 +48,28 @@ impl View for Store {
 }
 
 impl Scan for Snapshot<'_> {
-    fn scan<'a>(
-        &'a self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-    ) -> Box<dyn Iterator<Item = Result<Row, StateError>> + 'a> {
-        let prefix = prefix.to_vec();
-        let start = after.unwrap_or(&prefix).to_vec();
-        let after = after.map(<[u8]>::to_vec);
-        let rows = self
-            .inner
-            .iterator_cf(self.store.cf(CF_STATE), IteratorMode::From(&start, Direction::Forward))
-            .map(|row| match row {
-                Ok((key, value)) => Ok((key.into_vec(), value.into_vec())),
-                Err(error) => Err(StateError(error.to_string())),
-            });
-        let inside = move |row: &Result<Row, StateError>| {
-            row.as_ref().map_or(true, |(key, _)| key.starts_with(&prefix))
-        };
-        let later = move |row: &Result<Row, StateError>| match (row, &after) {
-            (Ok((key, _)), Some(after)) => key > after,
-            _ => true,
-        };
-        Box::new(rows.take_while(inside).filter(later))
+    fn cursor(&self) -> Box<dyn Cursor + '_> {
+        Box::new(StateCursor(self.inner.raw_iterator_cf(self.store.cf(CF_STATE))))
+    }
+}
+
+struct StateCursor<'s>(DBRawIterator<'s>);
+
+impl Cursor for StateCursor<'_> {
+    fn seek(&mut self, key: &[u8]) {
+        self.0.seek(key);
+    }
+
+    fn step(&mut self) {
+        if self.0.valid() {
+            self.0.next();
+        }
+    }
+
+    fn row(&self) -> Result<Option<(&[u8], &[u8])>, StateError> {
+        match self.0.item() {
+            Some(row) => Ok(Some(row)),
+            None => self.0.status().map(|()| None).map_err(|error| StateError(error.to_string())),
+        }
     }
 }

@@ -388,7 +388,12 @@ fn absence(
     }
     let n = seen.count;
     let detail = text(format!("{n}件の記録"), format!("{n} recorded"));
-    DutyJudgement { owed: n, entries: seen.entries, detail, ..said(DutyStatus::Violated) }
+    DutyJudgement {
+        owed: n,
+        entries: seen.entries.into_iter().collect(),
+        detail,
+        ..said(DutyStatus::Violated)
+    }
 }
 
 /// 消去・証明: the worst of the copies that the party holds or held.
@@ -414,7 +419,7 @@ fn held(
         due: if *status == DutyStatus::Due { holding.next } else { None },
         owed: owed.map(|(_, seen)| seen.count).sum(),
         met: by_status.get(&DutyStatus::Met).map_or(0, |seen| seen.count),
-        entries: seen.entries.clone(),
+        entries: seen.entries.iter().copied().collect(),
         detail,
     }
 }

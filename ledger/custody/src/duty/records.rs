@@ -1,6 +1,6 @@
 //! What bears on duties, gathered in one pass over the state as known at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use daicho_core::{EntryIndex, Instant};
 
@@ -23,7 +23,7 @@ type Result<T> = std::result::Result<T, StateError>;
 pub(super) const SUBCONTRACT_APPROVED: &str = "subcontract-approved";
 
 /// Everything that duties ask about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Records {
     pub(super) t: Instant,
     /// By word, in the order in which they occurred.
@@ -38,7 +38,7 @@ pub struct Records {
 }
 
 /// A recorded finding with the party whose event shows it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Shown {
     pub(super) code: FindingCode,
     pub(super) by: String,
@@ -46,19 +46,34 @@ pub(super) struct Shown {
     pub(super) entry: EntryIndex,
 }
 
-/// How many, and the first entries that show it.
+/// How many, and the first entries of the ledger that show it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     pub(super) count: u64,
-    pub(super) entries: Vec<EntryIndex>,
+    pub(super) entries: BTreeSet<EntryIndex>,
 }
 
 impl Seen {
     pub(super) fn add(&mut self, entry: Option<EntryIndex>) {
         self.count += 1;
-        if let Some(entry) = entry.filter(|_| self.entries.len() < DutyJudgement::MAX_ENTRIES) {
-            self.entries.push(entry);
+        self.show(entry);
+    }
+
+    fn show(&mut self, entries: impl IntoIterator<Item = EntryIndex>) {
+        for entry in entries {
+            let full = self.entries.len() == DutyJudgement::MAX_ENTRIES;
+            if full && self.entries.last().is_some_and(|last| *last <= entry) {
+                continue;
+            }
+            if self.entries.insert(entry) && full {
+                self.entries.pop_last();
+            }
         }
+    }
+
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        self.show(other.entries);
     }
 }
 
@@ -72,6 +87,20 @@ pub(super) struct Holding {
     pub(super) certificates: BTreeMap<DutyStatus, Seen>,
     /// Nearest due time of a copy that is still there.
     pub(super) next: Option<Instant>,
+}
+
+impl Holding {
+    fn join(&mut self, other: Self) {
+        self.open += other.open;
+        self.next = self.next.into_iter().chain(other.next).min();
+        for (own, others) in
+            [(&mut self.erasure, other.erasure), (&mut self.certificates, other.certificates)]
+        {
+            for (status, seen) in others {
+                own.entry(status).or_default().join(seen);
+            }
+        }
+    }
 }
 
 impl Records {
@@ -98,10 +127,9 @@ impl Records {
         if matches!(copy.how, Opening::Collected | Opening::Received) {
             earliest(&mut self.first_receipt, &copy.holder, copy.opened);
         }
-        if copy.how == Opening::Collected
-            && self.first_collection.is_none_or(|f| copy.opened.occurred < f.occurred)
-        {
-            self.first_collection = Some(copy.opened);
+        if copy.how == Opening::Collected {
+            self.first_collection =
+                Some(self.first_collection.map_or(copy.opened, |f| first(f, copy.opened)));
         }
         // What was received is counted with its handover.
         if copy.how != Opening::Received {
@@ -135,6 +163,21 @@ impl Records {
             Certificate::NotOwed => return,
         };
         holding.certificates.entry(certified).or_default().add(entry);
+    }
+
+    /// Takes in what was gathered of other copies. The order does not matter.
+    pub(crate) fn join(&mut self, other: Self) {
+        for (party, fact) in other.first_receipt {
+            earliest(&mut self.first_receipt, &party, fact);
+        }
+        let collections = self.first_collection.into_iter().chain(other.first_collection);
+        self.first_collection = collections.reduce(first);
+        for (flow, facts) in other.flows {
+            self.flows.entry(flow).or_default().extend(facts);
+        }
+        for (holder, holding) in other.holdings {
+            self.holdings.entry(holder).or_default().join(holding);
+        }
     }
 
     fn used(&mut self, flow: &str, fact: Fact) {
@@ -239,10 +282,13 @@ fn names(place: &[u8]) -> Vec<&str> {
     parts(&place[..place.len().saturating_sub(AT_LEN)])
 }
 
+fn first(a: Fact, b: Fact) -> Fact {
+    if (b.occurred, b.entry) < (a.occurred, a.entry) { b } else { a }
+}
+
 fn earliest(firsts: &mut HashMap<String, Fact>, party: &str, fact: Fact) {
     match firsts.get_mut(party) {
-        Some(first) if fact.occurred < first.occurred => *first = fact,
-        Some(_) => {}
+        Some(known) => *known = first(*known, fact),
         None => {
             firsts.insert(party.to_owned(), fact);
         }

@@ -4,7 +4,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
-use std::rc::Rc;
 use std::sync::Arc;
 
 use daicho_core::{EntryIndex, Instant};
@@ -12,11 +11,11 @@ use daicho_core::{EntryIndex, Instant};
 use crate::FindingCode;
 use crate::calendar::{ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
-use crate::duty::{Duty, Records, duties};
-use crate::fold::{load_context, scope_word};
+use crate::duty::duties;
+use crate::fold::load_context;
 use crate::media;
 use crate::report::Certificate;
-use crate::scheme::{Action, Deadline, Diagnostic, EvidenceSource, Level, Rule, Scope, lint};
+use crate::scheme::{Action, Deadline, Diagnostic, Level, Rule, lint};
 use crate::silence::key_findings;
 use crate::state::{
     AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord,
@@ -24,27 +23,112 @@ use crate::state::{
     key, parts,
 };
 
+mod binding;
+mod pass;
 mod verdict;
 mod walk;
 
-pub use verdict::{Evidence, Finding, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
-use walk::Walks;
+use binding::{Binding, BoundRule, NO_MILESTONE, Prepared};
+pub(crate) use pass::DataSet;
+pub use verdict::{Detail, Evidence, Finding, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
+use walk::Walk;
 
 type Result<T> = std::result::Result<T, StateError>;
 
 /// Judges the copies of one scheme from one state.
 pub struct Judge<'a> {
     state: &'a dyn Scan,
+    law: Arc<Law>,
+    facts: RefCell<Walk<'a>>,
+    /// What was looked up for the time that was asked about last.
+    prepared: RefCell<Prepared<'a>>,
+    /// The limits of that time.
+    limits: Cell<Option<(Instant, Limits)>>,
+}
+
+/// What a scheme and the ward's numbers for it say, read once.
+struct Law {
     id: String,
     record: SchemeRecord,
     /// Contexts of the versions, in the order of `record.versions`.
     contexts: Vec<Arc<SchemeContext>>,
     rules: HashMap<String, RuleRecord>,
+    /// The settings of `rules`, parsed.
+    numbers: HashMap<String, Arc<[SetNumber]>>,
     contracts: HashMap<String, ContractRecord>,
-    milestones: RefCell<HashMap<Vec<u8>, Rc<[Fact]>>>,
-    walks: Walks<'a>,
-    /// The limits of the time that was asked about last.
-    limits: Cell<Option<(Instant, Limits)>>,
+    /// Closing times of the ward's office with when they were set, oldest first.
+    closings: Vec<(Instant, ClockTime)>,
+}
+
+/// Numbers that the ward set for a rule at once. `None`: unchanged.
+struct SetNumber {
+    set: Instant,
+    deadline: Option<Deadline>,
+    longest_wait: Option<Deadline>,
+    keep_at_least: Option<Deadline>,
+}
+
+impl SetNumber {
+    fn of(setting: &RuleSetting) -> Self {
+        let parsed = |text: &Option<String>| text.as_deref().and_then(|text| Deadline::parse(text).ok());
+        Self {
+            set: setting.set.recorded,
+            deadline: parsed(&setting.deadline),
+            longest_wait: parsed(&setting.longest_wait),
+            keep_at_least: parsed(&setting.keep_at_least),
+        }
+    }
+}
+
+impl Law {
+    /// The newest version in force at `t`. The first one when none was.
+    fn version_at(&self, t: Instant) -> (&SchemeVersion, &Arc<SchemeContext>) {
+        let at = self.record.versions.iter().rposition(|v| v.enacted.recorded <= t).unwrap_or(0);
+        (&self.record.versions[at], &self.contexts[at])
+    }
+
+    fn context_at(&self, t: Instant) -> &Arc<SchemeContext> {
+        self.version_at(t).1
+    }
+
+    fn numbers_of(&self, rule: &str) -> Arc<[SetNumber]> {
+        self.numbers.get(rule).cloned().unwrap_or_default()
+    }
+
+    /// The end of a contract as the ward settled it last, else the scheme's.
+    fn contract_end(&self, contract: &str, t: Instant) -> Option<Fact> {
+        let settled = self
+            .contracts
+            .get(contract)
+            .into_iter()
+            .flat_map(|r| &r.settlements)
+            .filter(|s| s.set.recorded <= t)
+            .filter_map(|s| s.end.map(|end| (end, s.set)))
+            .next_back();
+        let (end, set) = match settled {
+            Some(found) => found,
+            None => (self.context_at(t).contract_end(contract)?, self.record.versions.first()?.enacted),
+        };
+        Some(Fact { occurred: end.end(), recorded: end.end(), entry: set.entry })
+    }
+
+    /// The ward's closing time for a clock that started at `start`: as set then, else as set first, up to `t`.
+    fn closing(&self, start: Instant, t: Instant) -> Option<ClockTime> {
+        let known = &self.closings[..self.closings.partition_point(|(set, _)| *set <= t)];
+        let then = known.iter().rfind(|(set, _)| *set <= start);
+        then.or_else(|| known.first()).map(|(_, time)| *time)
+    }
+}
+
+/// A number that the ward set, for a clock that started at `start`: as set then, else as set first, up to `t`.
+fn number_for(
+    numbers: &[SetNumber],
+    start: Instant,
+    t: Instant,
+    field: fn(&SetNumber) -> Option<Deadline>,
+) -> Option<Deadline> {
+    let known = || numbers.iter().filter(move |n| n.set <= t && field(n).is_some());
+    known().rfind(|n| n.set <= start).or_else(|| known().next()).and_then(field)
 }
 
 impl<'a> Judge<'a> {
@@ -59,31 +143,41 @@ impl<'a> Judge<'a> {
         for version in &record.versions {
             contexts.push(load_context(&txn, cache, version)?);
         }
-        let rules = read_all(state, Table::Rule, scheme)?;
-        let contracts = read_all(state, Table::Contract, scheme)?;
-        let milestones = RefCell::default();
-        Ok(Some(Self {
-            state,
+        let rules: HashMap<String, RuleRecord> = read_all(state, Table::Rule, scheme)?;
+        let numbers =
+            rules.iter().map(|(id, r)| (id.clone(), r.settings.iter().map(SetNumber::of).collect()));
+        let closing =
+            |l: &LimitSetting| Some((l.set.recorded, ClockTime::parse(l.closing_time.as_deref()?)?));
+        let law = Law {
             id: scheme.to_owned(),
+            closings: record.limits.iter().filter_map(closing).collect(),
             record,
             contexts,
+            numbers: numbers.collect(),
             rules,
-            contracts,
-            milestones,
-            walks: Walks::new(state),
+            contracts: read_all(state, Table::Contract, scheme)?,
+        };
+        Ok(Some(Self::with(state, Arc::new(law))))
+    }
+
+    fn with(state: &'a dyn Scan, law: Arc<Law>) -> Self {
+        Self {
+            state,
+            law,
+            facts: RefCell::new(Walk::new(state)),
+            prepared: RefCell::new(Prepared::new(Instant::EPOCH)),
             limits: Cell::default(),
-        }))
+        }
     }
 
     /// The newest version in force at `t`. The first one when none was.
     pub fn version_at(&self, t: Instant) -> (&SchemeVersion, &Arc<SchemeContext>) {
-        let at = self.record.versions.iter().rposition(|v| v.enacted.recorded <= t).unwrap_or(0);
-        (&self.record.versions[at], &self.contexts[at])
+        self.law.version_at(t)
     }
 
     /// What the scheme says in the version in force at `t`.
     pub fn context_at(&self, t: Instant) -> &Arc<SchemeContext> {
-        self.version_at(t).1
+        self.law.context_at(t)
     }
 
     /// What the linter warns of in the version in force at `t`.
@@ -105,12 +199,12 @@ impl<'a> Judge<'a> {
 
     /// The scheme's id.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.law.id
     }
 
     /// The scheme's record.
     pub fn record(&self) -> &SchemeRecord {
-        &self.record
+        &self.law.record
     }
 
     /// All copies known at `t`, in the order of their ids, from after `after`.
@@ -119,9 +213,9 @@ impl<'a> Judge<'a> {
         t: Instant,
         after: Option<&str>,
     ) -> impl Iterator<Item = Result<(String, CopyRecord)>> + '_ {
-        let after = after.map(|id| key(Table::Copy, &[&self.id, id]));
+        let after = after.map(|id| key(Table::Copy, &[&self.law.id, id]));
         self.state
-            .scan(&key(Table::Copy, &[&self.id]), after.as_deref())
+            .scan(&key(Table::Copy, &[&self.law.id]), after.as_deref())
             .map(|row| {
                 let (place, value) = row?;
                 let id = parts(&place).get(1).copied().unwrap_or_default().to_owned();
@@ -151,76 +245,96 @@ impl<'a> Judge<'a> {
             rules: Vec::new(),
             findings: Vec::new(),
         };
-        let context = self.context_at(t);
-        if !context.is_personal(&copy.kind) || context.is_out_of_scope(&copy.system, &copy.kind) {
+        let mut prepared = self.prepared.borrow_mut();
+        if prepared.t() != t {
+            *prepared = Prepared::new(t);
+        }
+        let binding = prepared.binding(&self.law, self.state, copy);
+        if !binding.judged {
             judgement.verdict = Verdict::NotJudged;
             return Ok(judgement);
         }
-        let view = CopyView { id, copy, facts: &facts, closed, t };
-        for rule in context.rules_for(&copy.holder, &copy.system, &copy.kind) {
-            let (one, withheld) = self.judge_rule(rule, &view)?;
-            if let Some(until) = self.kept_too_briefly(rule, &view)? {
-                judgement.findings.push((FindingCode::DeletedEarly, format!("{}: {until}", rule.id)));
+        let context = self.context_at(t);
+        let view = CopyView { copy, facts: &facts, closed, t };
+        judgement.rules.reserve_exact(binding.rules.len());
+        for bound in &binding.rules {
+            let rule = &context.scheme.rules[bound.place];
+            let started = prepared.started(&self.law, &bound.start, id, copy)?;
+            let (one, withheld) = self.judge_rule(rule, bound, started, &view);
+            let detail = |kept| Detail::Kept { rule: Arc::clone(&bound.id), kept };
+            if let Some(kept) = self.kept_too_briefly(rule, bound, started, &view) {
+                judgement.findings.push((FindingCode::DeletedEarly, detail(kept)));
             }
             if let Some(wait) = withheld {
-                judgement.findings.push((FindingCode::MilestoneWithheld, format!("{}: {wait}", rule.id)));
+                let detail = Detail::Waited { rule: Arc::clone(&bound.id), wait };
+                judgement.findings.push((FindingCode::MilestoneWithheld, detail));
             }
             judgement.rules.push(one);
         }
-        self.conclude(&mut judgement, context, &view);
+        self.conclude(&mut judgement, &binding, &view);
         Ok(judgement)
     }
 
-    fn conclude(&self, judgement: &mut Judgement, context: &SchemeContext, view: &CopyView<'_>) {
+    fn conclude(&self, judgement: &mut Judgement, binding: &Binding, view: &CopyView<'_>) {
         match judgement.rules.iter().min_by_key(|r| (r.verdict, r.due.unwrap_or(Instant::MAX))) {
             Some(worst) => {
                 judgement.verdict = worst.verdict;
-                judgement.rule = Some(worst.rule.clone());
+                judgement.rule = Some(Arc::clone(&worst.rule));
                 judgement.due = worst.due;
             }
             None if view.went_along() => judgement.verdict = Verdict::Moved,
             None => judgement.verdict = Verdict::NoSchedule,
         }
-        let detail = |j: &Judgement| {
-            let due = j.due.map_or_else(String::new, |due| format!(", due {due}"));
-            format!("{}{due}", j.rule.as_deref().unwrap_or_default())
+        let code = match judgement.verdict {
+            Verdict::Overdue => Some(FindingCode::Overdue),
+            Verdict::Late => Some(FindingCode::DeletedLate),
+            _ => None,
         };
-        match judgement.verdict {
-            Verdict::Overdue => judgement.findings.push((FindingCode::Overdue, detail(judgement))),
-            Verdict::Late => judgement.findings.push((FindingCode::DeletedLate, detail(judgement))),
-            _ => {}
+        if let (Some(code), Some(rule)) = (code, &judgement.rule) {
+            judgement.findings.push((code, Detail::Due { rule: Arc::clone(rule), due: judgement.due }));
         }
-        self.weigh_evidence(judgement, context, view);
+        self.weigh_evidence(judgement, binding, view);
     }
 
-    fn judge_rule(&self, rule: &Rule, view: &CopyView<'_>) -> Result<(RuleJudgement, Option<Deadline>)> {
-        let triggered = self.trigger(rule, view)?;
-        let (rule, deadline, office) = self.governing(rule, triggered, view.t);
-        let mut one =
-            RuleJudgement { rule: rule.id.clone(), verdict: Verdict::NoSchedule, triggered: None, due: None };
+    fn judge_rule(
+        &self,
+        rule: &Rule,
+        bound: &BoundRule,
+        started: Option<Fact>,
+        view: &CopyView<'_>,
+    ) -> (RuleJudgement, Option<Deadline>) {
+        let (rule, deadline, office) = self.governing(rule, bound, started, view.t);
+        let mut one = RuleJudgement {
+            rule: Arc::clone(&bound.id),
+            place: bound.place,
+            verdict: Verdict::NoSchedule,
+            triggered: None,
+            due: None,
+        };
         if rule.out_of_ledger {
             one.verdict = Verdict::NotJudged;
-            return Ok((one, None));
+            return (one, None);
         }
         if view.went_along() && (rule.gap || deadline.is_none()) {
             // The duty to erase went with the data; that this rule has no number no longer matters here.
             one.verdict = view.closed_verdict(rule);
-            return Ok((one, None));
+            return (one, None);
         }
         let Some(deadline) = deadline.filter(|_| rule.trigger.milestone != NO_MILESTONE) else {
-            return Ok((one, None));
+            return (one, None);
         };
-        let Some(trigger) = triggered else {
+        let Some(start) = started else {
             let open = view.closed.is_none();
             one.verdict = if open { Verdict::NotTriggered } else { view.closed_verdict(rule) };
-            let wait = self
-                .longest_wait(&rule.id, view.t)
+            let waits = bound.numbers.iter().filter(|n| n.set <= view.t).filter_map(|n| n.longest_wait);
+            let wait = waits
+                .last()
                 .filter(|w| open && w.due(view.copy.opened.occurred, office).is_some_and(|due| view.t > due));
-            return Ok((one, wait));
+            return (one, wait);
         };
-        one.triggered = Some(trigger.occurred);
+        one.triggered = Some(start.occurred);
         // A day that the calendar does not know, or a closing time that nobody set: no schedule.
-        let Some(stated) = deadline.due(trigger.occurred, office) else { return Ok((one, None)) };
+        let Some(stated) = deadline.due(start.occurred, office) else { return (one, None) };
         let deferred = view.deferred_to().filter(|until| *until > stated);
         let due = deferred.unwrap_or(stated);
         one.due = Some(due);
@@ -231,92 +345,23 @@ impl<'a> Judge<'a> {
             None if deferred.is_some() => Verdict::Deferred,
             None => Verdict::Due,
         };
-        Ok((one, None))
-    }
-
-    /// When the clock of a rule started for a copy, as known at `t`.
-    fn trigger(&self, rule: &Rule, view: &CopyView<'_>) -> Result<Option<Fact>> {
-        let copy = view.copy;
-        let milestone = rule.trigger.milestone.as_str();
-        if milestone == NO_MILESTONE {
-            return Ok(None);
-        }
-        if milestone == DATE_REACHED || rule.deadline.stated == Some(Deadline::NeverPersist) {
-            return Ok(Some(copy.opened));
-        }
-        let contract = || {
-            let context = self.context_at(view.t);
-            rule.contract.clone().or_else(|| context.contract_of(&copy.holder).map(|c| c.id.clone()))
-        };
-        if milestone == CONTRACT_ENDED {
-            return Ok(contract()
-                .and_then(|id| self.contract_end(&id, view.t))
-                .filter(|end| end.occurred <= view.t));
-        }
-        let day;
-        let target = match rule.trigger.scope {
-            Scope::Copy => view.id,
-            Scope::DataSet => &copy.data_set,
-            Scope::Session => &copy.session,
-            Scope::Day => {
-                day = copy.opened.occurred.jst_day().to_string();
-                &day
-            }
-            Scope::Contract => {
-                day = contract().unwrap_or_default();
-                &day
-            }
-        };
-        if target.is_empty() {
-            return Ok(None);
-        }
-        let facts = self.milestones(milestone, rule.trigger.scope, target)?;
-        Ok(facts.iter().filter(|f| f.recorded <= view.t).min_by_key(|f| (f.occurred, f.entry)).copied())
-    }
-
-    fn milestones(&self, milestone: &str, scope: Scope, target: &str) -> Result<Rc<[Fact]>> {
-        let prefix = key(Table::Milestone, &[&self.id, milestone, scope_word(scope), target]);
-        if let Some(known) = self.milestones.borrow().get(&prefix) {
-            return Ok(Rc::clone(known));
-        }
-        let group = key(Table::Milestone, &[&self.id, milestone, scope_word(scope)]);
-        let rows = self.walks.below(&group, &prefix)?;
-        let facts: Result<Vec<Fact>> = rows.iter().map(|(_, value)| decode(value)).collect();
-        let facts: Rc<[Fact]> = facts?.into();
-        let mut known = self.milestones.borrow_mut();
-        if known.len() >= MILESTONES_KEPT {
-            known.clear();
-        }
-        known.insert(prefix, Rc::clone(&facts));
-        Ok(facts)
+        (one, None)
     }
 
     /// The end of a contract as the ward settled it last, else the scheme's.
     pub(crate) fn contract_end(&self, contract: &str, t: Instant) -> Option<Fact> {
-        let settled = self
-            .contracts
-            .get(contract)
-            .into_iter()
-            .flat_map(|r| &r.settlements)
-            .filter(|s| s.set.recorded <= t)
-            .filter_map(|s| s.end.map(|end| (end, s.set)))
-            .next_back();
-        let (end, set) = match settled {
-            Some(found) => found,
-            None => (self.context_at(t).contract_end(contract)?, self.record.versions.first()?.enacted),
-        };
-        Some(Fact { occurred: end.end(), recorded: end.end(), entry: set.entry })
+        self.law.contract_end(contract, t)
     }
 
     /// The first day of a contract as the ward settled it first; `None`: as in the scheme.
     pub(crate) fn contract_start(&self, contract: &str, t: Instant) -> Option<daicho_core::Date> {
-        let settlements = self.contracts.get(contract).into_iter().flat_map(|r| &r.settlements);
+        let settlements = self.law.contracts.get(contract).into_iter().flat_map(|r| &r.settlements);
         settlements.filter(|s| s.set.recorded <= t).find_map(|s| s.start)
     }
 
     /// The number that the ward set last for an act word, as known at `t`: how often, or how soon.
     pub(crate) fn number_of_act(&self, word: &str, t: Instant) -> Option<Deadline> {
-        self.setting(&act_rule(word), t, t, |s| s.deadline.as_deref())
+        number_for(&self.law.numbers_of(&act_rule(word)), t, t, |n| n.deadline)
     }
 
     /// The rule, deadline and office that govern a clock: those in force when it started, unless a later version
@@ -324,89 +369,57 @@ impl<'a> Judge<'a> {
     fn governing<'r>(
         &'r self,
         rule: &'r Rule,
-        trigger: Option<Fact>,
+        bound: &BoundRule,
+        started: Option<Fact>,
         t: Instant,
     ) -> (&'r Rule, Option<Deadline>, Office<'r>) {
-        let start = trigger.map_or(t, |fact| fact.recorded);
-        let (governed, calendar) = self
+        let start = started.map_or(t, |fact| fact.recorded);
+        let law = &self.law;
+        let in_force =
+            |v: &SchemeVersion| v.enacted.recorded <= start || v.applies_to_open && v.enacted.recorded <= t;
+        let (governed, calendar) = law
             .record
             .versions
             .iter()
-            .zip(&self.contexts)
-            .rfind(|(v, _)| v.enacted.recorded <= start || v.applies_to_open && v.enacted.recorded <= t)
-            .and_then(|(_, context)| Some((context.scheme.rule(&rule.id)?, context.calendar.as_ref())))
+            .rposition(in_force)
+            .and_then(|at| {
+                let context = &law.contexts[at];
+                Some((&context.scheme.rules[bound.places[at]?], context.calendar.as_ref()))
+            })
             .unwrap_or_else(|| (rule, self.context_at(t).calendar.as_ref()));
-        let deadline =
-            self.setting(&rule.id, start, t, |s| s.deadline.as_deref()).or(governed.deadline.stated);
-        (governed, deadline, Office { calendar, closing: self.closing(start, t) })
-    }
-
-    /// A number that the ward set for a rule, for a clock that started at `start`: as set then, else as set first.
-    fn setting(
-        &self,
-        rule: &str,
-        start: Instant,
-        t: Instant,
-        field: fn(&RuleSetting) -> Option<&str>,
-    ) -> Option<Deadline> {
-        let known = || {
-            let settings = self.rules.get(rule).into_iter().flat_map(|r| &r.settings);
-            settings.filter(move |s| s.set.recorded <= t && field(s).is_some())
-        };
-        known()
-            .rfind(|s| s.set.recorded <= start)
-            .or_else(|| known().next())
-            .and_then(field)
-            .and_then(|text| Deadline::parse(text).ok())
+        let deadline = number_for(&bound.numbers, start, t, |n| n.deadline).or(governed.deadline.stated);
+        (governed, deadline, Office { calendar, closing: law.closing(start, t) })
     }
 
     /// Until when an erased copy had to be kept, when it was erased before that. The clock is the rule's own; one that
     /// has not started keeps the duty open.
-    fn kept_too_briefly(&self, rule: &Rule, view: &CopyView<'_>) -> Result<Option<String>> {
-        let Some(erased) = view.closed.filter(|_| view.erased()) else { return Ok(None) };
-        let known = rule.keep_at_least.is_some() || self.contexts.len() > 1;
-        if !known && !self.settings_of(&rule.id).any(|s| s.keep_at_least.is_some()) {
-            return Ok(None);
-        }
-        let triggered = self.trigger(rule, view)?;
-        let start = triggered.map_or(view.t, |fact| fact.recorded);
-        let (governed, _, office) = self.governing(rule, triggered, view.t);
-        let least = self.setting(&rule.id, start, view.t, |s| s.keep_at_least.as_deref());
-        let Some(least) = least.or(governed.keep_at_least) else { return Ok(None) };
-        let Some(trigger) = triggered else {
-            return Ok(Some(format!("kept for {least} from {}, which has not come", rule.trigger.milestone)));
+    fn kept_too_briefly(
+        &self,
+        rule: &Rule,
+        bound: &BoundRule,
+        started: Option<Fact>,
+        view: &CopyView<'_>,
+    ) -> Option<String> {
+        let erased = view.closed.filter(|_| bound.may_keep && view.erased())?;
+        let (governed, _, office) = self.governing(rule, bound, started, view.t);
+        let start = started.map_or(view.t, |fact| fact.recorded);
+        let least = number_for(&bound.numbers, start, view.t, |n| n.keep_at_least);
+        let least = least.or(governed.keep_at_least)?;
+        let Some(started) = started else {
+            return Some(format!("kept for {least} from {}, which has not come", rule.trigger.milestone));
         };
-        let until = least.due(trigger.occurred, office).filter(|until| erased.occurred <= *until);
-        Ok(until.map(|until| format!("kept for {least}, until {until}")))
-    }
-
-    /// The ward's closing time for a clock that started at `start`: as set then, else as set first, up to `t`.
-    fn closing(&self, start: Instant, t: Instant) -> Option<ClockTime> {
-        let known = || {
-            let limits = self.record.limits.iter().filter(move |l| l.set.recorded <= t);
-            limits.filter_map(|l| Some((l.set.recorded, ClockTime::parse(l.closing_time.as_deref()?)?)))
-        };
-        let then = known().rfind(|(set, _)| *set <= start);
-        then.or_else(|| known().next()).map(|(_, time)| time)
+        let until = least.due(started.occurred, office).filter(|until| erased.occurred <= *until)?;
+        Some(format!("kept for {least}, until {until}"))
     }
 
     /// The office by which limits of the whole scheme are counted at `t`.
     pub fn office_at(&self, t: Instant) -> Office<'_> {
-        Office { calendar: self.context_at(t).calendar.as_ref(), closing: self.closing(t, t) }
-    }
-
-    fn longest_wait(&self, rule: &str, t: Instant) -> Option<Deadline> {
-        let settings = self.rules.get(rule).into_iter().flat_map(|r| &r.settings);
-        settings
-            .filter(|s| s.set.recorded <= t)
-            .filter_map(|s| s.longest_wait.as_deref())
-            .next_back()
-            .and_then(|text| Deadline::parse(text).ok())
+        Office { calendar: self.context_at(t).calendar.as_ref(), closing: self.law.closing(t, t) }
     }
 
     /// Where the number of a rule comes from, at `t`.
     pub fn number_source(&self, rule: &Rule, t: Instant) -> NumberSource {
-        let mut settings = self.rules.get(&rule.id).into_iter().flat_map(|r| &r.settings);
+        let mut settings = self.law.rules.get(&rule.id).into_iter().flat_map(|r| &r.settings);
         let set = settings.rfind(|s| s.set.recorded <= t && s.deadline.is_some());
         match (set, rule.deadline.stated) {
             (Some(s), _) => NumberSource::Ward {
@@ -423,12 +436,12 @@ impl<'a> Judge<'a> {
 
     /// Numbers that the ward set for a rule, oldest first.
     pub fn settings_of(&self, rule: &str) -> impl Iterator<Item = &RuleSetting> {
-        self.rules.get(rule).into_iter().flat_map(|r| &r.settings)
+        self.law.rules.get(rule).into_iter().flat_map(|r| &r.settings)
     }
 
     /// Parties that the scheme left undetermined and who each turned out to be, as known at `t`, the newest last.
     pub fn named_parties(&self, t: Instant) -> impl Iterator<Item = (&str, &str)> {
-        let settlements = self.contracts.values().flat_map(|c| &c.settlements);
+        let settlements = self.law.contracts.values().flat_map(|c| &c.settlements);
         let mut named: Vec<_> = settlements
             .filter(|s| s.set.recorded <= t)
             .filter_map(|s| s.named.as_ref().map(|n| (s.set, n)))
@@ -443,7 +456,7 @@ impl<'a> Judge<'a> {
             return known;
         }
         let latest = |field: fn(&LimitSetting) -> Option<&str>| {
-            let known = self.record.limits.iter().filter(|l| l.set.recorded <= t);
+            let known = self.law.record.limits.iter().filter(|l| l.set.recorded <= t);
             known.filter_map(field).next_back().and_then(|text| Deadline::parse(text).ok())
         };
         let limits = Limits {
@@ -458,43 +471,44 @@ impl<'a> Judge<'a> {
     }
 
     /// What happened to a copy up to `t`.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
     pub fn facts(&self, copy: &str, t: Instant) -> Result<Vec<CopyFact>> {
-        let group = key(Table::CopyFact, &[&self.id]);
-        let rows = self.walks.below(&group, &key(Table::CopyFact, &[&self.id, copy]))?;
-        let facts: Result<Vec<CopyFact>> = rows.iter().map(|(_, value)| decode(value)).collect();
-        Ok(facts?.into_iter().filter(|f| f.fact.recorded <= t).collect())
+        let mut facts = Vec::new();
+        self.facts.borrow_mut().below(&key(Table::CopyFact, &[&self.law.id, copy]), |_, value| {
+            let fact: CopyFact = decode(value)?;
+            if fact.fact.recorded <= t {
+                facts.push(fact);
+            }
+            Ok(())
+        })?;
+        Ok(facts)
     }
 
-    fn weigh_evidence(&self, judgement: &mut Judgement, context: &SchemeContext, view: &CopyView<'_>) {
+    fn weigh_evidence(&self, judgement: &mut Judgement, binding: &Binding, view: &CopyView<'_>) {
         let Some(closed) = judgement.closed else { return };
         if view.went_along() {
             return;
         }
         let confirmed = view.facts.iter().any(|f| f.what == CopyChange::Confirmed);
-        let received: Vec<&str> = view
-            .facts
-            .iter()
-            .filter_map(|f| match &f.what {
-                CopyChange::Certified { recipients, .. } => Some(recipients.iter().map(String::as_str)),
+        let certificates = || {
+            view.facts.iter().filter_map(|f| match &f.what {
+                CopyChange::Certified { recipients, third_party, .. } => Some((recipients, third_party)),
                 _ => None,
             })
-            .flatten()
-            .collect();
-        let certified = view.facts.iter().any(|f| matches!(f.what, CopyChange::Certified { .. }));
-        let owed = self.certificate_owed(judgement, context, view, closed);
-        let missing = |party: &&String| !received.contains(&party.as_str());
-        judgement.unserved = owed.iter().filter(missing).cloned().collect();
-        judgement.owed = owed;
+        };
+        let certified = certificates().next().is_some();
+        let received = |party: &str| certificates().any(|(to, _)| to.iter().any(|one| one == party));
+        judgement.owed = certificate_owed(judgement, binding, view, closed);
+        judgement.unserved = judgement.owed.iter().filter(|party| !received(party)).cloned().collect();
         let complete = judgement.unserved.is_empty();
         judgement.evidence = match (confirmed, certified && complete) {
             (true, _) => Evidence::Confirmed,
             (false, true) => Evidence::Certified,
             (false, false) => Evidence::Attested,
         };
-        judgement.third_party = view.facts.iter().rev().find_map(|f| match &f.what {
-            CopyChange::Certified { third_party, .. } => third_party.clone(),
-            _ => None,
-        });
+        judgement.third_party = certificates().filter_map(|(_, third_party)| third_party.clone()).last();
         self.weigh_assurance(judgement, view);
         let Some(within) = self.limits(view.t).certificate else { return };
         let due = within.due(closed.occurred, self.office_at(view.t));
@@ -503,7 +517,7 @@ impl<'a> Judge<'a> {
         }
         let code =
             if certified { FindingCode::CertificateIncomplete } else { FindingCode::CertificateMissing };
-        judgement.findings.push((code, format!("owed to {}", judgement.unserved.join(", "))));
+        judgement.findings.push((code, Detail::OwedTo(judgement.unserved.clone())));
     }
 
     /// What became of the certificate of a copy.
@@ -533,36 +547,8 @@ impl<'a> Judge<'a> {
         let within = self.limits(view.t).certificate;
         let due = within.and_then(|within| within.due(erased.fact.occurred, self.office_at(view.t)));
         if due.is_none_or(|due| view.t > due) {
-            let detail = "no witness, and no certificate with photographs".to_owned();
-            judgement.findings.push((FindingCode::AssuranceMissing, detail));
+            judgement.findings.push((FindingCode::AssuranceMissing, Detail::Unassured));
         }
-    }
-
-    /// Parties that are owed a certificate for the erasure of a copy: the recipients of each rule whose clock had
-    /// started when it was erased, and of each rule but those of a whole contract whose clock started later.
-    fn certificate_owed(
-        &self,
-        judgement: &Judgement,
-        context: &SchemeContext,
-        view: &CopyView<'_>,
-        closed: Fact,
-    ) -> Vec<String> {
-        if !view.erased() {
-            return Vec::new();
-        }
-        let mut owed: Vec<String> = judgement
-            .rules
-            .iter()
-            .filter_map(|one| context.scheme.rule(&one.rule).map(|rule| (one, rule)))
-            .filter(|(one, rule)| {
-                one.triggered.is_some_and(|t| t <= closed.occurred || rule.trigger.scope != Scope::Contract)
-            })
-            .filter(|(_, rule)| context.wants_evidence(rule, EvidenceSource::Certificate))
-            .flat_map(|(_, rule)| rule.recipients.iter().cloned())
-            .collect();
-        owed.sort();
-        owed.dedup();
-        owed
     }
 
     /// All findings at `t`: those recorded up to it and those that depend on it, in the order of code and object.
@@ -572,14 +558,15 @@ impl<'a> Judge<'a> {
     pub fn findings(&self, t: Instant) -> Result<Vec<Finding>> {
         let mut found = BTreeMap::new();
         let duties = duties(self.context_at(t));
-        let records = self.gather(t, &duties, |id, _, judgement| {
+        let (records, parts) = self.gather(t, &duties, |found: &mut Found, id, _, judgement| {
             for (code, detail) in &judgement.findings {
                 for entry in &judgement.entries {
-                    add(&mut found, *code, id, detail, *entry);
+                    add(found, *code, id, detail, *entry);
                 }
                 found.entry((*code, id.to_owned())).and_modify(|f: &mut Finding| f.occurrences = 1);
             }
         })?;
+        found.extend(parts.into_iter().flatten());
         self.beside_copies(&mut found, t)?;
         let judged = self.judge_duties(&duties, &records);
         for finding in self.duty_findings(&duties, &judged, &records) {
@@ -588,24 +575,6 @@ impl<'a> Judge<'a> {
         let mut found: Vec<Finding> = found.into_values().collect();
         self.answer_findings(&mut found, t)?;
         Ok(found)
-    }
-
-    /// One pass over the copies known at `t`: what bears on these duties. `each` sees every copy with what is said of it.
-    pub(crate) fn gather(
-        &self,
-        t: Instant,
-        duties: &[Duty<'_>],
-        mut each: impl FnMut(&str, &CopyRecord, &Judgement),
-    ) -> Result<Records> {
-        let mut records = Records::new(t, duties);
-        for row in self.copies(t, None) {
-            let (id, copy) = row?;
-            let judgement = self.judge(&id, &copy, t)?;
-            records.copy(&copy, &judgement, self.certificate(&judgement, t));
-            each(&id, &copy, &judgement);
-        }
-        records.complete(self)?;
-        Ok(records)
     }
 
     /// Findings apart from those that single copies and duties give: recorded ones, one-sided handovers, keys not trusted.
@@ -630,7 +599,7 @@ impl<'a> Judge<'a> {
     }
 
     fn recorded_findings(&self, found: &mut Found, t: Instant) -> Result<()> {
-        for row in self.state.scan(&key(Table::Finding, &[&self.id]), None) {
+        for row in self.state.scan(&key(Table::Finding, &[&self.law.id]), None) {
             let (place, value) = row?;
             let record: FindingRecord = decode(&value)?;
             let names = parts(&place[..place.len().saturating_sub(AT_LEN)]);
@@ -656,7 +625,7 @@ impl<'a> Judge<'a> {
             // A taker that knows no flow cannot name the giver.
             let who = if missing.is_empty() { "the giver" } else { missing };
             if within.due(fact.occurred, self.office_at(t)).is_some_and(|due| t > due) {
-                add(found, FindingCode::Unacknowledged, &id, &format!("{who} is silent"), fact.entry);
+                add(found, FindingCode::Unacknowledged, &id, &format_args!("{who} is silent"), fact.entry);
             }
         }
         Ok(())
@@ -664,16 +633,12 @@ impl<'a> Judge<'a> {
 
     /// All handovers, in the order of their ids.
     pub fn handovers(&self) -> impl Iterator<Item = Result<(String, HandoverRecord)>> + '_ {
-        self.state.scan(&key(Table::Handover, &[&self.id]), None).map(|row| {
+        self.state.scan(&key(Table::Handover, &[&self.law.id]), None).map(|row| {
             let (place, value) = row?;
             Ok((parts(&place).get(1).copied().unwrap_or_default().to_owned(), decode(&value)?))
         })
     }
 }
-
-/// How many milestone targets are kept in memory: copies of one session or day are judged close together.
-const MILESTONES_KEPT: usize = 10_000;
-const NO_MILESTONE: &str = "none";
 
 /// Under which name the numbers of an act word are kept among those of rules.
 pub(crate) fn act_rule(word: &str) -> String {
@@ -682,13 +647,11 @@ pub(crate) fn act_rule(word: &str) -> String {
 
 /// What a rule id starts with when it names an act word. No rule id holds a slash.
 pub(crate) const ACT_RULE_PREFIX: &str = "act/";
-const CONTRACT_ENDED: &str = "contract_ended";
-const DATE_REACHED: &str = "date_reached";
 
 type Found = BTreeMap<(FindingCode, String), Finding>;
 
-fn add(found: &mut Found, code: FindingCode, object: &str, detail: &str, entry: EntryIndex) {
-    let first = || Finding { occurrences: 0, ..Finding::once(code, object, detail, Vec::new()) };
+fn add(found: &mut Found, code: FindingCode, object: &str, detail: &impl ToString, entry: EntryIndex) {
+    let first = || Finding { occurrences: 0, ..Finding::once(code, object, detail.to_string(), Vec::new()) };
     let finding = found.entry((code, object.to_owned())).or_insert_with(first);
     finding.occurrences += 1;
     if finding.entries.len() < Finding::MAX_ENTRIES && !finding.entries.contains(&entry) {
@@ -709,9 +672,29 @@ fn read_all<T: serde::de::DeserializeOwned>(
     .collect()
 }
 
+/// Parties that are owed a certificate for the erasure of a copy: the recipients of each rule whose clock had started when
+/// it was erased, and of each rule but those of a whole contract whose clock started later.
+fn certificate_owed(
+    judgement: &Judgement,
+    binding: &Binding,
+    view: &CopyView<'_>,
+    closed: Fact,
+) -> Vec<Arc<str>> {
+    if !view.erased() {
+        return Vec::new();
+    }
+    let counts = |one: &RuleJudgement, bound: &BoundRule| {
+        one.triggered.is_some_and(|t| t <= closed.occurred || !bound.of_contract)
+    };
+    let rules = judgement.rules.iter().zip(&binding.rules).filter(|(one, bound)| counts(one, bound));
+    let mut owed: Vec<_> = rules.flat_map(|(_, bound)| bound.certificate_to.iter().cloned()).collect();
+    owed.sort();
+    owed.dedup();
+    owed
+}
+
 /// A copy as known at a time.
 struct CopyView<'v> {
-    id: &'v str,
     copy: &'v CopyRecord,
     facts: &'v [CopyFact],
     closed: Option<Fact>,

@@ -1,5 +1,8 @@
 //! What is said of a copy, a rule, a finding: the words and the shapes. How it comes about is `judge`'s.
 
+use std::fmt;
+use std::sync::Arc;
+
 use daicho_core::{EntryIndex, Instant};
 use serde::{Deserialize, Serialize};
 
@@ -121,10 +124,12 @@ impl Evidence {
 }
 
 /// What one rule says of one copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleJudgement {
     /// The rule.
-    pub rule: String,
+    pub rule: Arc<str>,
+    /// Its place in the scheme in force at the time.
+    pub place: usize,
     /// What it says.
     pub verdict: Verdict,
     /// When its clock started.
@@ -134,12 +139,12 @@ pub struct RuleJudgement {
 }
 
 /// What is said of one copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     /// The worst of its rules.
     pub verdict: Verdict,
     /// The rule that decided. `None`: no rule binds it.
-    pub rule: Option<String>,
+    pub rule: Option<Arc<str>>,
     /// Last instant in time under that rule.
     pub due: Option<Instant>,
     /// Evidence of its end.
@@ -147,9 +152,9 @@ pub struct Judgement {
     /// Third party that certified its erasure, the last one.
     pub third_party: Option<ThirdParty>,
     /// Parties that are owed a certificate of its erasure.
-    pub owed: Vec<String>,
+    pub owed: Vec<Arc<str>>,
     /// Those of them that have none.
-    pub unserved: Vec<String>,
+    pub unserved: Vec<Arc<str>>,
     /// When it ended, if it has.
     pub closed: Option<Fact>,
     /// Entries that bear on it, its opening first.
@@ -157,7 +162,50 @@ pub struct Judgement {
     /// Each rule.
     pub rules: Vec<RuleJudgement>,
     /// Findings that this copy gives at this time, with details.
-    pub findings: Vec<(FindingCode, String)>,
+    pub findings: Vec<(FindingCode, Detail)>,
+}
+
+/// What exactly a finding of a copy says. Shown as a sentence; most are only counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Detail {
+    /// The rule that was not kept, and its last instant in time.
+    Due {
+        /// The rule.
+        rule: Arc<str>,
+        /// Last instant in time.
+        due: Option<Instant>,
+    },
+    /// The rule whose clock did not start for longer than the ward allows.
+    Waited {
+        /// The rule.
+        rule: Arc<str>,
+        /// How long the ward allows.
+        wait: Deadline,
+    },
+    /// The rule that asks to keep it for longer.
+    Kept {
+        /// The rule.
+        rule: Arc<str>,
+        /// For how long, until when.
+        kept: String,
+    },
+    /// Parties that are owed a certificate and have none.
+    OwedTo(Vec<Arc<str>>),
+    /// A medium that went out of use unseen.
+    Unassured,
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Due { rule, due: Some(due) } => write!(f, "{rule}, due {due}"),
+            Self::Due { rule, due: None } => f.write_str(rule),
+            Self::Waited { rule, wait } => write!(f, "{rule}: {wait}"),
+            Self::Kept { rule, kept } => write!(f, "{rule}: {kept}"),
+            Self::OwedTo(parties) => write!(f, "owed to {}", parties.join(", ")),
+            Self::Unassured => f.write_str("no witness, and no certificate with photographs"),
+        }
+    }
 }
 
 /// A finding as it stands at a time.

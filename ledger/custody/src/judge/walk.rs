@@ -1,76 +1,100 @@
 //! Records below a prefix, read on from where the last ones were: copies are judged in their order, and a step is far
 //! cheaper than a search.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::iter::Peekable;
-
-use crate::state::{Row, Scan, StateError};
+use crate::state::{Cursor, Scan, StateError};
 
 type Result<T> = std::result::Result<T, StateError>;
 
 /// How many records a walk steps over before it searches anew.
 const STEPS: usize = 16;
 
-/// A walk over each group of records.
-pub(super) struct Walks<'a> {
-    state: &'a dyn Scan,
-    groups: RefCell<HashMap<Vec<u8>, Walk<'a>>>,
-}
-
-impl<'a> Walks<'a> {
-    /// Before anything was read.
-    pub(super) fn new(state: &'a dyn Scan) -> Self {
-        Self { state, groups: RefCell::default() }
-    }
-
-    /// The records below a prefix of a group, in key order.
-    ///
-    /// # Errors
-    /// When the state cannot be read.
-    pub(super) fn below(&self, group: &[u8], prefix: &[u8]) -> Result<Vec<Row>> {
-        let mut groups = self.groups.borrow_mut();
-        if !groups.contains_key(group) {
-            groups.insert(group.to_owned(), Walk::at(self.state, group, prefix));
-        }
-        let walk = groups.get_mut(group).expect("it was put there");
-        if prefix <= &*walk.last || !walk.reach(prefix)? {
-            *walk = Walk::at(self.state, group, prefix);
-        }
-        walk.last = prefix.to_owned();
-        let mut rows = Vec::new();
-        while let Some(row) =
-            walk.rows.next_if(|row| row.as_ref().map_or(true, |(key, _)| key.starts_with(prefix)))
-        {
-            rows.push(row?);
-        }
-        Ok(rows)
-    }
-}
-
-/// A walk over a group of records in their order.
-struct Walk<'a> {
-    rows: Peekable<Box<dyn Iterator<Item = Result<Row>> + 'a>>,
-    /// The prefix that was asked for last.
-    last: Vec<u8>,
+/// A walk over records in their order.
+pub(crate) struct Walk<'a> {
+    cursor: Box<dyn Cursor + 'a>,
+    /// The prefix that was asked for last. `None`: the cursor was never placed.
+    last: Option<Vec<u8>>,
+    /// One after a search, so that prefixes in no order do not pay for steps in vain.
+    steps: usize,
 }
 
 impl<'a> Walk<'a> {
-    /// Before the first record of the group at or after a prefix: keys below a prefix are longer than it.
-    fn at(state: &'a dyn Scan, group: &[u8], prefix: &[u8]) -> Self {
-        Self { rows: state.scan(group, Some(prefix)).peekable(), last: Vec::new() }
+    /// Before anything was read.
+    pub(crate) fn new(state: &'a dyn Scan) -> Self {
+        Self { cursor: state.cursor(), last: None, steps: 1 }
     }
 
-    /// Steps to the first record at or after a prefix. `false` when it is too far to walk.
-    fn reach(&mut self, prefix: &[u8]) -> Result<bool> {
-        for _ in 0..STEPS {
-            match self.rows.peek() {
-                Some(Ok((key, _))) if &**key < prefix => {}
-                Some(Ok(_)) | None => return Ok(true),
-                Some(Err(_)) => {}
-            }
-            self.rows.next().transpose()?;
+    /// Each record below a prefix, in key order.
+    ///
+    /// # Errors
+    /// When the state cannot be read, and those of `each`.
+    pub(crate) fn below(
+        &mut self,
+        prefix: &[u8],
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        if !self.reach(prefix)? {
+            self.cursor.seek(prefix);
         }
+        let last = self.last.get_or_insert_default();
+        last.clear();
+        last.extend_from_slice(prefix);
+        while let Some((key, value)) = self.cursor.row()?
+            && key.starts_with(prefix)
+        {
+            each(key, value)?;
+            self.cursor.step();
+        }
+        Ok(())
+    }
+
+    /// Steps to the first record at or after a prefix. `false` when it lies behind, or too far ahead to walk.
+    fn reach(&mut self, prefix: &[u8]) -> Result<bool> {
+        if self.last.as_deref().is_none_or(|last| prefix <= last) {
+            return Ok(false);
+        }
+        for _ in 0..self.steps {
+            match self.cursor.row()? {
+                Some((key, _)) if key < prefix => self.cursor.step(),
+                _ => {
+                    self.steps = STEPS;
+                    return Ok(true);
+                }
+            }
+        }
+        self.steps = 1;
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::{Changes, MemoryState};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_walk_finds_what_a_scan_finds_whatever_the_order(
+            keys in prop::collection::btree_set("[ab]{1,6}", 0..120),
+            asked in prop::collection::vec("[ab]{1,5}", 1..60),
+        ) {
+            let mut state = MemoryState::new();
+            let mut changes = Changes::default();
+            for key in &keys {
+                changes.records.insert(key.clone().into_bytes(), Some(vec![7]));
+            }
+            state.apply(changes);
+            let mut walk = Walk::new(&state);
+            for prefix in asked {
+                let mut walked = Vec::new();
+                walk.below(prefix.as_bytes(), |key, _| {
+                    walked.push(key.to_vec());
+                    Ok(())
+                })?;
+                let scanned: Result<Vec<_>> =
+                    state.scan(prefix.as_bytes(), None).map(|row| Ok(row?.0)).collect();
+                prop_assert_eq!(walked, scanned?);
+            }
+        }
     }
 }

@@ -109,7 +109,7 @@ impl Describer<'_, '_> {
             gap: rule.gap,
             copies: 0,
             started: 0,
-            verdicts: super::compute::no_verdicts(),
+            verdicts: VerdictCounts::new(),
         }
     }
 
@@ -301,10 +301,4 @@ fn action(action: Action) -> (&'static str, &'static str) {
         Action::ReturnAndErase => ("返還し消去する", "return and erase"),
         Action::NoRetention => ("保持しない", "never keep"),
     }
-}
-
-/// The verdicts that occur.
-pub(super) fn only_occurring(mut counts: VerdictCounts) -> VerdictCounts {
-    counts.retain(|_, n| *n > 0);
-    counts
 }

@@ -1,119 +1,493 @@
-//! What a pass gathers: sums by id, findings, the first data sets and copies by rank.
+//! What a pass over the copies gathers: sums, findings, the first data sets and copies by rank. Parts of the work join to
+//! the same in any order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
-use daicho_core::Instant;
+use daicho_core::{Date, Instant};
 
-use super::compute::no_verdicts;
-use super::{CopyReport, DataSetReport, DeletionReport, Problem, Tally};
+use super::{Certificate, CopyReport, DataSetReport, DeletionReport, DueDay, Problem, VerdictCounts};
 use crate::FindingCode;
-use crate::judge::{Finding, Judgement};
+use crate::duty::Records;
+use crate::judge::{Evidence, Finding, Judgement, Verdict};
+use crate::state::CopyRecord;
 
-/// Sums by id, in the order of the scheme; what the scheme does not list comes last.
-pub(super) struct Tallies {
-    pub(super) rows: Vec<Tally>,
-    at: HashMap<String, usize>,
-}
+/// Copies by verdict, in the order of [`Verdict::ALL`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ByVerdict([u64; Verdict::ALL.len()]);
 
-impl Tallies {
-    pub(super) fn new<'s>(names: impl Iterator<Item = (&'s String, &'s String)>) -> Self {
-        let mut tallies = Self { rows: Vec::new(), at: HashMap::new() };
-        for (id, label) in names {
-            tallies.add(id, label);
+impl ByVerdict {
+    fn add(&mut self, verdict: Verdict, n: u64) {
+        self.0[verdict as usize] += n;
+    }
+
+    fn join(&mut self, other: Self) {
+        for (own, more) in self.0.iter_mut().zip(other.0) {
+            *own += more;
         }
-        tallies
     }
 
-    fn add(&mut self, id: &str, label: &str) -> usize {
-        self.rows.push(Tally {
-            id: id.to_owned(),
-            label: label.to_owned(),
-            copies: 0,
-            open: 0,
-            verdicts: no_verdicts(),
-            unproven: 0,
-        });
-        self.at.insert(id.to_owned(), self.rows.len() - 1);
-        self.rows.len() - 1
+    /// Every verdict.
+    pub(super) fn all(self) -> VerdictCounts {
+        Verdict::ALL.into_iter().zip(self.0).collect()
     }
 
-    pub(super) fn of(&mut self, id: &str) -> &mut Tally {
-        let at = self.at.get(id).copied().unwrap_or_else(|| self.add(id, id));
-        &mut self.rows[at]
+    /// Those that occur.
+    pub(super) fn occurring(self) -> VerdictCounts {
+        self.all().into_iter().filter(|(_, n)| *n > 0).collect()
     }
 }
 
-/// Findings: all counted, listed up to a number for each code.
+/// Sums of copies.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sums {
+    pub(super) copies: u64,
+    pub(super) open: u64,
+    pub(super) unproven: u64,
+    pub(super) verdicts: ByVerdict,
+    pub(super) open_verdicts: ByVerdict,
+}
+
+impl Sums {
+    fn add(&mut self, judgement: &Judgement, certificate: Certificate) {
+        let open = u64::from(judgement.closed.is_none());
+        self.copies += 1;
+        self.open += open;
+        self.unproven += u64::from(certificate.is_unproven());
+        self.verdicts.add(judgement.verdict, 1);
+        self.open_verdicts.add(judgement.verdict, open);
+    }
+
+    pub(super) fn join(&mut self, other: &Self) {
+        self.copies += other.copies;
+        self.open += other.open;
+        self.unproven += other.unproven;
+        self.verdicts.join(other.verdicts);
+        self.open_verdicts.join(other.open_verdicts);
+    }
+}
+
+/// Sums of one rule.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RuleSums {
+    pub(super) copies: u64,
+    pub(super) started: u64,
+    pub(super) verdicts: ByVerdict,
+}
+
+/// Sums of one flow.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FlowSums {
+    pub(super) copies: u64,
+    pub(super) open: u64,
+    pub(super) last_use: Option<Instant>,
+}
+
+/// Sums of the data sets of one kind that came into being on one day.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct BatchSums {
+    pub(super) data_sets: u64,
+    pub(super) copies: Sums,
+}
+
+/// What is gathered on the way.
+#[derive(Clone)]
+pub(super) struct Gathered {
+    pub(super) data_sets: u64,
+    pub(super) places: Places,
+    pub(super) evidence: BTreeMap<Evidence, u64>,
+    pub(super) certificates: BTreeMap<Certificate, u64>,
+    /// By the rule's place in the scheme.
+    pub(super) rules: Vec<RuleSums>,
+    pub(super) flows: HashMap<String, FlowSums>,
+    pub(super) due_days: BTreeMap<Date, DueDay>,
+    pub(super) batches: BTreeMap<(Date, String), BatchSums>,
+    pub(super) found: Found,
+    pub(super) records: Records,
+    pub(super) listed: Listed,
+}
+
+impl Gathered {
+    /// Nothing yet, for a scheme with so many rules.
+    pub(super) fn new(rules: usize, records: Records) -> Self {
+        Self {
+            data_sets: 0,
+            places: Places::default(),
+            evidence: BTreeMap::new(),
+            certificates: BTreeMap::new(),
+            rules: vec![RuleSums::default(); rules],
+            flows: HashMap::new(),
+            due_days: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            found: Found::default(),
+            records,
+            listed: Listed::default(),
+        }
+    }
+
+    pub(super) fn copy(&mut self, copy: &CopyRecord, judgement: &Judgement, certificate: Certificate) {
+        self.places.of(copy).add(judgement, certificate);
+        *self.evidence.entry(judgement.evidence).or_default() += 1;
+        *self.certificates.entry(certificate).or_default() += 1;
+        for one in &judgement.rules {
+            let rule = &mut self.rules[one.place];
+            rule.copies += 1;
+            rule.started += u64::from(one.triggered.is_some());
+            rule.verdicts.add(one.verdict, 1);
+        }
+        self.flow(copy, judgement.closed.is_none());
+        self.date(judgement);
+    }
+
+    fn flow(&mut self, copy: &CopyRecord, open: bool) {
+        let flow = match self.flows.get_mut(&copy.flow) {
+            Some(flow) => flow,
+            None => self.flows.entry(copy.flow.clone()).or_default(),
+        };
+        flow.copies += 1;
+        flow.open += u64::from(open);
+        flow.last_use = flow.last_use.max(Some(copy.opened.occurred));
+    }
+
+    /// Counts a copy under the day on which it is due.
+    fn date(&mut self, judgement: &Judgement) {
+        let Some(due) = judgement.due else { return };
+        let day = due.jst_day();
+        let mut of = |add: fn(&mut DueDay)| add(self.due_days.entry(day).or_insert_with(|| DueDay::new(day)));
+        match judgement.verdict {
+            Verdict::OnTime | Verdict::Returned | Verdict::Moved => of(|d| d.in_time += 1),
+            Verdict::Late => of(|d| d.late += 1),
+            Verdict::Overdue => of(|d| d.overdue += 1),
+            Verdict::Due | Verdict::Deferred | Verdict::NotTriggered => of(|d| d.kept += 1),
+            Verdict::NoSchedule | Verdict::NotJudged => {}
+        }
+    }
+
+    /// What another part of the work has gathered.
+    pub(super) fn join(&mut self, other: Self) {
+        self.data_sets += other.data_sets;
+        self.places.join(other.places);
+        for (evidence, n) in other.evidence {
+            *self.evidence.entry(evidence).or_default() += n;
+        }
+        for (certificate, n) in other.certificates {
+            *self.certificates.entry(certificate).or_default() += n;
+        }
+        for (own, more) in self.rules.iter_mut().zip(other.rules) {
+            own.copies += more.copies;
+            own.started += more.started;
+            own.verdicts.join(more.verdicts);
+        }
+        for (flow, more) in other.flows {
+            let own = self.flows.entry(flow).or_default();
+            own.copies += more.copies;
+            own.open += more.open;
+            own.last_use = own.last_use.max(more.last_use);
+        }
+        for (day, more) in other.due_days {
+            let own = self.due_days.entry(day).or_insert_with(|| DueDay::new(day));
+            own.in_time += more.in_time;
+            own.late += more.late;
+            own.kept += more.kept;
+            own.overdue += more.overdue;
+        }
+        for (batch, more) in other.batches {
+            let own = self.batches.entry(batch).or_default();
+            own.data_sets += more.data_sets;
+            own.copies.join(&more.copies);
+        }
+        self.found.join(other.found);
+        self.records.join(other.records);
+        self.listed.join(other.listed);
+    }
+}
+
+/// Sums at each holder and system.
+#[derive(Clone, Default)]
+pub(super) struct Places {
+    /// By both names, each ended by a zero byte.
+    sums: HashMap<Vec<u8>, Sums>,
+    asked: Vec<u8>,
+}
+
+impl Places {
+    fn of(&mut self, copy: &CopyRecord) -> &mut Sums {
+        self.asked.clear();
+        for name in [&copy.holder, &copy.system] {
+            self.asked.extend_from_slice(name.as_bytes());
+            self.asked.push(0);
+        }
+        if !self.sums.contains_key(&self.asked) {
+            self.sums.insert(self.asked.clone(), Sums::default());
+        }
+        self.sums.get_mut(&self.asked).expect("it was put there")
+    }
+
+    fn join(&mut self, other: Self) {
+        for (place, more) in other.sums {
+            self.sums.entry(place).or_default().join(&more);
+        }
+    }
+
+    /// By holder and system.
+    pub(super) fn by_name(&self) -> BTreeMap<(String, String), Sums> {
+        let name = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+        let place = |(place, sums): (&Vec<u8>, &Sums)| {
+            let mut names = place.split(|&b| b == 0);
+            ((name(names.next()), name(names.next())), *sums)
+        };
+        self.sums.iter().map(place).collect()
+    }
+}
+
+/// The copies of one data set, on their way into what is gathered.
 #[derive(Default)]
-pub(super) struct Found {
-    pub(super) listed: BTreeMap<(FindingCode, String), Finding>,
-    pub(super) counts: BTreeMap<FindingCode, u64>,
+pub(super) struct Members {
+    pub(super) sums: Sums,
+    listed: Vec<ListedCopy>,
+}
+
+/// A copy that may be listed.
+pub(super) struct ListedCopy {
+    pub(super) id: String,
+    pub(super) copy: CopyRecord,
+    pub(super) judgement: Judgement,
+    pub(super) certificate: Certificate,
+    pub(super) problem: Option<Problem>,
+}
+
+impl ListedCopy {
+    fn rank(&self) -> Rank<'_> {
+        rank(self.problem, self.copy.opened.occurred, &self.id)
+    }
+}
+
+impl Members {
+    pub(super) fn add(&mut self, id: &str, copy: CopyRecord, judgement: Judgement, certificate: Certificate) {
+        self.sums.add(&judgement, certificate);
+        let problem = problem(&judgement, certificate);
+        self.listed.push(ListedCopy { id: id.to_owned(), copy, judgement, certificate, problem });
+        if self.listed.len() >= 2 * DeletionReport::LISTED_COPIES {
+            self.rank();
+        }
+    }
+
+    fn rank(&mut self) {
+        self.listed.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
+        self.listed.truncate(DeletionReport::LISTED_COPIES);
+    }
+
+    /// The worst of them.
+    pub(super) fn problem(&self) -> Option<Problem> {
+        self.listed.iter().filter_map(|copy| copy.problem).min()
+    }
+
+    /// The first ones by rank, and how many more there are.
+    pub(super) fn into_listed(mut self) -> (impl Iterator<Item = ListedCopy>, u64) {
+        self.rank();
+        let more = self.sums.copies - self.listed.len() as u64;
+        (self.listed.into_iter(), more)
+    }
+}
+
+fn problem(judgement: &Judgement, certificate: Certificate) -> Option<Problem> {
+    match judgement.verdict {
+        Verdict::Overdue => Some(Problem::Overdue),
+        Verdict::Late => Some(Problem::Late),
+        _ if certificate.is_unproven() => Some(Problem::Unproven),
+        Verdict::NoSchedule => Some(Problem::NoSchedule),
+        _ => None,
+    }
+}
+
+/// Problems first, the worst first, then by time.
+type Rank<'r> = (Problem, bool, Instant, &'r str);
+
+fn rank(problem: Option<Problem>, opened: Instant, id: &str) -> Rank<'_> {
+    (problem.unwrap_or(Problem::NoSchedule), problem.is_none(), opened, id)
+}
+
+/// The first data sets by rank.
+#[derive(Clone, Default)]
+pub(super) struct Listed(BinaryHeap<Ranked>);
+
+impl Listed {
+    /// Whether a data set would be among them.
+    pub(super) fn takes(&self, problem: Option<Problem>, opened: Instant, id: &str) -> bool {
+        let last = self.0.peek().filter(|_| self.0.len() >= DeletionReport::LISTED_DATA_SETS);
+        last.is_none_or(|last| rank(problem, opened, id) < last.rank())
+    }
+
+    pub(super) fn add(&mut self, data_set: DataSetReport) {
+        self.0.push(Ranked(data_set));
+        if self.0.len() > DeletionReport::LISTED_DATA_SETS {
+            self.0.pop();
+        }
+    }
+
+    fn join(&mut self, other: Self) {
+        for one in other.0 {
+            self.add(one.0);
+        }
+    }
+
+    pub(super) fn into_sorted(self) -> Vec<DataSetReport> {
+        self.0.into_sorted_vec().into_iter().map(|one| one.0).collect()
+    }
+}
+
+#[derive(Clone)]
+struct Ranked(DataSetReport);
+
+impl Ranked {
+    fn rank(&self) -> Rank<'_> {
+        rank(self.0.problem, self.0.opened.occurred, &self.0.id)
+    }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.rank() == other.rank()
+    }
+}
+
+impl Eq for Ranked {}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+/// Findings: all counted, of each code the first ones by object listed.
+#[derive(Clone, Default)]
+pub(super) struct Found(BTreeMap<FindingCode, OfCode>);
+
+#[derive(Clone, Default)]
+struct OfCode {
+    count: u64,
+    listed: BTreeMap<String, Finding>,
+}
+
+impl OfCode {
+    fn takes(&self, object: &str) -> bool {
+        let full = self.listed.len() >= DeletionReport::LISTED_FINDINGS;
+        !full || self.listed.last_key_value().is_some_and(|(last, _)| object < last.as_str())
+    }
+
+    fn list(&mut self, finding: Finding) {
+        self.listed.insert(finding.object.clone(), finding);
+        if self.listed.len() > DeletionReport::LISTED_FINDINGS {
+            self.listed.pop_last();
+        }
+    }
 }
 
 impl Found {
     pub(super) fn add(&mut self, finding: Finding) {
-        let count = self.counts.entry(finding.code).or_default();
-        *count += 1;
-        if *count <= DeletionReport::LISTED_FINDINGS as u64 {
-            self.listed.insert((finding.code, finding.object.clone()), finding);
-        }
+        let of = self.0.entry(finding.code).or_default();
+        of.count += 1;
+        of.list(finding);
     }
 
-    /// The findings of one copy, as [`Judge::findings`] gives them.
+    /// The findings of one copy, as [`Judge::findings`](crate::Judge::findings) gives them.
     pub(super) fn of_copy(&mut self, id: &str, judgement: &Judgement) {
-        let mut done: Vec<FindingCode> = Vec::new();
-        for (code, detail) in &judgement.findings {
-            if done.contains(code) {
+        for (n, (code, detail)) in judgement.findings.iter().enumerate() {
+            if judgement.findings[..n].iter().any(|(earlier, _)| earlier == code) {
                 continue;
             }
-            done.push(*code);
-            let mut entries = judgement.entries.clone();
-            entries.dedup();
-            entries.truncate(Finding::MAX_ENTRIES);
-            self.add(Finding::once(*code, id, detail.as_str(), entries));
+            let of = self.0.entry(*code).or_default();
+            of.count += 1;
+            if of.takes(id) {
+                let mut entries = judgement.entries.clone();
+                entries.dedup();
+                entries.truncate(Finding::MAX_ENTRIES);
+                of.list(Finding::once(*code, id, detail.to_string(), entries));
+            }
         }
+    }
+
+    fn join(&mut self, other: Self) {
+        for (code, more) in other.0 {
+            let of = self.0.entry(code).or_default();
+            of.count += more.count;
+            more.listed.into_values().for_each(|finding| of.list(finding));
+        }
+    }
+
+    /// How many there are of each code.
+    pub(super) fn counts(&self) -> BTreeMap<FindingCode, u64> {
+        self.0.iter().map(|(code, of)| (*code, of.count)).collect()
+    }
+
+    /// Those that are listed, in the order of code and object.
+    pub(super) fn into_listed(self) -> Vec<Finding> {
+        self.0.into_values().flat_map(|of| of.listed.into_values()).collect()
     }
 }
 
-/// Orders data sets: problems first, the worst first, then by time.
-pub(super) struct Ranked(pub(super) DataSetReport);
+/// Ids in the order of the scheme; what the scheme does not list comes last.
+pub(super) fn in_order<'n>(
+    names: impl Iterator<Item = (&'n String, &'n String)>,
+    of: &BTreeMap<String, Sums>,
+) -> Vec<super::Tally> {
+    let tally = |id: &str, label: &str| {
+        let sums = of.get(id).copied().unwrap_or_default();
+        super::Tally {
+            id: id.to_owned(),
+            label: label.to_owned(),
+            copies: sums.copies,
+            open: sums.open,
+            verdicts: sums.verdicts.all(),
+            unproven: sums.unproven,
+        }
+    };
+    let mut known = HashSet::new();
+    let mut rows: Vec<_> = names
+        .map(|(id, label)| {
+            known.insert(id.as_str());
+            tally(id, label)
+        })
+        .collect();
+    rows.extend(of.keys().filter(|id| !known.contains(id.as_str())).map(|id| tally(id, id)));
+    rows
+}
 
-impl Ranked {
-    fn rank(&self) -> (Problem, bool, Instant, &str) {
-        let d = &self.0;
-        (d.problem.unwrap_or(Problem::NoSchedule), d.problem.is_none(), d.opened.occurred, &d.id)
+/// A listed copy as the report shows it.
+impl From<ListedCopy> for CopyReport {
+    fn from(listed: ListedCopy) -> Self {
+        let ListedCopy { id, copy, judgement, certificate, problem } = listed;
+        let decisive = judgement.rules.iter().find(|r| Some(&r.rule) == judgement.rule.as_ref());
+        let triggered = decisive.and_then(|r| r.triggered);
+        let mut entries = judgement.entries;
+        let unlisted = entries.len().saturating_sub(DeletionReport::LISTED_ENTRIES);
+        entries.truncate(DeletionReport::LISTED_ENTRIES);
+        Self {
+            id,
+            holder: copy.holder,
+            member: copy.member,
+            system: copy.system,
+            unit: copy.unit,
+            flow: copy.flow,
+            subjects: copy.subjects,
+            opened: copy.opened.into(),
+            closed: judgement.closed.map(Into::into),
+            verdict: judgement.verdict,
+            problem,
+            rule: judgement.rule.map(|rule| rule.to_string()),
+            triggered,
+            due: judgement.due,
+            evidence: judgement.evidence,
+            third_party: judgement.third_party.map(Into::into),
+            certificate,
+            owed: judgement.unserved.iter().map(ToString::to_string).collect(),
+            entries,
+            entries_unlisted: unlisted as u64,
+        }
     }
 }
-
-/// Orders copies of one data set in the same way.
-pub(super) struct RankedCopy(pub(super) CopyReport);
-
-impl RankedCopy {
-    fn rank(&self) -> (Problem, bool, Instant, &str) {
-        let c = &self.0;
-        (c.problem.unwrap_or(Problem::NoSchedule), c.problem.is_none(), c.opened.occurred, &c.id)
-    }
-}
-
-macro_rules! ordered_by_rank {
-    ($($name:ty),*) => {$(
-        impl PartialEq for $name {
-            fn eq(&self, other: &Self) -> bool {
-                self.rank() == other.rank()
-            }
-        }
-        impl Eq for $name {}
-        impl PartialOrd for $name {
-            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-                Some(self.cmp(other))
-            }
-        }
-        impl Ord for $name {
-            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-                self.rank().cmp(&other.rank())
-            }
-        }
-    )*};
-}
-
-ordered_by_rank!(Ranked, RankedCopy);

@@ -1,6 +1,6 @@
 //! Access to the state: views to read, one transaction for each statement, and what it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 use std::sync::LazyLock;
 
@@ -26,14 +26,70 @@ pub trait View {
 /// A key with its value.
 pub type Row = (Vec<u8>, Vec<u8>);
 
-/// Ordered reads.
-pub trait Scan: View {
-    /// All records whose key starts with `prefix` and is greater than `after` (when given), in key order.
-    fn scan<'a>(
-        &'a self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-    ) -> Box<dyn Iterator<Item = Result<Row, StateError>> + 'a>;
+/// A place among the records, in key order.
+pub trait Cursor: Send {
+    /// Goes to the first record whose key is not less than `key`.
+    fn seek(&mut self, key: &[u8]);
+
+    /// Goes on to the next record. At the end it stays there.
+    fn step(&mut self);
+
+    /// Key and value of the record here. `None`: after the last.
+    ///
+    /// # Errors
+    /// When storage fails.
+    fn row(&self) -> Result<Option<(&[u8], &[u8])>, StateError>;
+}
+
+/// Ordered reads, from any number of threads.
+pub trait Scan: View + Sync {
+    /// A place among the records. Before the first [`Cursor::seek`] it is after the last.
+    fn cursor(&self) -> Box<dyn Cursor + '_>;
+
+    /// All records whose key starts with `prefix` and is greater than `after` (when given), in key order. It ends with
+    /// the first error.
+    fn scan<'a>(&'a self, prefix: &[u8], after: Option<&[u8]>) -> Rows<'a> {
+        let mut cursor = self.cursor();
+        // A place below the prefix would only start the walk early, and at a record that does not match.
+        let after = after.filter(|after| *after >= prefix);
+        cursor.seek(after.unwrap_or(prefix));
+        if let (Some(after), Ok(Some((key, _)))) = (after, cursor.row())
+            && key == after
+        {
+            cursor.step();
+        }
+        Rows { cursor, prefix: prefix.to_vec(), ended: false }
+    }
+}
+
+/// Records below a prefix, as [`Scan::scan`] gives them.
+pub struct Rows<'a> {
+    cursor: Box<dyn Cursor + 'a>,
+    prefix: Vec<u8>,
+    ended: bool,
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row, StateError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let row = match self.cursor.row() {
+            Ok(Some((key, value))) if key.starts_with(&self.prefix) => Ok((key.to_vec(), value.to_vec())),
+            Ok(_) => {
+                self.ended = true;
+                return None;
+            }
+            Err(error) => {
+                self.ended = true;
+                return Some(Err(error));
+            }
+        };
+        self.cursor.step();
+        Some(row)
+    }
 }
 
 /// Bytes of a record.
@@ -190,20 +246,29 @@ impl View for MemoryState {
 }
 
 impl Scan for MemoryState {
-    fn scan<'a>(
-        &'a self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-    ) -> Box<dyn Iterator<Item = Result<Row, StateError>> + 'a> {
-        // A place below the prefix would only start the walk early, and at a record that does not match.
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded(after),
-            _ => Bound::Included(prefix),
-        };
-        let prefix = prefix.to_vec();
-        let rows = self.records.range::<[u8], _>((from, Bound::Unbounded));
-        let rows = rows.take_while(move |(key, _)| key.starts_with(&prefix));
-        Box::new(rows.map(|(key, value)| Ok((key.clone(), value.clone()))))
+    fn cursor(&self) -> Box<dyn Cursor + '_> {
+        Box::new(MemoryCursor { records: &self.records, rest: btree_map::Range::default(), row: None })
+    }
+}
+
+struct MemoryCursor<'a> {
+    records: &'a BTreeMap<Vec<u8>, Vec<u8>>,
+    rest: btree_map::Range<'a, Vec<u8>, Vec<u8>>,
+    row: Option<(&'a Vec<u8>, &'a Vec<u8>)>,
+}
+
+impl Cursor for MemoryCursor<'_> {
+    fn seek(&mut self, key: &[u8]) {
+        self.rest = self.records.range::<[u8], _>((Bound::Included(key), Bound::Unbounded));
+        self.step();
+    }
+
+    fn step(&mut self) {
+        self.row = self.rest.next();
+    }
+
+    fn row(&self) -> Result<Option<(&[u8], &[u8])>, StateError> {
+        Ok(self.row.map(|(key, value)| (key.as_slice(), value.as_slice())))
     }
 }
 

@@ -96,7 +96,7 @@ pub(super) fn copy(id: String, copy: CopyRecord, judgement: &Judgement) -> v1::C
         verdict: judgement.verdict.word().to_owned(),
         evidence: judgement.evidence.word().to_owned(),
         due_ms: judgement.due.map_or(0, Instant::unix_ms),
-        rule: judgement.rule.clone().unwrap_or_default(),
+        rule: judgement.rule.as_deref().unwrap_or_default().to_owned(),
     }
 }
 
