@@ -56,7 +56,7 @@ impl Judge<'_> {
     /// When the state cannot be read.
     pub fn due(&self, t: Instant, until: Instant) -> Result<Vec<Due<'_>>, StateError> {
         let duties = duties(self.context_at(t));
-        let (records, found) = self.gather(t, &duties, |found: &mut Vec<_>, id, copy, mut judgement| {
+        let (records, found) = self.gather(t, &duties, |found: &mut Vec<_>, id, copy, judgement| {
             if judgement.closed.is_some() {
                 return;
             }
@@ -67,11 +67,12 @@ impl Judge<'_> {
             let nearest =
                 near.min_by_key(|c| c.0).map(|(due, verdict, rule)| (due, verdict, Arc::clone(rule)));
             if let Some((due, verdict, rule)) = nearest {
+                let mut judgement = judgement.clone();
                 judgement.verdict = verdict;
                 judgement.due = Some(due);
                 judgement.rule = Some(rule);
                 let overdue = verdict == Verdict::Overdue;
-                found.push(Due { due, overdue, what: DueWhat::Copy(id.to_owned(), copy, judgement) });
+                found.push(Due { due, overdue, what: DueWhat::Copy(id.to_owned(), copy.owned(), judgement) });
             }
         })?;
         let mut found: Vec<Due<'_>> = found.into_iter().flatten().collect();

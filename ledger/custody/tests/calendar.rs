@@ -45,7 +45,7 @@ fn of_rule(ledger: &mut Ledger, rule: &str, t: &str) -> RuleJudgement {
         Judge::new(&ledger.state, &mut cache, &ledger.scheme.id).expect("readable").expect("in force");
     let (id, copy) = judge.copies(at(t), None).next().expect("a copy").expect("readable");
     let judgement = judge.judge(&id, &copy, at(t)).expect("readable");
-    judgement.rules.into_iter().find(|r| r.rule == rule).expect("the rule binds it")
+    judgement.rules.into_iter().find(|r| &*r.rule == rule).expect("the rule binds it")
 }
 
 /// The rule whose clock the end of use starts.

@@ -122,6 +122,25 @@ fn what_must_come_first_is_not_yet_due_met_late_or_missed() {
 }
 
 #[test]
+fn what_was_not_due_before_the_contract_ended_is_not_applicable() {
+    let mut ledger = queue();
+    let object = "o_vulnerability_assessment/hyojito";
+    let set = proto::DeadlineSet {
+        rule: "act/vulnerability-assessed".into(),
+        deadline: "P100D".into(),
+        ground: "百日ごととする".into(),
+        ..Default::default()
+    };
+    ledger.say("ward", "2021-02-02T10:00", Fact::DeadlineSet(set));
+    assert_eq!(status(&mut ledger, object, "2021-03-01"), DutyStatus::Due);
+    let ended =
+        proto::ContractSettled { contract: "c1".into(), end: "2021-03-31".into(), ..Default::default() };
+    ledger.say("ward", "2021-03-02T10:00", Fact::ContractSettled(ended));
+    let after = duty(&mut ledger, object, "2021-09-01");
+    assert_eq!((after.status, after.owed), (DutyStatus::NotApplicable, 0));
+}
+
+#[test]
 fn an_audit_is_owed_in_each_fiscal_year_of_the_contract() {
     let mut ledger = queue();
     // The contract begins on 1 February, so that two months are the first block.

@@ -49,6 +49,10 @@ faults! {
     MediaReturnedLate "media-returned-late" "記録媒体の返却が遅れる" "Media come back late";
     WeakMethod "weak-method" "廃棄する媒体を上書きだけで済ませ、立会いも写真もない" "A medium is disposed of after a mere overwrite, unseen";
     MilestoneWithheld "milestone-withheld" "契機を申告せず保有し続ける" "The fact that starts the clock is never stated";
+    DeletedEarly "deleted-early" "保存期間の満了前に消去する" "Erased before the time for which it must be kept";
+    NumberLeftOut "number-left-out" "拒否された申告を出し直さない" "A refused statement is never sent again";
+    AttestationStopped "attestation-stopped" "保持していないことの申告をやめる" "A system that keeps nothing stops to say so";
+    ContractEnding "contract-ending" "契約の終了が近いのに複製が残る" "A contract is near its end, and copies are still there";
 }
 
 /// The faults of a run.
@@ -120,7 +124,7 @@ mod tests {
     #[test]
     fn faults_are_named_on_the_command_line() {
         assert_eq!(FaultSet::parse("none"), Ok(FaultSet::default()));
-        assert_eq!(FaultSet::parse("all").map(|set| set.0.len()), Ok(19));
+        assert_eq!(FaultSet::parse("all").map(|set| set.0.len()), Ok(23));
         let two = FaultSet::parse("late-deletion, extra-items").expect("two faults");
         assert!(two.contains(Fault::LateDeletion) && two.contains(Fault::ExtraItems));
         assert!(FaultSet::parse("late-deletion,nonsense").is_err_and(|text| text.contains("kept-on-relay")));

@@ -150,6 +150,10 @@ const DUTY_FAULTS: [DutyFault; 8] = [
     },
 ];
 
+/// The system whose attester falls silent, and after how many months.
+const FALLS_SILENT: (&str, &str) = ("mynumber_card_application_support", "application_form_qr");
+const MONTHS_ATTESTED: usize = 6;
+
 /// Acts on their way, each once.
 struct Said {
     acts: Vec<(String, Instant, proto::ActPerformed)>,
@@ -322,7 +326,21 @@ fn attest(play: &mut Play<'_>, members: &[(&str, &[(&str, &str)])]) {
             .collect();
         let empty = system.storage == Storage::None;
         let mut since = at(play.from, 0, 0);
-        for day in month_ends(play.from, play.to) {
+        let stops = (play.scheme.id.as_str(), system.id.as_str()) == FALLS_SILENT
+            && play.has(Fault::AttestationStopped);
+        for (n, day) in month_ends(play.from, play.to).into_iter().enumerate() {
+            if stops && n == MONTHS_ATTESTED {
+                play.inject(
+                    Fault::AttestationStopped,
+                    at(day, 18, 30),
+                    &[(FindingCode::AttestationStopped, 1)],
+                    &format!("{}: 保持していないことの申告が{day}から途絶えた", system.label),
+                    &format!("{}: nobody says any more that it keeps nothing, from {day}", system.id),
+                );
+            }
+            if stops && n >= MONTHS_ATTESTED {
+                continue;
+            }
             let now = at(day, 18, 30);
             for member in speakers(&system.attester, members) {
                 if empty || !kinds.is_empty() {

@@ -62,6 +62,8 @@ pub(crate) struct Step {
     pub(crate) signer: Signer,
     /// What it says.
     pub(crate) events: Vec<proto::Event>,
+    /// Whether the ledger must refuse it.
+    pub(crate) refused: bool,
 }
 
 /// What is played of one scheme.

@@ -141,7 +141,7 @@ impl<'a> Play<'a> {
             fact: Some(fact),
         });
         let signer = Signer::of(&self.scheme.id, speaker, member);
-        self.steps.push(Step { at, signer, events: events.collect() });
+        self.steps.push(Step { at, signer, events: events.collect(), refused: false });
     }
 
     /// Everything said so far.
@@ -152,6 +152,12 @@ impl<'a> Play<'a> {
     /// A party says one thing.
     pub(crate) fn say(&mut self, party: &str, at: Instant, said: Fact) {
         self.say_as(party, "", at, vec![said]);
+    }
+
+    /// A party states one thing that the ledger refuses.
+    pub(crate) fn say_refused(&mut self, party: &str, at: Instant, said: Fact) {
+        self.say(party, at, said);
+        self.steps.last_mut().expect("it was just said").refused = true;
     }
 
     /// Data comes in from someone who does not write.

@@ -1,6 +1,6 @@
 //! Plays a plan against a ledger: each party over its own connection, with its own key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use anyhow::{anyhow, bail};
 use daicho_client::{Client, ClientError, EmitStream, Emitter, RefusalCode, SigningKey};
@@ -20,8 +20,17 @@ const WINDOW: usize = 256;
 /// One party's client.
 struct Voice {
     stream: EmitStream,
-    /// For each statement in flight: whether the ledger may have it already from an earlier run.
-    sent: std::collections::VecDeque<bool>,
+    /// What is expected of each statement in flight.
+    sent: VecDeque<Expected>,
+}
+
+/// How the ledger answers a statement.
+#[derive(Clone, Copy, PartialEq)]
+enum Expected {
+    Recorded,
+    /// It may have it already, from an earlier run.
+    RecordedOrKnown,
+    Refused,
 }
 
 /// A run against a ledger.
@@ -107,13 +116,17 @@ impl<'r> Runner<'r> {
     /// Sends statements that do not need each other's ids, and waits until all are recorded.
     async fn wave(&mut self, wave: &[&Step]) -> anyhow::Result<()> {
         for step in wave {
-            let repeatable = step.events.iter().all(may_be_there);
+            let expected = match step.refused {
+                true => Expected::Refused,
+                false if step.events.iter().all(may_be_there) => Expected::RecordedOrKnown,
+                false => Expected::Recorded,
+            };
             let voice = self.voice(&step.signer).await?;
             if voice.sent.len() >= WINDOW {
                 voice.answers().await?;
             }
             voice.stream.send(step.events.clone()).await?;
-            voice.sent.push_back(repeatable);
+            voice.sent.push_back(expected);
         }
         for step in wave {
             if let Some(voice) = self.voices.get_mut(&step.signer) {
@@ -134,7 +147,7 @@ impl<'r> Runner<'r> {
             };
             let client = self.context.connect_alone(&key).await?;
             let stream = Emitter::new(client, key).await?.into_stream(WINDOW).await?;
-            let voice = Voice { stream, sent: std::collections::VecDeque::new() };
+            let voice = Voice { stream, sent: VecDeque::new() };
             self.voices.insert(signer.clone(), voice);
         }
         self.voices.get_mut(signer).ok_or_else(|| anyhow!("a voice that was just added"))
@@ -142,14 +155,16 @@ impl<'r> Runner<'r> {
 }
 
 impl Voice {
-    /// Takes every answer that is owed. A refusal ends the run, unless an earlier run set the same thing up.
+    /// Takes every answer that is owed. One that was not expected ends the run.
     async fn answers(&mut self) -> anyhow::Result<()> {
-        while let Some(repeatable) = self.sent.pop_front() {
+        while let Some(expected) = self.sent.pop_front() {
             let Some(answer) = self.stream.next().await else { bail!(ClientError::StreamClosed) };
             match answer.result {
+                Err(ClientError::Refused(_)) if expected == Expected::Refused => {}
                 Err(ClientError::Refused(refusal))
-                    if repeatable && refusal.code == RefusalCode::DuplicateId => {}
+                    if expected == Expected::RecordedOrKnown && refusal.code == RefusalCode::DuplicateId => {}
                 Err(error) => return Err(error.into()),
+                Ok(_) if expected == Expected::Refused => bail!("the ledger took what it must refuse"),
                 Ok(_) => {}
             }
         }

@@ -74,7 +74,7 @@ impl Ward<'_> {
     }
 
     fn push(&mut self, events: Vec<proto::Event>) {
-        self.steps.push(Step { at: self.at, signer: Signer::ward(), events });
+        self.steps.push(Step { at: self.at, signer: Signer::ward(), events, refused: false });
     }
 }
 
@@ -185,6 +185,14 @@ fn set_numbers(ward: &mut Ward<'_>, source: &Source, cast: &Cast) -> anyhow::Res
             rule: (*rule).to_owned(),
             longest_wait: (*wait).to_owned(),
             ground: "契機の申告がないまま保有できる期間の上限".to_owned(),
+            ..Default::default()
+        }));
+    }
+    for (rule, keep) in cast.keeps {
+        ward.say(Fact::DeadlineSet(proto::DeadlineSet {
+            rule: (*rule).to_owned(),
+            keep_at_least: (*keep).to_owned(),
+            ground: "区が収納情報を登録し終えるまで保存する".to_owned(),
             ..Default::default()
         }));
     }

@@ -7,9 +7,9 @@ use daicho_core::{
     ChainHash, EntryIndex, Instant, KeyId, Origin, ParsedStatement, Place, SigningKey, VerifyingKey,
     sign_statement,
 };
-use daicho_custody::fold::{FOLD_VERSION, Fold};
+use daicho_custody::fold::{FOLD_VERSION, Fold, FoldError};
 use daicho_custody::scheme::Scheme;
-use daicho_custody::state::MemoryState;
+use daicho_custody::state::{Changes, MemoryState};
 use daicho_custody::{ContextCache, Finding, Judge, Verdict};
 
 use super::assumptions::Assumptions;
@@ -80,20 +80,36 @@ impl Ledger {
 
     fn record(&mut self, at: Instant, key: &SigningKey, n: u64, events: Vec<proto::Event>) {
         let said = format!("{:?}", events[0]);
+        let changes = self.apply(at, key, n, events);
+        self.state.apply(changes.unwrap_or_else(|error| panic!("{error}: {said}")));
+        self.size += 1;
+    }
+
+    fn apply(
+        &mut self,
+        at: Instant,
+        key: &SigningKey,
+        n: u64,
+        events: Vec<proto::Event>,
+    ) -> Result<Changes, FoldError> {
+        let said = format!("{:?}", events[0]);
         let signed = sign_statement(ORIGIN, &[(key, n)], events);
         let known = |id: &KeyId| self.known.get(id);
         let checked = ParsedStatement::parse(signed).and_then(|parsed| parsed.check(ORIGIN, known));
         let checked = checked.unwrap_or_else(|refusal| panic!("{refusal}: {said}"));
         let previous = ChainHash::of_origin(&Origin::new(ORIGIN).expect("a name"));
         let place = Place { index: EntryIndex::new(self.size), recorded: at, previous };
-        let changes = self.fold.apply(&self.state, &checked, place);
-        self.state.apply(changes.unwrap_or_else(|error| panic!("{error}: {said}")));
-        self.size += 1;
+        self.fold.apply(&self.state, &checked, place)
     }
 
     fn step(&mut self, step: &Step) {
         let (key, n) = self.keys.remove(&step.signer).expect("each signer has a key");
-        self.record(step.at, &key, n + 1, step.events.clone());
+        if step.refused {
+            let answer = self.apply(step.at, &key, n + 1, step.events.clone());
+            assert!(matches!(answer, Err(FoldError::Refused(_))), "taken: {:?}", step.events);
+        } else {
+            self.record(step.at, &key, n + 1, step.events.clone());
+        }
         self.keys.insert(step.signer.clone(), (key, n + 1));
     }
 
@@ -203,7 +219,12 @@ fn what_no_play_does_would_be_found_too() {
     let say = |day: &str, party: &str, fact: Fact| {
         let at = Instant::parse(day).expect("a day");
         let event = daicho_client::event(&part.id, at, fact);
-        Step { at: at.plus_ms(1), signer: Signer::of(&part.id, party, ""), events: vec![event] }
+        Step {
+            at: at.plus_ms(1),
+            signer: Signer::of(&part.id, party, ""),
+            events: vec![event],
+            refused: false,
+        }
     };
     // The maker's contract ended with March, by the last of its phases.
     let access = proto::HandoverGiven {

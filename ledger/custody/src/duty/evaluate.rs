@@ -274,7 +274,12 @@ fn periodic(
             }
         }
     }
-    sum.conclude(DutyStatus::NotYetDue, "", "")
+    match window.to {
+        Some(to) if t > to.end() => {
+            sum.conclude(DutyStatus::NotApplicable, "終了までに期日なし", "it ended before any was due")
+        }
+        _ => sum.conclude(DutyStatus::NotYetDue, "", ""),
+    }
 }
 
 /// Blocks of `months` of the fiscal year that touch the window and have begun by `t`, each clipped to the window.

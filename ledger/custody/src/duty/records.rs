@@ -123,9 +123,9 @@ impl Records {
     }
 
     /// Takes in one copy with what is said of it.
-    pub fn copy(&mut self, copy: &CopyRecord, judgement: &Judgement, certificate: Certificate) {
+    pub fn copy(&mut self, copy: &CopyRecord<&str>, judgement: &Judgement, certificate: Certificate) {
         if matches!(copy.how, Opening::Collected | Opening::Received) {
-            earliest(&mut self.first_receipt, &copy.holder, copy.opened);
+            earliest(&mut self.first_receipt, copy.holder, copy.opened);
         }
         if copy.how == Opening::Collected {
             self.first_collection =
@@ -133,7 +133,7 @@ impl Records {
         }
         // What was received is counted with its handover.
         if copy.how != Opening::Received {
-            self.used(&copy.flow, copy.opened);
+            self.used(copy.flow, copy.opened);
         }
 
         let status = match judgement.verdict {
@@ -146,9 +146,9 @@ impl Records {
             Verdict::Moved | Verdict::Returned | Verdict::OnTime => DutyStatus::Met,
         };
         let entry = judgement.closed.map(|fact| fact.entry).or_else(|| judgement.entries.first().copied());
-        let holding = match self.holdings.get_mut(&copy.holder) {
+        let holding = match self.holdings.get_mut(copy.holder) {
             Some(holding) => holding,
-            None => self.holdings.entry(copy.holder.clone()).or_default(),
+            None => self.holdings.entry(copy.holder.to_owned()).or_default(),
         };
         holding.open += u64::from(judgement.closed.is_none());
         holding.erasure.entry(status).or_default().add(entry);

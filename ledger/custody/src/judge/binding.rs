@@ -71,6 +71,8 @@ struct Milestone<'a> {
     name: String,
     scope: Scope,
     walk: Walk<'a>,
+    /// What was asked last: the copies of one data set ask for the same.
+    last: (String, Option<Fact>),
     known: HashMap<String, Option<Fact>>,
 }
 
@@ -84,9 +86,9 @@ impl<'a> Prepared<'a> {
     }
 
     /// What binds a copy.
-    pub(super) fn binding(&mut self, law: &Law, state: &'a dyn Scan, copy: &CopyRecord) -> Rc<Binding> {
+    pub(super) fn binding(&mut self, law: &Law, state: &'a dyn Scan, copy: &CopyRecord<&str>) -> Rc<Binding> {
         self.place.clear();
-        for part in [&copy.holder, &copy.system, &copy.kind] {
+        for part in [copy.holder, copy.system, copy.kind] {
             self.place.extend_from_slice(part.as_bytes());
             self.place.push(0);
         }
@@ -98,15 +100,15 @@ impl<'a> Prepared<'a> {
         binding
     }
 
-    fn bind(&mut self, law: &Law, state: &'a dyn Scan, copy: &CopyRecord) -> Binding {
+    fn bind(&mut self, law: &Law, state: &'a dyn Scan, copy: &CopyRecord<&str>) -> Binding {
         let context = law.context_at(self.t);
-        if !context.is_personal(&copy.kind) || context.is_out_of_scope(&copy.system, &copy.kind) {
+        if !context.is_personal(copy.kind) || context.is_out_of_scope(copy.system, copy.kind) {
             return Binding { judged: false, rules: Vec::new() };
         }
-        let rules = context.rules_for(&copy.holder, &copy.system, &copy.kind).map(|rule| {
+        let rules = context.rules_for(copy.holder, copy.system, copy.kind).map(|rule| {
             let place = |scheme: &crate::scheme::Scheme| scheme.rules.iter().position(|r| r.id == rule.id);
             let contract =
-                || rule.contract.clone().or_else(|| context.contract_of(&copy.holder).map(|c| c.id.clone()));
+                || rule.contract.clone().or_else(|| context.contract_of(copy.holder).map(|c| c.id.clone()));
             let numbers = law.numbers_of(&rule.id);
             let certified = context.wants_evidence(rule, EvidenceSource::Certificate);
             let recipients = rule.recipients.iter().filter(|_| certified);
@@ -138,7 +140,13 @@ impl<'a> Prepared<'a> {
                 let at = self.milestones.iter().position(|m| m.name == name && m.scope == scope);
                 let at = at.unwrap_or_else(|| {
                     let (name, walk) = (name.to_owned(), Walk::new(state));
-                    self.milestones.push(Milestone { name, scope, walk, known: HashMap::new() });
+                    self.milestones.push(Milestone {
+                        name,
+                        scope,
+                        walk,
+                        last: Default::default(),
+                        known: HashMap::new(),
+                    });
                     self.milestones.len() - 1
                 });
                 Start::Milestone(at, if scope == Scope::Contract { contract() } else { None })
@@ -152,7 +160,7 @@ impl<'a> Prepared<'a> {
         law: &Law,
         start: &Start,
         id: &str,
-        copy: &CopyRecord,
+        copy: &CopyRecord<&str>,
     ) -> Result<Option<Fact>> {
         match start {
             Start::Never => Ok(None),
@@ -166,8 +174,8 @@ impl<'a> Prepared<'a> {
                 let day;
                 let target = match milestone.scope {
                     Scope::Copy => id,
-                    Scope::DataSet => &copy.data_set,
-                    Scope::Session => &copy.session,
+                    Scope::DataSet => copy.data_set,
+                    Scope::Session => copy.session,
                     Scope::Day => {
                         day = copy.opened.occurred.jst_day().to_string();
                         &day
@@ -181,11 +189,30 @@ impl<'a> Prepared<'a> {
 }
 
 impl Milestone<'_> {
-    /// The first time that it came for a target, of what was recorded up to `t`.
+    /// The first time that it came for a target, which is not empty, of what was recorded up to `t`.
     fn first(&mut self, scheme: &str, target: &str, t: Instant) -> Result<Option<Fact>> {
-        if let Some(known) = self.known.get(target) {
-            return Ok(*known);
+        if self.last.0 == target {
+            return Ok(self.last.1);
         }
+        // A single copy or data set is not asked for again.
+        let again = matches!(self.scope, Scope::Session | Scope::Day | Scope::Contract);
+        let known = if again { self.known.get(target).copied() } else { None };
+        let first = match known {
+            Some(first) => first,
+            None => self.look(scheme, target, t)?,
+        };
+        if again && known.is_none() {
+            if self.known.len() >= TARGETS_KEPT {
+                self.known.clear();
+            }
+            self.known.insert(target.to_owned(), first);
+        }
+        target.clone_into(&mut self.last.0);
+        self.last.1 = first;
+        Ok(first)
+    }
+
+    fn look(&mut self, scheme: &str, target: &str, t: Instant) -> Result<Option<Fact>> {
         let mut first: Option<Fact> = None;
         let below = key(Table::Milestone, &[scheme, &self.name, scope_word(self.scope), target]);
         self.walk.below(&below, |_, value| {
@@ -196,11 +223,6 @@ impl Milestone<'_> {
             }
             Ok(())
         })?;
-        // A target that is one copy, or one data set, is hardly asked for again.
-        if self.known.len() >= TARGETS_KEPT {
-            self.known.clear();
-        }
-        self.known.insert(target.to_owned(), first);
         Ok(first)
     }
 }

@@ -39,11 +39,31 @@ type Result<T> = std::result::Result<T, StateError>;
 pub struct Judge<'a> {
     state: &'a dyn Scan,
     law: Arc<Law>,
-    facts: RefCell<Walk<'a>>,
+    facts: RefCell<Facts<'a>>,
     /// What was looked up for the time that was asked about last.
     prepared: RefCell<Prepared<'a>>,
     /// The limits of that time.
     limits: Cell<Option<(Instant, Limits)>>,
+}
+
+/// What happened to the copy that was asked about last.
+struct Facts<'a> {
+    walk: Walk<'a>,
+    known: Vec<CopyFact>,
+}
+
+impl Facts<'_> {
+    fn below(&mut self, scheme: &str, copy: &str, t: Instant) -> Result<&[CopyFact]> {
+        self.known.clear();
+        self.walk.below(&key(Table::CopyFact, &[scheme, copy]), |_, value| {
+            let fact: CopyFact = decode(value)?;
+            if fact.fact.recorded <= t {
+                self.known.push(fact);
+            }
+            Ok(())
+        })?;
+        Ok(&self.known)
+    }
 }
 
 /// What a scheme and the ward's numbers for it say, read once.
@@ -164,7 +184,7 @@ impl<'a> Judge<'a> {
         Self {
             state,
             law,
-            facts: RefCell::new(Walk::new(state)),
+            facts: RefCell::new(Facts { walk: Walk::new(state), known: Vec::new() }),
             prepared: RefCell::new(Prepared::new(Instant::EPOCH)),
             limits: Cell::default(),
         }
@@ -228,8 +248,10 @@ impl<'a> Judge<'a> {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub fn judge(&self, id: &str, copy: &CopyRecord, t: Instant) -> Result<Judgement> {
-        let facts = self.facts(id, t)?;
+    pub fn judge<S: AsRef<str>>(&self, id: &str, copy: &CopyRecord<S>, t: Instant) -> Result<Judgement> {
+        let copy = &copy.borrowed();
+        let mut known = self.facts.borrow_mut();
+        let facts = known.below(&self.law.id, id, t)?;
         let closed = copy.closed.filter(|fact| fact.recorded <= t);
         let entries = std::iter::once(copy.opened.entry).chain(facts.iter().map(|f| f.fact.entry)).collect();
         let mut judgement = Judgement {
@@ -255,7 +277,7 @@ impl<'a> Judge<'a> {
             return Ok(judgement);
         }
         let context = self.context_at(t);
-        let view = CopyView { copy, facts: &facts, closed, t };
+        let view = CopyView { copy, facts, closed, t };
         judgement.rules.reserve_exact(binding.rules.len());
         for bound in &binding.rules {
             let rule = &context.scheme.rules[bound.place];
@@ -475,15 +497,7 @@ impl<'a> Judge<'a> {
     /// # Errors
     /// When the state cannot be read.
     pub fn facts(&self, copy: &str, t: Instant) -> Result<Vec<CopyFact>> {
-        let mut facts = Vec::new();
-        self.facts.borrow_mut().below(&key(Table::CopyFact, &[&self.law.id, copy]), |_, value| {
-            let fact: CopyFact = decode(value)?;
-            if fact.fact.recorded <= t {
-                facts.push(fact);
-            }
-            Ok(())
-        })?;
-        Ok(facts)
+        Ok(self.facts.borrow_mut().below(&self.law.id, copy, t)?.to_vec())
     }
 
     fn weigh_evidence(&self, judgement: &mut Judgement, binding: &Binding, view: &CopyView<'_>) {
@@ -539,7 +553,7 @@ impl<'a> Judge<'a> {
 
     /// A medium that went out of use unseen. Where the ward set a time for certificates, one may still come within it.
     fn weigh_assurance(&self, judgement: &mut Judgement, view: &CopyView<'_>) {
-        let system_at = |fact: &Fact| self.context_at(fact.recorded).system(&view.copy.system);
+        let system_at = |fact: &Fact| self.context_at(fact.recorded).system(view.copy.system);
         let Some(closed) = view.closed else { return };
         let Some(erased) = system_at(&closed).and_then(|system| media::unassured(system, view.facts)) else {
             return;
@@ -695,7 +709,7 @@ fn certificate_owed(
 
 /// A copy as known at a time.
 struct CopyView<'v> {
-    copy: &'v CopyRecord,
+    copy: &'v CopyRecord<&'v str>,
     facts: &'v [CopyFact],
     closed: Option<Fact>,
     t: Instant,

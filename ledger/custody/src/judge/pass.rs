@@ -41,27 +41,28 @@ impl DataSet<'_, '_> {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub(crate) fn copies(&mut self, mut each: impl FnMut(&str, CopyRecord, Judgement)) -> Result<()> {
-        let scheme = self.judge.id();
-        let mut ids = std::mem::take(&mut self.walks.ids);
+    pub(crate) fn copies(&mut self, mut each: impl FnMut(&str, &CopyRecord<&str>, &Judgement)) -> Result<()> {
+        let (scheme, judge, t) = (self.judge.id(), self.judge, self.t);
+        let Walks { index, copies, ids } = self.walks;
         ids.clear();
-        self.walks.index.below(&key(Table::CopyOfDataSet, &[scheme, self.id]), |place, _| {
+        index.below(&key(Table::CopyOfDataSet, &[scheme, self.id]), |place, _| {
             ids.push(parts(place).get(2).copied().unwrap_or_default().to_owned());
             Ok(())
         })?;
-        for id in &ids {
-            let mut found: Option<CopyRecord> = None;
-            self.walks.copies.below(&key(Table::Copy, &[scheme, id]), |_, value| {
-                found = Some(decode(value)?);
+        for id in ids {
+            let mut found = false;
+            copies.below(&key(Table::Copy, &[scheme, id]), |_, value| {
+                found = true;
+                let copy: CopyRecord<&str> = decode(value)?;
+                if copy.opened.recorded <= t {
+                    each(id, &copy, &judge.judge(id, &copy, t)?);
+                }
                 Ok(())
             })?;
-            let copy = found.ok_or_else(|| StateError(format!("copy `{id}` is gone")))?;
-            if copy.opened.recorded <= self.t {
-                let judgement = self.judge.judge(id, &copy, self.t)?;
-                each(id, copy, judgement);
+            if !found {
+                return Err(StateError(format!("copy `{id}` is gone")));
             }
         }
-        self.walks.ids = ids;
         Ok(())
     }
 }
@@ -124,14 +125,14 @@ impl<'a> Judge<'a> {
         &self,
         t: Instant,
         duties: &[Duty<'_>],
-        each: impl Fn(&mut G, &str, CopyRecord, Judgement) + Sync,
+        each: impl Fn(&mut G, &str, &CopyRecord<&str>, &Judgement) + Sync,
     ) -> Result<(Records, Vec<G>)> {
         let nothing = Records::new(t, duties);
         let new = || (nothing.clone(), G::default());
         let parts = self.pass(t, new, |(records, seen), data_set| {
             let judge = data_set.judge;
             data_set.copies(|id, copy, judgement| {
-                records.copy(&copy, &judgement, judge.certificate(&judgement, t));
+                records.copy(copy, judgement, judge.certificate(judgement, t));
                 each(seen, id, copy, judgement);
             })
         })?;

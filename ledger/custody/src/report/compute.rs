@@ -6,7 +6,7 @@ use daicho_core::{Date, Instant};
 
 use super::answer::answer;
 use super::describe::Describer;
-use super::gather::{Gathered, Members, Sums, in_order};
+use super::gather::{Gathered, ListedCopies, Sums, in_order, problem};
 use super::{
     Batch, Certificate, DataSetReport, DeletionReport, DutyReport, FlowReport, Period, Place, ReportHead,
     RuleReport, RuleStatus, ThirdPartyReport, Totals,
@@ -69,14 +69,15 @@ fn seen(part: &mut Gathered, data_set: &mut DataSet<'_, '_>, period: Period, as_
     let (id, record, judge) = (data_set.id, data_set.record, data_set.judge);
     let day = record.opened.occurred.jst_day();
     let reported = (period.from..=period.to).contains(&day);
-    let mut members = Members::default();
+    let (mut sums, mut worst) = (Sums::default(), None);
     data_set.copies(|id, copy, judgement| {
-        part.found.of_copy(id, &judgement);
-        let certificate = judge.certificate(&judgement, as_of);
-        part.records.copy(&copy, &judgement, certificate);
+        part.found.of_copy(id, judgement);
+        let certificate = judge.certificate(judgement, as_of);
+        part.records.copy(copy, judgement, certificate);
         if reported {
-            part.copy(&copy, &judgement, certificate);
-            members.add(id, copy, judgement, certificate);
+            part.copy(copy, judgement, certificate);
+            sums.add(judgement, certificate);
+            worst = worst.into_iter().chain(problem(judgement, certificate)).min();
         }
     })?;
     if !reported {
@@ -85,22 +86,27 @@ fn seen(part: &mut Gathered, data_set: &mut DataSet<'_, '_>, period: Period, as_
     part.data_sets += 1;
     let batch = part.batches.entry((day, record.kind.clone())).or_default();
     batch.data_sets += 1;
-    batch.copies.join(&members.sums);
-    let problem = members.problem();
-    if part.listed.takes(problem, record.opened.occurred, id) {
-        let (copies, copies_unlisted) = members.into_listed();
-        part.listed.add(DataSetReport {
-            id: id.to_owned(),
-            kind: record.kind.clone(),
-            label: kind_label(judge.context_at(as_of), &record.kind),
-            subjects: record.subjects,
-            session: record.session.clone(),
-            opened: record.opened.into(),
-            problem,
-            copies: copies.map(Into::into).collect(),
-            copies_unlisted,
-        });
+    batch.copies.join(&sums);
+    if !part.listed.takes(worst, record.opened.occurred, id) {
+        return Ok(());
     }
+    // Few are listed: looking at those again is cheaper than keeping every copy for it.
+    let mut listed = ListedCopies::default();
+    data_set.copies(|id, copy, judgement| {
+        listed.add(id, copy, judgement, judge.certificate(judgement, as_of));
+    })?;
+    let listed = listed.into_sorted();
+    part.listed.add(DataSetReport {
+        id: id.to_owned(),
+        kind: record.kind.clone(),
+        label: kind_label(judge.context_at(as_of), &record.kind),
+        subjects: record.subjects,
+        session: record.session.clone(),
+        opened: record.opened.into(),
+        problem: worst,
+        copies_unlisted: sums.copies - listed.len() as u64,
+        copies: listed.map(Into::into).collect(),
+    });
     Ok(())
 }
 

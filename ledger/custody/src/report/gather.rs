@@ -48,7 +48,7 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    fn add(&mut self, judgement: &Judgement, certificate: Certificate) {
+    pub(super) fn add(&mut self, judgement: &Judgement, certificate: Certificate) {
         let open = u64::from(judgement.closed.is_none());
         self.copies += 1;
         self.open += open;
@@ -124,7 +124,7 @@ impl Gathered {
         }
     }
 
-    pub(super) fn copy(&mut self, copy: &CopyRecord, judgement: &Judgement, certificate: Certificate) {
+    pub(super) fn copy(&mut self, copy: &CopyRecord<&str>, judgement: &Judgement, certificate: Certificate) {
         self.places.of(copy).add(judgement, certificate);
         *self.evidence.entry(judgement.evidence).or_default() += 1;
         *self.certificates.entry(certificate).or_default() += 1;
@@ -138,10 +138,10 @@ impl Gathered {
         self.date(judgement);
     }
 
-    fn flow(&mut self, copy: &CopyRecord, open: bool) {
-        let flow = match self.flows.get_mut(&copy.flow) {
+    fn flow(&mut self, copy: &CopyRecord<&str>, open: bool) {
+        let flow = match self.flows.get_mut(copy.flow) {
             Some(flow) => flow,
-            None => self.flows.entry(copy.flow.clone()).or_default(),
+            None => self.flows.entry(copy.flow.to_owned()).or_default(),
         };
         flow.copies += 1;
         flow.open += u64::from(open);
@@ -210,9 +210,9 @@ pub(super) struct Places {
 }
 
 impl Places {
-    fn of(&mut self, copy: &CopyRecord) -> &mut Sums {
+    fn of(&mut self, copy: &CopyRecord<&str>) -> &mut Sums {
         self.asked.clear();
-        for name in [&copy.holder, &copy.system] {
+        for name in [copy.holder, copy.system] {
             self.asked.extend_from_slice(name.as_bytes());
             self.asked.push(0);
         }
@@ -239,20 +239,13 @@ impl Places {
     }
 }
 
-/// The copies of one data set, on their way into what is gathered.
-#[derive(Default)]
-pub(super) struct Members {
-    pub(super) sums: Sums,
-    listed: Vec<ListedCopy>,
-}
-
-/// A copy that may be listed.
+/// A copy that is listed.
 pub(super) struct ListedCopy {
-    pub(super) id: String,
-    pub(super) copy: CopyRecord,
-    pub(super) judgement: Judgement,
-    pub(super) certificate: Certificate,
-    pub(super) problem: Option<Problem>,
+    id: String,
+    copy: CopyRecord,
+    judgement: Judgement,
+    certificate: Certificate,
+    problem: Option<Problem>,
 }
 
 impl ListedCopy {
@@ -261,35 +254,39 @@ impl ListedCopy {
     }
 }
 
-impl Members {
-    pub(super) fn add(&mut self, id: &str, copy: CopyRecord, judgement: Judgement, certificate: Certificate) {
-        self.sums.add(&judgement, certificate);
-        let problem = problem(&judgement, certificate);
-        self.listed.push(ListedCopy { id: id.to_owned(), copy, judgement, certificate, problem });
-        if self.listed.len() >= 2 * DeletionReport::LISTED_COPIES {
-            self.rank();
+/// The first copies of a data set by rank.
+#[derive(Default)]
+pub(super) struct ListedCopies(Vec<ListedCopy>);
+
+impl ListedCopies {
+    pub(super) fn add(
+        &mut self,
+        id: &str,
+        copy: &CopyRecord<&str>,
+        judgement: &Judgement,
+        certificate: Certificate,
+    ) {
+        let problem = problem(judgement, certificate);
+        let (id, copy, judgement) = (id.to_owned(), copy.owned(), judgement.clone());
+        self.0.push(ListedCopy { id, copy, judgement, certificate, problem });
+        if self.0.len() >= 2 * DeletionReport::LISTED_COPIES {
+            self.cut();
         }
     }
 
-    fn rank(&mut self) {
-        self.listed.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
-        self.listed.truncate(DeletionReport::LISTED_COPIES);
+    fn cut(&mut self) {
+        self.0.sort_unstable_by(|a, b| a.rank().cmp(&b.rank()));
+        self.0.truncate(DeletionReport::LISTED_COPIES);
     }
 
-    /// The worst of them.
-    pub(super) fn problem(&self) -> Option<Problem> {
-        self.listed.iter().filter_map(|copy| copy.problem).min()
-    }
-
-    /// The first ones by rank, and how many more there are.
-    pub(super) fn into_listed(mut self) -> (impl Iterator<Item = ListedCopy>, u64) {
-        self.rank();
-        let more = self.sums.copies - self.listed.len() as u64;
-        (self.listed.into_iter(), more)
+    pub(super) fn into_sorted(mut self) -> impl ExactSizeIterator<Item = ListedCopy> {
+        self.cut();
+        self.0.into_iter()
     }
 }
 
-fn problem(judgement: &Judgement, certificate: Certificate) -> Option<Problem> {
+/// What a report would circle in a copy first.
+pub(super) fn problem(judgement: &Judgement, certificate: Certificate) -> Option<Problem> {
     match judgement.verdict {
         Verdict::Overdue => Some(Problem::Overdue),
         Verdict::Late => Some(Problem::Late),

@@ -254,25 +254,25 @@ pub struct DataSetRecord {
 
 /// A copy: one data set at one system of one holder. What happens to it is in [`CopyFact`]s.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CopyRecord {
+pub struct CopyRecord<S = String> {
     /// Its data set.
-    pub data_set: String,
+    pub data_set: S,
     /// Kind of that data set.
-    pub kind: String,
+    pub kind: S,
     /// Session of that data set, or empty.
-    pub session: String,
+    pub session: S,
     /// Party that holds it.
-    pub holder: String,
+    pub holder: S,
     /// Member of a set party, or empty.
-    pub member: String,
+    pub member: S,
     /// System.
-    pub system: String,
+    pub system: S,
     /// One of several like machines, or empty.
-    pub unit: String,
+    pub unit: S,
     /// How it came into being.
     pub how: Opening,
     /// Flow, or empty.
-    pub flow: String,
+    pub flow: S,
     /// Where it came into being.
     pub opened: Fact,
     /// Number of persons.
@@ -283,6 +283,37 @@ pub struct CopyRecord {
     pub closed: Option<Fact>,
     /// Whether the last attempt to erase it failed verification.
     pub erasure_failed: bool,
+}
+
+impl<S: AsRef<str>> CopyRecord<S> {
+    /// The same with its texts borrowed.
+    pub fn borrowed(&self) -> CopyRecord<&str> {
+        self.with_texts(|text| text.as_ref())
+    }
+
+    /// The same with texts of its own.
+    pub fn owned(&self) -> CopyRecord {
+        self.with_texts(|text| text.as_ref().to_owned())
+    }
+
+    fn with_texts<'s, T>(&'s self, text: impl Fn(&'s S) -> T) -> CopyRecord<T> {
+        CopyRecord {
+            data_set: text(&self.data_set),
+            kind: text(&self.kind),
+            session: text(&self.session),
+            holder: text(&self.holder),
+            member: text(&self.member),
+            system: text(&self.system),
+            unit: text(&self.unit),
+            how: self.how,
+            flow: text(&self.flow),
+            opened: self.opened,
+            subjects: self.subjects,
+            remaining: self.remaining,
+            closed: self.closed,
+            erasure_failed: self.erasure_failed,
+        }
+    }
 }
 
 /// How a copy came into being.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 use std::sync::LazyLock;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::keys::Table;
 
@@ -97,11 +97,11 @@ pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
     postcard::to_stdvec(record).expect("records hold nothing that postcard cannot write")
 }
 
-/// A record from its bytes.
+/// A record from its bytes, which it may borrow.
 ///
 /// # Errors
 /// When the bytes are not what this version writes.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, StateError> {
+pub fn decode<'b, T: Deserialize<'b>>(bytes: &'b [u8]) -> Result<T, StateError> {
     match postcard::take_from_bytes(bytes) {
         Ok((record, [])) => Ok(record),
         Ok(_) => Err(StateError("record has bytes after its end".into())),

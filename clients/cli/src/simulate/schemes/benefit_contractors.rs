@@ -81,7 +81,18 @@ fn to_hokkaido(p: &mut Play<'_>, lot: &Lot, day: Date) {
     }
     let asp = format!("{}-items-asp", lot.id);
     let (stored, made) = (copy(&page, &id, "secure_page"), at(day, 11, 0));
-    p.say(TOPPAN, made, derived("", &[&asp], vec![data_set], vec![stored]));
+    let entered = derived("", &[&asp], vec![data_set], vec![stored]);
+    p.say(TOPPAN, made, entered.clone());
+    if p.hits(Fault::NumberLeftOut, lot.n, LOTS, 8) {
+        p.say_refused(TOPPAN, later(made, 5), entered);
+        p.inject(
+            Fault::NumberLeftOut,
+            made,
+            &[(FindingCode::SequenceGap, 1)],
+            &format!("{}: 同じ記録をもう一度申告して拒否され、その番号が欠けたままになった", lot.id),
+            &format!("{}: the same was stated once more and refused; its number stays left out", lot.id),
+        );
+    }
     p.hand(
         Hand::new("f12_toppan_to_hokkaido", &id, at(day, 13, 0)),
         &[kept(&page, &id, lot.people, &theirs, HOKKAIDO_PC)],

@@ -28,6 +28,8 @@ pub(crate) struct Cast {
     pub(crate) left_open: &'static [&'static str],
     /// How long a copy may wait for the milestone of a rule.
     pub(crate) waits: &'static [(&'static str, &'static str)],
+    /// For how long data of a rule must be kept first.
+    pub(crate) keeps: &'static [(&'static str, &'static str)],
     /// Set parties with their members.
     pub(crate) members: &'static [Members],
     /// Subcontractors to which the ward consents, by contract.
@@ -57,6 +59,7 @@ pub(crate) const CASTS: [Cast; 5] = [
         numbers: &[],
         left_open: &[],
         waits: &[("r1_terminal_after_application", "P1D"), ("r2_terminal_after_sending", "P1D")],
+        keeps: &[],
         members: &[],
         consents: &[],
         play: mynumber::play,
@@ -68,6 +71,7 @@ pub(crate) const CASTS: [Cast; 5] = [
         numbers: &[],
         left_open: &[],
         waits: &[("r5_kiosk_after_print", "P7D")],
+        keeps: &[],
         members: &[("cvs_operators", convenience::OPERATORS)],
         consents: &[("c_jlis", "cvs_operators")],
         play: convenience::play,
@@ -79,6 +83,7 @@ pub(crate) const CASTS: [Cast; 5] = [
         numbers: &[],
         left_open: &[],
         waits: &[("r1_contact_next_day", "P7D")],
+        keeps: &[],
         members: &[],
         consents: &[],
         play: queue::play,
@@ -90,6 +95,7 @@ pub(crate) const CASTS: [Cast; 5] = [
         numbers: &[],
         left_open: &[],
         waits: &[("r5_hokkaido_no_longer_needed", "P3M")],
+        keeps: &[],
         members: &[("other_governments", benefit::GOVERNMENTS)],
         consents: &[("c1", "hokkaido_toppan_forms")],
         play: benefit::play,
@@ -101,6 +107,7 @@ pub(crate) const CASTS: [Cast; 5] = [
         numbers: &[("r3_collection_center_fixed_date", "P2M"), ("r5_joint_center_fixed_date", "P2M")],
         left_open: &["r4_designated_payer_fixed_date"],
         waits: &[],
+        keeps: &[("r3_collection_center_fixed_date", "end-of-same-day")],
         members: &[],
         consents: &[],
         play: nhi::play,

@@ -95,7 +95,7 @@ fn credit(p: &mut Play<'_>, (from, to): (Date, Date), held: &mut Held) {
     let total = p.scaled(p.volume("mobile_reji_credit"));
     let mut n = 0;
     for (day, count) in spread(total, &office_days(from, to)) {
-        let mut today = Vec::new();
+        let (mut today, mut early) = (Vec::new(), None);
         for _ in 0..count {
             n += 1;
             let id = format!("credit-{n:05}");
@@ -103,10 +103,24 @@ fn credit(p: &mut Play<'_>, (from, to): (Date, Date), held: &mut Held) {
             let data_set = set(&id, "ds_mobile_collection", 1).session(&id);
             p.collect("f04_credit_payment", "", now, vec![data_set], vec![copy(&id, &id, COLLECTION)]);
             authorize(p, day, now, &id, held);
-            held.psp.push((day, id.clone()));
+            if p.hits(Fault::DeletedEarly, n, total, 7) {
+                early = Some(id.clone());
+            } else {
+                held.psp.push((day, id.clone()));
+            }
             today.push(id);
         }
         to_ward(p, day, "f08_credit_collection_to_ward", "credit", &today);
+        if let Some(id) = early {
+            erase_certified(p, PSP, at(day, 17, 0), &format!("cert-{id}"), std::slice::from_ref(&id));
+            p.inject(
+                Fault::DeletedEarly,
+                at(day, 17, 0),
+                &[(FindingCode::DeletedEarly, 1)],
+                &format!("{id}: 収納センターの収納情報を当日のうちに消去した"),
+                &format!("{id}: collection data at the centre was erased on the same day"),
+            );
+        }
     }
     let months = month_ends(from, to);
     let last = months.len() as u64;

@@ -1,11 +1,12 @@
 //! 受付番号発券システム: contact addresses of people who wait, each gone by the end of the next day.
 
-use daicho_core::proto::MediumFate;
 use daicho_core::proto::event::Fact;
+use daicho_core::proto::{ContractSettled, MediumFate};
 use daicho_core::{Date, Instant};
 use daicho_custody::FindingCode;
 use daicho_custody::scheme::Scope;
 
+use crate::simulate::build::DAYS_AFTER;
 use crate::simulate::calendar::{at, later, month_ends, office_days, spread};
 use crate::simulate::facts::{SetExt as _, copy, deleted, derived, kept, part, set};
 use crate::simulate::faults::Fault;
@@ -246,5 +247,18 @@ fn maintenance(p: &mut Play<'_>) {
         let written = derived("", &[], vec![data_set], vec![copy(&log, &log, SERVER)]);
         p.say(OPERATOR, at(day, 17, 30), written);
         p.act("ward", at(day, 17, 40), "erasure-checked", "r1_contact_next_day", OPERATOR);
+    }
+    if p.has(Fault::ContractEnding) {
+        // Ends eight days after the play is judged.
+        let end = p.to.plus_days(DAYS_AFTER + 8);
+        let settled = ContractSettled { contract: "c1".into(), end: end.to_string(), ..Default::default() };
+        p.say("ward", at(p.to, 11, 0), Fact::ContractSettled(settled));
+        p.inject(
+            Fault::ContractEnding,
+            at(p.to, 11, 0),
+            &[(FindingCode::ContractEnding, 1)],
+            &format!("契約を{end}に終えることになったが、運用事業者に複製が残っている"),
+            &format!("the contract is to end on {end}, and the operator still holds copies"),
+        );
     }
 }
