@@ -34,7 +34,8 @@ demo: build ## Plays the five schemes, audits, tampers, reports; writes demo/
 test: build ## Runs every test
 	cargo test $(CARGO_FLAGS)
 
-torture: build ## Breaks a ledger in every way for some five minutes; prints one table
+torture: build ## Breaks a ledger in every way for some ten minutes; prints one table
+	@command -v strace >/dev/null || bash deploy/setup.sh strace
 	$(BIN)/torture
 
 load: build ## Measures the server under load: a flood, followers, a reader of everything, 20 minutes of writing

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the build and the reports need on Debian, when it is missing. Changes nothing else.
+# Installs what the build and the reports need on Debian, when it is missing, and the packages given. Changes nothing else.
 set -euo pipefail
 
-missing=()
+missing=("$@")
 command -v c++ >/dev/null || missing+=(g++)
 # RocksDB's bindings are made with libclang.
 if ! ldconfig -p | grep -q 'libclang[-.0-9]*\.so' && ! compgen -G '/usr/lib/llvm-*/lib/libclang[-.][0-9s]*' >/dev/null; then

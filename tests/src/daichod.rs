@@ -81,13 +81,38 @@ impl Daichod {
     /// # Errors
     /// When the server does not come up within a minute.
     pub fn start_with(folder: &Path, flags: &[&str], variables: &[(&str, String)]) -> anyhow::Result<Self> {
+        Self::spawn(folder, flags, variables, &[])
+    }
+
+    /// As [`Daichod::start`], in the place of a program that goes on as the server: its name and arguments.
+    ///
+    /// # Errors
+    /// When the server does not come up within a minute.
+    pub fn start_under(folder: &Path, program: &[String]) -> anyhow::Result<Self> {
+        Self::spawn(folder, &[], &[], program)
+    }
+
+    fn spawn(
+        folder: &Path,
+        flags: &[&str],
+        variables: &[(&str, String)],
+        under: &[String],
+    ) -> anyhow::Result<Self> {
         let (port_file, tiles_port_file) = (folder.join("address"), folder.join(TILES_PORT_FILE));
         // Left by a server that was killed.
         for file in [&port_file, &tiles_port_file].into_iter().filter(|file| file.exists()) {
             std::fs::remove_file(file)?;
         }
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("daichod.log"))?;
-        let mut child = Command::new(binary("daichod")?)
+        let mut command = match under {
+            [] => Command::new(binary("daichod")?),
+            [program, arguments @ ..] => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary("daichod")?);
+                command
+            }
+        };
+        let mut child = command
             .arg("serve")
             .arg("--data")
             .arg(folder.join("data"))

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use daicho_client::proto::event::Fact;
 use daicho_client::proto::{
-    Collected, Copy, CopyPart, DataSet, DeadlineSet, Deleted, Event, KeyAuthorized, MilestoneReached,
-    MilestoneScope, PartyRegistered, SanitizationMethod, SchemeEnacted, SignedStatement,
+    Collected, Copy, CopyPart, DataSet, DeadlineSet, Deleted, Event, MilestoneReached, MilestoneScope,
+    PartyRegistered, SanitizationMethod, SchemeEnacted, SignedStatement,
 };
 use daicho_client::{Client, DocumentHash, Emitter, Enactment, Instant, SigningKey, document_chunks, event};
 use daicho_core::{Origin, sign_statement};
@@ -50,7 +50,8 @@ impl Play {
         };
         ward.enact_scheme(enactment, &[]).await?;
         let contractor = Self::contractor_key();
-        ward.emit(parties_and_limits(now)).await.context("preparing the play")?;
+        let opening = parties_and_limits(ward.origin(), now);
+        ward.emit(opening).await.context("preparing the play")?;
         Ok(Self { ward, contractor })
     }
 
@@ -131,7 +132,7 @@ impl Play {
             ..Default::default()
         };
         statements.push(vec![event(SCHEME, at, Fact::SchemeEnacted(enacted))]);
-        statements.push(parties_and_limits(at));
+        statements.push(parties_and_limits(Self::ORIGIN, at));
         let ward = Self::ward_key();
         let sign = |(n, events)| sign_statement(Self::ORIGIN, &[(&ward, n)], events);
         Ok((1..).zip(statements).map(sign).collect())
@@ -153,11 +154,10 @@ impl Play {
 }
 
 /// The contractor with its key, and how soon certificates and acknowledgements are wanted.
-fn parties_and_limits(now: Instant) -> Vec<Event> {
+fn parties_and_limits(origin: &str, now: Instant) -> Vec<Event> {
     let party = format!("{SCHEME}/hyojito");
-    let key = Play::contractor_key().public().to_proto();
     let registered = PartyRegistered { party: party.clone(), label: "表示灯株式会社".into() };
-    let authorized = KeyAuthorized { party, key: Some(key), purpose: "server".into() };
+    let authorized = Play::contractor_key().request(origin, &party, "server");
     let limits = DeadlineSet {
         ground: "test".into(),
         certificate_within: "P1D".into(),

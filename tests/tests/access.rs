@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use daicho_client::proto::event::Fact;
-use daicho_client::proto::{self, AdvanceClockRequest, KeyAuthorized, KeyRevoked, PartyRegistered};
+use daicho_client::proto::{self, AdvanceClockRequest, KeyRevoked, PartyRegistered};
 use daicho_client::{Client, ClientError, Emitter, Instant, RefusalCode, SigningKey, event};
 use daicho_tests::{Daichod, Play, SCHEME, TLS, binary, collected, deleted, milestone};
 use futures::TryStreamExt as _;
@@ -43,13 +43,9 @@ impl Scene {
             .advance_clock(AdvanceClockRequest { now_ms: now.unix_ms() })
             .await
             .expect("the ward may");
+        let origin = play.ward.origin().to_owned();
         let authorized = |party: &str, n: u8, purpose: &str| {
-            let key = Some(key(n).public().to_proto());
-            event(
-                "",
-                now,
-                Fact::KeyAuthorized(KeyAuthorized { party: party.into(), key, purpose: purpose.into() }),
-            )
+            event("", now, Fact::KeyAuthorized(key(n).request(&origin, party, purpose)))
         };
         let registered = |party: &str| {
             event(
@@ -57,6 +53,11 @@ impl Scene {
                 now,
                 Fact::PartyRegistered(PartyRegistered { party: party.into(), label: "試験".into() }),
             )
+        };
+        let invitation = proto::KeyAuthorized {
+            invites_for: "server".into(),
+            invites_until_ms: now.plus_ms(86_400_000).unix_ms(),
+            ..key(54).request(&origin, RIVAL, "invitation")
         };
         play.ward
             .emit(vec![
@@ -66,6 +67,7 @@ impl Scene {
                 authorized(RIVAL, 51, "server"),
                 authorized("audit_office", 52, "auditor"),
                 authorized("shingikai", 53, "council"),
+                event("", now, Fact::KeyAuthorized(invitation)),
             ])
             .await
             .expect("recorded");
@@ -197,16 +199,17 @@ async fn every_role_gets_from_every_call_what_the_table_says() {
     let (auditor, council) = (key(52), key(53));
     let table = table();
     assert_eq!(table.len(), 9, "the rights of the page");
-    let stranger = key(99);
+    let (stranger, invited) = (key(99), key(54));
     let roles = [
         (1, None),
         (1, Some(&stranger)),
-        (2, Some(&contractor)),
-        (2, Some(&rival)),
-        (3, Some(&scene.ward)),
-        (4, Some(&scene.operator)),
-        (5, Some(&auditor)),
-        (6, Some(&council)),
+        (2, Some(&invited)),
+        (3, Some(&contractor)),
+        (3, Some(&rival)),
+        (4, Some(&scene.ward)),
+        (5, Some(&scene.operator)),
+        (6, Some(&auditor)),
+        (7, Some(&council)),
     ];
     let mut cells = 0;
     for (column, key) in roles {
@@ -222,7 +225,7 @@ async fn every_role_gets_from_every_call_what_the_table_says() {
             cells += 1;
         }
     }
-    assert_eq!(cells, 8 * 29);
+    assert_eq!(cells, 9 * 29);
 }
 
 #[tokio::test]
@@ -331,19 +334,15 @@ async fn nobody_makes_an_auditor_of_itself() {
     let contractor = Play::contractor_key();
     let mut emitter =
         Emitter::new(scene.client(Some(&contractor)).await, Play::contractor_key()).await.expect("known");
+    let origin = emitter.origin().to_owned();
     for purpose in ["auditor", "council"] {
-        let key = Some(key(80).public().to_proto());
-        let fact = KeyAuthorized { party: CONTRACTOR.into(), key, purpose: purpose.into() };
+        let fact = key(80).request(&origin, CONTRACTOR, purpose);
         let refused = emitter.emit(vec![event("", scene.now, Fact::KeyAuthorized(fact))]).await;
         let Err(ClientError::Refused(refusal)) = refused else { panic!("{refused:?}") };
         assert_eq!(refusal.code, RefusalCode::NotAuthorized);
     }
     // A second key for its own systems it may have.
-    let fact = KeyAuthorized {
-        party: CONTRACTOR.into(),
-        key: Some(key(80).public().to_proto()),
-        purpose: "server".into(),
-    };
+    let fact = key(80).request(&origin, CONTRACTOR, "server");
     emitter.emit(vec![event("", scene.now, Fact::KeyAuthorized(fact))]).await.expect("recorded");
     assert!(scene.client(Some(&key(80))).await.copies(SCHEME, 0).await.is_ok());
 }

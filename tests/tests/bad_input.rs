@@ -3,8 +3,8 @@
 use daicho_client::proto::event::Fact;
 use daicho_client::proto::{
     AppendStatementRequest, Event, FindStatementRequest, GetDataSetRequest, GetDeletionReportRequest,
-    KeyAuthorized, KeyRevoked, ListCopiesRequest, ListDueRequest, ListFindingsRequest, ListPartiesRequest,
-    PartyRegistered, ReadEntriesRequest, Signature, SignedStatement,
+    KeyRevoked, ListCopiesRequest, ListDueRequest, ListFindingsRequest, ListPartiesRequest, PartyRegistered,
+    ReadEntriesRequest, Signature, SignedStatement,
 };
 use daicho_client::{Client, ClientError, Instant, RefusalCode, SigningKey, event};
 use daicho_core::sign_statement;
@@ -179,11 +179,7 @@ async fn a_revoked_key_is_refused_and_what_it_signed_before_stands() {
         assert!(finding.detail.ends_with("last number 1"), "{}", finding.detail);
     }
 
-    let again = KeyAuthorized {
-        party: format!("{SCHEME}/hyojito"),
-        key: Some(stage.play.contractor.public().to_proto()),
-        purpose: String::new(),
-    };
+    let again = stage.play.contractor.request(stage.play.ward.origin(), &format!("{SCHEME}/hyojito"), "");
     let error = stage.play.ward.emit(vec![event("", now, Fact::KeyAuthorized(again))]).await;
     assert!(matches!(error, Err(ClientError::Refused(r)) if r.code == RefusalCode::DuplicateId));
 }

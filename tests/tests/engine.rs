@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use daicho_client::event;
 use daicho_client::proto::event::Fact;
-use daicho_client::proto::{DocumentChunk, Event, KeyAuthorized, SignedStatement};
+use daicho_client::proto::{DocumentChunk, Event, SignedStatement};
 use daicho_core::{Entry, EntryIndex, Instant, Refusal, RefusalCode, SigningKey, sign_statement};
 use daicho_custody::state::{SequenceRecord, Table, View as _, decode, key};
 use daicho_engine::{Engine, EngineConfig, EngineError, Receipt};
@@ -304,11 +304,7 @@ fn a_stopped_engine_answers_writer_closed_and_keeps_what_it_took() {
 fn a_key_signs_from_the_group_after_the_one_that_authorised_it() {
     let stage = Stage::new(EngineConfig::default());
     let terminal = SigningKey::from_seed(&[43; 32]);
-    let authorized = KeyAuthorized {
-        party: format!("{SCHEME}/hyojito"),
-        key: Some(terminal.public().to_proto()),
-        purpose: "terminal".into(),
-    };
+    let authorized = terminal.request(Play::ORIGIN, &format!("{SCHEME}/hyojito"), "terminal");
     let by_terminal =
         |n, id: &str| sign_statement(Play::ORIGIN, &[(&terminal, n)], vec![collected(Play::start(), id)]);
     assert_eq!(code(&stage.append(by_terminal(1, "a"))), Some(RefusalCode::UnknownKey));

@@ -7,7 +7,7 @@ use std::process::Output;
 
 use daicho_client::event;
 use daicho_client::proto::event::Fact;
-use daicho_client::proto::{Event, KeyAuthorized, KeyRevoked};
+use daicho_client::proto::{Event, KeyRevoked};
 use daicho_client::{Emitter, Instant};
 use daicho_core::{
     ChainHash, Entry, EntryIndex, LedgerSize, ParsedStatement, SigningKey, StatementId, sign_statement,
@@ -49,8 +49,7 @@ fn sign(key: &SigningKey, sequence: u64, events: Vec<Event>) -> daicho_client::p
 
 fn authorized(key: &SigningKey) -> Event {
     let party = format!("{SCHEME}/hyojito");
-    let key = Some(key.public().to_proto());
-    event("", Play::start(), Fact::KeyAuthorized(KeyAuthorized { party, key, purpose: "test".into() }))
+    event("", Play::start(), Fact::KeyAuthorized(key.request(Play::ORIGIN, &party, "test")))
 }
 
 fn hour(n: i64) -> Instant {

@@ -1,4 +1,6 @@
-//! `daicho key`: makes, shows and lists keys.
+//! `daicho key`: makes, shows and lists keys, and brings them into the ledger.
+
+mod enrol;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -39,6 +41,15 @@ pub(crate) enum Command {
         /// Private key, PKCS#8 PEM
         file: PathBuf,
     },
+    /// Print the request with which a key asks to be authorised
+    #[command(after_help = enrol::REQUEST_HELP)]
+    Request(enrol::Request),
+    /// Print an invitation on paper: a code with which somebody may authorise one key
+    #[command(after_help = enrol::INVITE_HELP)]
+    Invite(enrol::Invite),
+    /// Make a key and authorise it by the code of an invitation
+    #[command(after_help = enrol::ENROL_HELP)]
+    Enrol(enrol::Enrol),
     /// List the keys that the ledger knows
     #[command(after_help = "Examples:\n  daicho key list\n  daicho key list --output json")]
     List,
@@ -46,7 +57,10 @@ pub(crate) enum Command {
 
 pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match command {
-        Command::New { out: file, encrypt } => new(&file, encrypt, context, out)?,
+        Command::New { out: file, encrypt } => show(&new(&file, encrypt, context)?, context, out)?,
+        Command::Request(args) => enrol::request(&args, context, out).await?,
+        Command::Invite(args) => enrol::invite(&args, context, out).await?,
+        Command::Enrol(args) => enrol::enrol(&args, context, out).await?,
         Command::Show { file } => show(&load(&file, context)?, context, out)?,
         Command::List => list(context, out).await?,
     }
@@ -137,7 +151,8 @@ fn warn_if_open(file: &Path, context: &Context) {
 #[cfg(not(unix))]
 fn warn_if_open(_: &Path, _: &Context) {}
 
-fn new(file: &Path, encrypt: bool, context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Makes a key in a new file.
+fn new(file: &Path, encrypt: bool, context: &Context) -> anyhow::Result<SigningKey> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed)
         .map_err(|error| anyhow!("{}: {error}", context.pick("乱数を得られません", "no random numbers")))?;
@@ -162,7 +177,7 @@ fn new(file: &Path, encrypt: bool, context: &Context, out: &mut dyn Write) -> an
     };
     let mut created = options.open(file).with_context(what)?;
     created.write_all(pem.as_bytes()).and_then(|()| created.sync_all()).with_context(what)?;
-    show(&key, context, out)
+    Ok(key)
 }
 
 fn show(key: &SigningKey, context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {

@@ -84,6 +84,13 @@ fn governance(fact: &Fact, lang: Lang) -> Option<String> {
             format!("{} の鍵を承認（{}）", f.party, f.purpose),
             format!("key of {} authorised ({})", f.party, f.purpose),
         ),
+        Fact::WardRuleSet(f) => {
+            let (m, n) = (f.threshold, f.key_ids.len());
+            lang.either(
+                format!("区の鍵は{n}本のうち{m}本の連署を要するものと定める"),
+                format!("the ward's rule is {m} of {n} keys"),
+            )
+        }
         Fact::KeyRevoked(f) => {
             let key = short(&f.key_id);
             lang.either(

@@ -113,14 +113,22 @@ pub enum ReadCode {
     NotKnown,
     /// The key of the connection has no right to this. Ask whoever has.
     NotAllowed,
+    /// The reader of a stream took nothing for too long. Read on from where it stopped.
+    TooSlow,
     /// The files cannot be read. The operator stops the server and checks them.
     StorageFailed,
 }
 
 impl ReadCode {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::InvalidArgument, Self::NotFound, Self::NotKnown, Self::NotAllowed, Self::StorageFailed];
+    pub const ALL: [Self; 6] = [
+        Self::InvalidArgument,
+        Self::NotFound,
+        Self::NotKnown,
+        Self::NotAllowed,
+        Self::TooSlow,
+        Self::StorageFailed,
+    ];
 
     /// The word on the wire (`ErrorInfo.reason`).
     pub fn reason(self) -> &'static str {
@@ -129,6 +137,7 @@ impl ReadCode {
             Self::NotFound => "NOT_FOUND",
             Self::NotKnown => "NOT_KNOWN",
             Self::NotAllowed => "NOT_ALLOWED",
+            Self::TooSlow => "TOO_SLOW",
             Self::StorageFailed => "STORAGE_FAILED",
         }
     }

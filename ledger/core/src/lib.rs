@@ -6,7 +6,9 @@ mod entry;
 mod era;
 mod error;
 mod id;
+mod invitation;
 mod personal;
+mod possession;
 mod sign;
 mod statement;
 mod text;
@@ -17,7 +19,9 @@ pub use entry::{ChainHash, Entry, EntryIndex, LedgerSize, MAX_ENTRY_LEN, Place};
 pub use era::{Era, EraYear};
 pub use error::{EntryError, ReadCode, Refusal, RefusalCode};
 pub use id::{MAX_ID_LEN, Origin, check_id, check_text};
+pub use invitation::InvitationCode;
 pub use personal::{Personal, find_personal, looks_personal};
+pub use possession::{POSSESSION_TYPE, shows_possession};
 pub use sign::{KeyId, PublicKey, SigningKey, VerifyingKey, pre_authentication_encoding};
 pub use statement::{
     CheckedStatement, MAX_EVENTS, MAX_FUTURE_SKEW_MS, MAX_SIGNERS, MAX_STATEMENT_LEN, PAYLOAD_TYPE,

@@ -63,6 +63,7 @@ fn statements() -> Vec<proto::SignedStatement> {
         party: "library_notice/mailer".into(),
         key: Some(key(3).public().to_proto()),
         purpose: "配信サーバ".into(),
+        ..Default::default()
     };
     let part = |copy: &str, count| proto::CopyPart { copy: copy.into(), count };
     let deleted = proto::Deleted {

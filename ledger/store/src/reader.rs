@@ -1,7 +1,7 @@
 //! Consistent reads: a snapshot of entries and custody state.
 
 use daicho_core::EntryIndex;
-use daicho_custody::state::{Cursor, Scan, StateError, View};
+use daicho_custody::state::{Cursor, RowRef, Scan, StateError, View};
 use rocksdb::{DB, DBRawIterator, Direction, IteratorMode, SnapshotWithThreadMode};
 
 use crate::format::{CF_ENTRIES, CF_META, CF_STATE, HEAD, Head};
@@ -66,7 +66,7 @@ impl Cursor for StateCursor<'_> {
         }
     }
 
-    fn row(&self) -> Result<Option<(&[u8], &[u8])>, StateError> {
+    fn row(&self) -> Result<Option<RowRef<'_>>, StateError> {
         match self.0.item() {
             Some(row) => Ok(Some(row)),
             None => self.0.status().map(|()| None).map_err(|error| StateError(error.to_string())),

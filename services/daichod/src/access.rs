@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use daicho_core::{Entry, EntryIndex, KeyId, ParsedStatement, proto};
-use daicho_custody::fold::{AUDITOR_PURPOSE, COUNCIL_PURPOSE};
-use daicho_custody::state::{HandoverRecord, KeyRecord, Table, Txn, key};
+use daicho_custody::fold::{AUDITOR_PURPOSE, COUNCIL_PURPOSE, INVITATION_PURPOSE};
+use daicho_custody::state::{HandoverRecord, InvitationRecord, KeyRecord, Table, Txn, key};
 use daicho_engine::Engine;
 use serde::de::DeserializeOwned;
 use tonic::{Request, Status};
@@ -76,6 +76,8 @@ impl Right {
 pub(crate) enum Role {
     /// Nobody that the ledger knows.
     Unknown,
+    /// A one-time key, for the one statement with which its holder authorises a key of its own.
+    Invited,
     /// A party with a key that is in force: a contractor, a subcontractor, J-LIS, a section of the ward.
     Party,
     /// The ward, which governs the ledger.
@@ -108,6 +110,9 @@ pub(crate) fn extent(role: Role, right: Right) -> Extent {
     match (role, right) {
         (_, Proofs) | (Role::Local, _) => All,
         (Role::Unknown, _) => No,
+        (Role::Invited, Record) => All,
+        (Role::Invited, Keys) => Own,
+        (Role::Invited, _) => No,
         (_, Register) => All,
         (Role::Ward, _) => All,
         (Role::Party, Record) => All,
@@ -200,10 +205,18 @@ impl Access {
         };
         let record = self.key_record(&id)?.filter(|record| record.revoked.is_none());
         let Some(record) = record else { return Ok((Role::Unknown, nobody())) };
+        if record.purpose == INVITATION_PURPOSE {
+            let place = key(Table::Invitation, &[&id.to_string()]);
+            let invitation: Option<InvitationRecord> = self.record(&place)?;
+            if invitation.is_some_and(|one| one.until < self.engine.now()) {
+                return Ok((Role::Unknown, nobody()));
+            }
+        }
         let role = match record.purpose.as_str() {
             // The fold lets the ward alone authorise these.
             AUDITOR_PURPOSE => Role::Auditor,
             COUNCIL_PURPOSE => Role::Council,
+            INVITATION_PURPOSE => Role::Invited,
             _ if *record.party == *self.ward => Role::Ward,
             _ if *record.party == *self.operator => Role::Operator,
             _ => Role::Party,
@@ -248,8 +261,14 @@ impl Access {
     /// # Errors
     /// As [`Access::check`].
     pub(crate) fn share<T>(&self, request: &Request<T>) -> Result<Share, Status> {
-        let (_, role, party) = self.admit(peer(request), Right::Record)?;
-        Ok(if role == Role::Local { Share::unlimited() } else { self.shares.of(&party) })
+        let peer = peer(request);
+        let (_, role, party) = self.admit(peer, Right::Record)?;
+        Ok(match (role, peer) {
+            (Role::Local, _) => Share::unlimited(),
+            // Who found a paper does not eat of the party's share.
+            (Role::Invited, Peer::Key(id)) => self.shares.of(&format!("{INVITATION_PURPOSE}/{id}").into()),
+            _ => self.shares.of(&party),
+        })
     }
 
     /// Whether an entry concerns a party: it signed a statement of it, it is named in it, or it is the other side of a
@@ -322,8 +341,9 @@ fn names_party(event: &proto::Event, party: &str) -> bool {
 mod tests {
     use super::*;
 
-    const ROLES: [(Role, &str); 6] = [
+    const ROLES: [(Role, &str); 7] = [
         (Role::Unknown, "unknown"),
+        (Role::Invited, "invited"),
         (Role::Party, "party"),
         (Role::Ward, "ward"),
         (Role::Operator, "operator"),
@@ -339,7 +359,7 @@ mod tests {
         };
         let rows: Vec<Vec<String>> = page.lines().filter(|line| line.starts_with('|')).map(row).collect();
         let head: Vec<&str> = std::iter::once("right").chain(ROLES.map(|(_, name)| name)).collect();
-        assert_eq!(rows[0][..7], head, "the columns");
+        assert_eq!(rows[0][..8], head, "the columns");
         for right in Right::ALL {
             let row = rows.iter().find(|row| row[0] == right.word());
             let row = row.unwrap_or_else(|| panic!("no row `{}`", right.word()));

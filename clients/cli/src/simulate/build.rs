@@ -24,6 +24,8 @@ pub(crate) struct Order<'o> {
     pub(crate) seed: u64,
     /// What goes wrong.
     pub(crate) faults: &'o FaultSet,
+    /// Name of the ledger on which it is played: keys are authorised for it alone.
+    pub(crate) origin: &'o str,
     /// Volumes that the papers do not give.
     pub(crate) assumptions: &'o Assumptions,
 }
@@ -42,7 +44,7 @@ pub(crate) fn plan(order: &Order<'_>) -> anyhow::Result<Plan> {
     let mut shared = BTreeSet::new();
     let (mut steps, mut parts) = (Vec::new(), Vec::new());
     for (source, cast) in known {
-        steps.extend(setup::steps(source, cast, order.seed, &mut shared)?);
+        steps.extend(setup::steps(source, cast, (order.seed, order.origin), &mut shared)?);
         let period = (cast.from(), cast.to());
         let mut play =
             Play::new(&source.scheme, period, (order.scale_ppm, order.seed), order.faults, order.assumptions);

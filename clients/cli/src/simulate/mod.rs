@@ -75,11 +75,16 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let sources = read(&args, context)?;
     let assumptions = Assumptions::load();
+    let mut runner = match args.ward_key.as_deref().filter(|_| !args.plan_only) {
+        Some(file) => Some(Runner::connect(context, key::load(file, context)?, args.seed).await?),
+        None => None,
+    };
     let order = Order {
         sources: &sources,
         scale_ppm: args.scale,
         seed: args.seed,
         faults: &args.faults,
+        origin: runner.as_ref().map_or("", Runner::origin),
         assumptions: &assumptions,
     };
     let plan = build::plan(&order)?;
@@ -89,8 +94,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     if let Some(file) = &args.summary {
         report::summary(&plan, file, context)?;
     }
-    let Some(file) = args.ward_key.as_deref().filter(|_| !args.plan_only) else { return Ok(Exit::Ok) };
-    let mut runner = Runner::connect(context, key::load(file, context)?, args.seed).await?;
+    let Some(runner) = &mut runner else { return Ok(Exit::Ok) };
     runner.play(&plan).await?;
     let mut agrees = true;
     for part in &plan.parts {

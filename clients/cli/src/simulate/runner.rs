@@ -37,6 +37,7 @@ enum Expected {
 pub(crate) struct Runner<'r> {
     context: &'r Context,
     client: Client,
+    origin: String,
     ward: Option<SigningKey>,
     seed: u64,
     voices: BTreeMap<Signer, Voice>,
@@ -60,7 +61,12 @@ impl<'r> Runner<'r> {
                 ),
             ));
         }
-        Ok(Self { context, client, ward: Some(ward), seed, voices: BTreeMap::new() })
+        Ok(Self { context, client, origin: info.origin, ward: Some(ward), seed, voices: BTreeMap::new() })
+    }
+
+    /// Name of the ledger.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Plays every statement, then lets the time pass in which everything becomes due.

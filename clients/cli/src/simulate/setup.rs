@@ -41,10 +41,11 @@ impl Source {
 pub(crate) fn steps(
     source: &Source,
     cast: &Cast,
-    seed: u64,
+    (seed, origin): (u64, &str),
     shared: &mut BTreeSet<String>,
 ) -> anyhow::Result<Vec<Step>> {
-    let mut ward = Ward { at: at(cast.from().plus_days(-DAYS_BEFORE), 9, 0), scheme: "", steps: Vec::new() };
+    let start = at(cast.from().plus_days(-DAYS_BEFORE), 9, 0);
+    let mut ward = Ward { at: start, origin, scheme: "", steps: Vec::new() };
     register(&mut ward, source, cast, seed, shared);
     for (name, text) in [("vocabulary", &source.vocabulary_text), (source.scheme.id.as_str(), &source.text)] {
         let hash = DocumentHash::of(text.as_bytes()).to_string();
@@ -63,6 +64,7 @@ pub(crate) fn steps(
 /// What the ward says, one statement after the other.
 struct Ward<'s> {
     at: Instant,
+    origin: &'s str,
     scheme: &'s str,
     steps: Vec<Step>,
 }
@@ -110,11 +112,7 @@ fn register(ward: &mut Ward<'_>, source: &Source, cast: &Cast, seed: u64, shared
 }
 
 fn authorize(ward: &mut Ward<'_>, signer: &Signer, key: &SigningKey, purpose: &str) {
-    ward.say(Fact::KeyAuthorized(proto::KeyAuthorized {
-        party: signer.party.clone(),
-        key: Some(key.public().to_proto()),
-        purpose: purpose.to_owned(),
-    }));
+    ward.say(Fact::KeyAuthorized(key.request(ward.origin, &signer.party, purpose)));
 }
 
 /// Puts the scheme in force, settling each error of its source paper.

@@ -37,7 +37,8 @@ fn sources() -> Vec<Source> {
 
 fn plan_of(scale_ppm: u64, seed: u64, faults: &FaultSet) -> Plan {
     let (sources, assumptions) = (sources(), Assumptions::load());
-    let order = Order { sources: &sources, scale_ppm, seed, faults, assumptions: &assumptions };
+    let order =
+        Order { sources: &sources, scale_ppm, seed, faults, origin: ORIGIN, assumptions: &assumptions };
     build::plan(&order).expect("a plan")
 }
 

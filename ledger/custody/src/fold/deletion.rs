@@ -154,7 +154,7 @@ impl Step<'_, '_> {
     }
 
     pub(super) fn deletion_deferred(&mut self, e: &proto::DeletionDeferred) -> Result<()> {
-        self.require_ward()?;
+        self.require_ward_together()?;
         require_some("copies", e.copies.len())?;
         check_text("ground", &e.ground, 500)?;
         if e.ground.is_empty() {

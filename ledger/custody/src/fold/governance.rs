@@ -1,6 +1,9 @@
 //! Facts about the ledger itself: parties, keys, documents, schemes, numbers, approvals.
 
-use daicho_core::{Date, Instant, KeyId, PublicKey, Refusal, RefusalCode, check_id, check_text, proto};
+use daicho_core::{
+    Date, Instant, KeyId, MAX_SIGNERS, PublicKey, Refusal, RefusalCode, check_id, check_text, proto,
+    shows_possession,
+};
 use daicho_tlog::VerifierKey;
 use sha2::{Digest as _, Sha256};
 
@@ -11,14 +14,21 @@ use crate::judge::ACT_RULE_PREFIX;
 use crate::scheme::{Deadline, Level, Scheme, Vocabulary, lint};
 use crate::state::{
     ApprovalRecord, CheckpointKeysRecord, ContractRecord, CorrectionRecord, DecisionRecord, DocumentRecord,
-    Fact, KeyRecord, LedgerRecord, LimitSetting, PartyRecord, RuleRecord, RuleSetting, SchemeRecord,
-    SchemeVersion, Settlement, StateError, Table, Txn, key,
+    Fact, InvitationRecord, KeyRecord, LedgerRecord, LimitSetting, PartyRecord, RuleRecord, RuleSetting,
+    SchemeRecord, SchemeVersion, Settlement, StateError, Table, Txn, WardRuleRecord, key,
 };
 
 /// Purpose of a key whose holder reads everything: an auditor's.
 pub const AUDITOR_PURPOSE: &str = "auditor";
 /// Purpose of a key whose holder reads reports and findings: one of the council (審議会).
 pub const COUNCIL_PURPOSE: &str = "council";
+
+/// Purpose of a one-time key, which an official hands over on paper.
+pub const INVITATION_PURPOSE: &str = "invitation";
+/// The first fold version whose ledgers ask for a proof of possession.
+pub const FIRST_WITH_POSSESSION: u32 = 2;
+/// Most keys of the ward's rule.
+const MAX_RULED_KEYS: usize = 8;
 
 /// Longest name of what a finding is about, in bytes.
 const MAX_OBJECT_LEN: usize = 300;
@@ -49,8 +59,8 @@ pub(super) fn open_ledger(
         let text = "origin, its simulated suffix and the clock must agree";
         return Err(refuse(RefusalCode::Malformed, "ledger_opened.origin", text));
     }
-    if e.fold_version != FOLD_VERSION {
-        let text = format!("this program folds by version {FOLD_VERSION}");
+    if !(1..=FOLD_VERSION).contains(&e.fold_version) {
+        let text = format!("this program folds by versions 1 to {FOLD_VERSION}");
         return Err(refuse(RefusalCode::Malformed, "ledger_opened.fold_version", &text));
     }
     let fact = Fact { occurred: recorded, recorded, entry: daicho_core::EntryIndex::new(0) };
@@ -141,6 +151,16 @@ fn optional_date(field: &str, text: &str) -> Result<Option<Date>> {
         .ok_or_else(|| refuse(RefusalCode::Malformed, field, "a day such as 2021-04-01 is wanted"))
 }
 
+/// Whether a key can sign what its party decides.
+fn decides(record: &KeyRecord) -> bool {
+    let reads_or_invites = matches!(&*record.purpose, AUDITOR_PURPOSE | COUNCIL_PURPOSE | INVITATION_PURPOSE);
+    record.revoked.is_none() && !reads_or_invites
+}
+
+fn of_version_two(field: &str) -> FoldError {
+    refuse(RefusalCode::Malformed, field, "this ledger folds by version 1, which does not know this")
+}
+
 impl Step<'_, '_> {
     pub(super) fn party_registered(&mut self, e: &proto::PartyRegistered) -> Result<()> {
         self.require_ward()?;
@@ -186,12 +206,27 @@ impl Step<'_, '_> {
 
     pub(super) fn key_authorized(&mut self, e: &proto::KeyAuthorized) -> Result<()> {
         self.known_party(&e.party)?;
-        // Who may read everything is for the ward alone to say.
-        if self.signers[0] != e.party || matches!(&*e.purpose, AUDITOR_PURPOSE | COUNCIL_PURPOSE) {
-            self.require_ward()?;
+        // Who speaks for the ward or reads everything, and whom it invites, is for the ward alone to say.
+        let own = self.signers[0] == e.party && e.party != self.ledger.ward;
+        let for_all = |purpose: &str| matches!(purpose, AUDITOR_PURPOSE | COUNCIL_PURPOSE);
+        let invited = self.invited_for.as_deref() == Some(e.purpose.as_str());
+        let invites = self.has_possession() && e.purpose == INVITATION_PURPOSE;
+        if !invited && (!own || for_all(&e.purpose) || invites) {
+            self.require_ward_together()?;
         }
         check_text("purpose", &e.purpose, 100)?;
         let public = parse_key("key", e.key.as_ref())?;
+        if !self.has_possession() {
+            if !(e.possession.is_empty() && e.invites_for.is_empty() && e.invites_until_ms == 0) {
+                return Err(of_version_two("key"));
+            }
+        } else if !shows_possession(&self.ledger.origin, e) {
+            let text = "the key's own signature for this ledger and party is wanted; its holder makes it with `daicho key request`";
+            return Err(refuse(RefusalCode::BadSignature, "possession", text));
+        }
+        if self.has_possession() {
+            self.invite(e, &public)?;
+        }
         let place = key(Table::Key, &[&public.id().to_string()]);
         if self.txn.exists(&place)? {
             return Err(refuse(
@@ -211,15 +246,110 @@ impl Step<'_, '_> {
         Ok(())
     }
 
+    /// Whether the ledger folds by a version that knows proofs of possession, invitations and the ward's rule.
+    fn has_possession(&self) -> bool {
+        self.ledger.fold_version >= FIRST_WITH_POSSESSION
+    }
+
+    /// Notes what a one-time key may do, where it is one.
+    fn invite(&mut self, e: &proto::KeyAuthorized, public: &PublicKey) -> Result<()> {
+        if e.purpose != INVITATION_PURPOSE {
+            if e.invites_for.is_empty() && e.invites_until_ms == 0 {
+                return Ok(());
+            }
+            let text = "a key that invites has the purpose `invitation`";
+            return Err(refuse(RefusalCode::Malformed, "purpose", text));
+        }
+        check_text("invites_for", &e.invites_for, 100)?;
+        if e.invites_for.is_empty() || e.invites_for == INVITATION_PURPOSE {
+            return Err(refuse(
+                RefusalCode::Malformed,
+                "invites_for",
+                "the purpose of the key to come is wanted",
+            ));
+        }
+        let until = Instant::from_unix_ms(e.invites_until_ms).filter(|until| *until > self.fact.recorded);
+        let until = until
+            .ok_or_else(|| refuse(RefusalCode::Malformed, "invites_until_ms", "a time to come is wanted"))?;
+        let record = InvitationRecord { invites_for: e.invites_for.clone(), until };
+        self.txn.put(key(Table::Invitation, &[&public.id().to_string()]), &record);
+        Ok(())
+    }
+
+    /// A one-time key signs alone, in time, and one statement: that another key of its party takes its place. It ends
+    /// with it.
+    pub(super) fn spend_invitation(&mut self, events: &[proto::Event]) -> Result<()> {
+        for (n, id) in self.keys.iter().enumerate() {
+            let place = key(Table::Key, &[id]);
+            let Some(mut record) = self.txn.get::<KeyRecord>(&place)? else { continue };
+            if record.purpose != INVITATION_PURPOSE {
+                continue;
+            }
+            let invitation: Option<InvitationRecord> = self.txn.get(&key(Table::Invitation, &[id]))?;
+            let Some(invitation) = invitation else { continue };
+            let refused =
+                |text: &str| Err(refuse(RefusalCode::NotAuthorized, &format!("signers[{n}]"), text));
+            if self.fact.recorded > invitation.until {
+                return refused(&format!(
+                    "the invitation ended at {}; ask the ward for another",
+                    invitation.until
+                ));
+            }
+            let [proto::Event { fact: Some(proto::event::Fact::KeyAuthorized(e)), .. }] = events else {
+                return refused("an invited key states one fact: which key takes its place");
+            };
+            if self.keys.len() != 1 || e.party != record.party || e.purpose != invitation.invites_for {
+                let text =
+                    format!("the invitation is for one `{}` key of {}", invitation.invites_for, record.party);
+                return refused(&text);
+            }
+            record.revoked = Some((self.fact, self.fact.recorded));
+            self.txn.put(place, &record);
+            self.invited_for = Some(invitation.invites_for);
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    pub(super) fn ward_rule_set(&mut self, e: &proto::WardRuleSet) -> Result<()> {
+        if !self.has_possession() {
+            return Err(of_version_two("ward_rule_set"));
+        }
+        self.require_ward_together()?;
+        let (threshold, keys) = (e.threshold as usize, e.key_ids.len());
+        let spare = threshold == 1 || threshold < keys;
+        if !(1..=MAX_SIGNERS.min(keys)).contains(&threshold) || !spare || keys > MAX_RULED_KEYS {
+            let text = format!(
+                "1 to {MAX_SIGNERS} of at most {MAX_RULED_KEYS} keys are wanted, with a spare one where it is several"
+            );
+            return Err(refuse(RefusalCode::Malformed, "threshold", &text));
+        }
+        let keys: Vec<String> = e.key_ids.iter().map(hex::encode).collect();
+        for (n, id) in keys.iter().enumerate() {
+            let record: Option<KeyRecord> = self.txn.get(&key(Table::Key, &[id]))?;
+            let speaks = record.is_some_and(|record| record.party == self.ledger.ward && decides(&record));
+            if !speaks || keys[..n].contains(id) {
+                let why = "a key of the ward that is in force is wanted, each once";
+                return Err(refuse(RefusalCode::UnknownReference, &format!("key_ids[{n}]"), why));
+            }
+        }
+        // Those who are to decide together show that they can.
+        self.signed_by(&keys, e.threshold)?;
+        let rule = WardRuleRecord { set: self.fact, threshold: e.threshold, keys };
+        self.txn.put(key(Table::WardRule, &[]), &rule);
+        Ok(())
+    }
+
     pub(super) fn key_revoked(&mut self, e: &proto::KeyRevoked) -> Result<()> {
         check_text("reason", &e.reason, 200)?;
         let place = key(Table::Key, &[&hex::encode(&e.key_id)]);
         let Some(mut record) = self.txn.get::<KeyRecord>(&place)? else {
             return Err(refuse(RefusalCode::UnknownReference, "key_id", "no such key is authorised"));
         };
-        if self.signers[0] != record.party {
-            self.require_ward()?;
+        if self.signers[0] != record.party || record.party == self.ledger.ward {
+            self.require_ward_together()?;
         }
+        self.leaves_enough(&hex::encode(&e.key_id))?;
         if let Some((fact, _)) = record.revoked {
             return Err(refuse(
                 RefusalCode::KeyRevoked,
@@ -233,6 +363,27 @@ impl Step<'_, '_> {
         record.revoked = Some((self.fact, from));
         self.txn.put(place, &record);
         Ok(())
+    }
+
+    /// A rule that too few keys are left for would lock the ward out.
+    fn leaves_enough(&self, revoked: &str) -> Result<()> {
+        let Some(rule) = self.txn.get::<WardRuleRecord>(&key(Table::WardRule, &[]))? else { return Ok(()) };
+        if !rule.keys.iter().any(|key| key == revoked) {
+            return Ok(());
+        }
+        let mut left = 0;
+        for id in rule.keys.iter().filter(|id| *id != revoked) {
+            let record: Option<KeyRecord> = self.txn.get(&key(Table::Key, &[id]))?;
+            left += u32::from(record.is_some_and(|record| decides(&record)));
+        }
+        if left >= rule.threshold {
+            return Ok(());
+        }
+        let text = format!(
+            "{left} keys would be left for the ward's rule of {}; set another rule first",
+            rule.threshold
+        );
+        Err(refuse(RefusalCode::NotAuthorized, "key_id", &text))
     }
 
     pub(super) fn checkpoint_keys_named(&mut self, e: &proto::CheckpointKeysNamed) -> Result<()> {
@@ -320,7 +471,7 @@ impl Step<'_, '_> {
     }
 
     pub(super) fn scheme_enacted(&mut self, e: &proto::SchemeEnacted) -> Result<()> {
-        self.require_ward()?;
+        self.require_ward_together()?;
         check_id("scheme", &e.scheme)?;
         let scheme_document = hash("scheme_document", &e.scheme_document)?;
         let vocabulary_document = hash("vocabulary_document", &e.vocabulary_document)?;
@@ -394,7 +545,7 @@ impl Step<'_, '_> {
     }
 
     pub(super) fn deadline_set(&mut self, e: &proto::DeadlineSet) -> Result<()> {
-        self.require_ward()?;
+        self.require_ward_together()?;
         check_text("ground", &e.ground, MAX_GROUND_LEN)?;
         if e.ground.is_empty() {
             return Err(refuse(RefusalCode::Malformed, "ground", "a number needs a ground"));
@@ -478,7 +629,7 @@ impl Step<'_, '_> {
     }
 
     pub(super) fn contract_settled(&mut self, e: &proto::ContractSettled) -> Result<()> {
-        self.require_ward()?;
+        self.require_ward_together()?;
         let context = self.context();
         if context.scheme.contract(&e.contract).is_none() {
             return Err(refuse(

@@ -7,7 +7,7 @@ mod deletion;
 mod governance;
 mod movement;
 
-pub use governance::{AUDITOR_PURPOSE, COUNCIL_PURPOSE};
+pub use governance::{AUDITOR_PURPOSE, COUNCIL_PURPOSE, FIRST_WITH_POSSESSION, INVITATION_PURPOSE};
 pub(crate) use movement::scope_word;
 
 /// A document of the ledger, put together from its pieces. `None` while pieces are missing.
@@ -31,11 +31,11 @@ use crate::context::{ContextCache, SchemeContext};
 use crate::scheme::{Deadline, Scheme, Vocabulary};
 use crate::state::{
     Changes, Fact, FindingRecord, KeyRecord, LedgerRecord, SchemeRecord, SchemeVersion, SequenceRecord,
-    StateError, Table, Txn, View, decode, key, key_at,
+    StateError, Table, Txn, View, WardRuleRecord, decode, key, key_at,
 };
 
-/// Version of the rules of this module. It is in entry 0; other versions are not replayed by this one.
-pub const FOLD_VERSION: u32 = 1;
+/// Version of the rules of this module. It is in entry 0; ledgers of version 1 are replayed by theirs.
+pub const FOLD_VERSION: u32 = 2;
 
 /// Why a statement was not folded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -83,7 +83,7 @@ impl Fold {
             self.memo.ledger(&txn)?
         };
         let fact = Fact { occurred: recorded, recorded, entry: index };
-        let signers = admit_signers(&mut txn, statement, fact)?;
+        let (signers, invited) = admit_signers(&mut txn, &ledger, statement, fact)?;
         txn.put(key_at(Table::Author, &[], index, 0), &signers[0]);
         if first == 1 && signers[0] != ledger.operator {
             return Err(refuse(RefusalCode::NotAuthorized, "signers[0]", "the operator opens the ledger"));
@@ -93,6 +93,7 @@ impl Fold {
             contexts: &mut self.contexts,
             memo: &mut self.memo,
             ledger,
+            keys: statement.signers().iter().map(|signer| signer.key.to_string()).collect(),
             signers,
             fact,
             previous: place.previous,
@@ -100,7 +101,11 @@ impl Fold {
             scheme: None,
             actor: String::new(),
             flow: String::new(),
+            invited_for: None,
         };
+        if invited {
+            step.spend_invitation(events)?;
+        }
         for (n, event) in events.iter().enumerate().skip(first) {
             step.event(n as u32, event).map_err(|error| within(error, &format!("events[{n}]")))?;
         }
@@ -149,9 +154,17 @@ fn within(error: FoldError, outer: &str) -> FoldError {
     }
 }
 
-/// Rechecks what order can change: that each key is authorised now and each number is new. Returns the parties.
-fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement, fact: Fact) -> Result<Vec<String>> {
+/// Rechecks what order can change: that each key is authorised now and each number is new. Returns the parties, and
+/// whether one of the keys is a one-time key.
+fn admit_signers(
+    txn: &mut Txn<'_>,
+    ledger: &LedgerRecord,
+    statement: &CheckedStatement,
+    fact: Fact,
+) -> Result<(Vec<String>, bool)> {
+    let purposes_count = ledger.fold_version >= FIRST_WITH_POSSESSION;
     let mut parties = Vec::with_capacity(statement.signers().len());
+    let mut invited = false;
     for (i, signer) in statement.signers().iter().enumerate() {
         let hex = signer.key.to_string();
         let at = || format!("signers[{i}]");
@@ -176,9 +189,14 @@ fn admit_signers(txn: &mut Txn<'_>, statement: &CheckedStatement, fact: Fact) ->
         }
         used.insert(signer.sequence, fact);
         txn.put(place, &used);
+        if purposes_count && matches!(&*record.purpose, AUDITOR_PURPOSE | COUNCIL_PURPOSE) {
+            let text = format!("key {hex} reads for its holder; it says nothing");
+            return Err(Refusal::field(RefusalCode::NotAuthorized, at(), text).into());
+        }
+        invited |= purposes_count && record.purpose == INVITATION_PURPOSE;
         parties.push(record.party);
     }
-    Ok(parties)
+    Ok((parties, invited))
 }
 
 /// A scheme as the events of one statement see it.
@@ -217,6 +235,8 @@ struct Step<'a, 'c> {
     ledger: Arc<LedgerRecord>,
     /// Parties of the signing keys, in order.
     signers: Vec<String>,
+    /// Ids of the signing keys in hex, in the same order.
+    keys: Vec<String>,
     /// Times and entry of the event at hand.
     fact: Fact,
     /// Chain hash before the entry at hand.
@@ -229,6 +249,8 @@ struct Step<'a, 'c> {
     actor: String,
     /// Flow that the event names, or empty.
     flow: String,
+    /// Purpose of the one key that the signer, a one-time key, may authorise.
+    invited_for: Option<String>,
 }
 
 impl Step<'_, '_> {
@@ -288,6 +310,7 @@ impl Step<'_, '_> {
             Body::Sealed(e) => self.sealed(e)?,
             Body::ReadsLogged(e) => self.reads_logged(e)?,
             Body::ClockStepped(e) => self.clock_stepped(e)?,
+            Body::WardRuleSet(e) => self.ward_rule_set(e)?,
             Body::DeadlineSet(e) => {
                 self.enter_scheme(&event.scheme)?;
                 self.deadline_set(e)?;
@@ -427,6 +450,24 @@ impl Step<'_, '_> {
         Err(refuse(RefusalCode::NotAuthorized, "", &text))
     }
 
+    /// The ward, by as many keys as its rule asks for.
+    fn require_ward_together(&self) -> Result<()> {
+        self.require_ward()?;
+        let Some(rule) = self.txn.get::<WardRuleRecord>(&key(Table::WardRule, &[]))? else { return Ok(()) };
+        self.signed_by(&rule.keys, rule.threshold)
+    }
+
+    /// Whether so many of these keys signed.
+    fn signed_by(&self, keys: &[String], threshold: u32) -> Result<()> {
+        let signed = self.keys.iter().filter(|key| keys.contains(key)).count();
+        if signed >= threshold as usize {
+            return Ok(());
+        }
+        let all = keys.len();
+        let text = format!("the ward's rule asks for {threshold} of its {all} keys; {signed} signed this");
+        Err(refuse(RefusalCode::NotAuthorized, "signers", &text))
+    }
+
     fn require_operator(&self) -> Result<()> {
         if self.signers[0] == self.ledger.operator {
             return Ok(());
@@ -501,6 +542,7 @@ pub fn fact_name(body: &Body) -> &'static str {
         Body::Sealed(_) => "sealed",
         Body::ReadsLogged(_) => "reads_logged",
         Body::ClockStepped(_) => "clock_stepped",
+        Body::WardRuleSet(_) => "ward_rule_set",
         Body::Collected(_) => "collected",
         Body::HandoverGiven(_) => "handover_given",
         Body::HandoverReceived(_) => "handover_received",

@@ -348,9 +348,9 @@ impl<'a> Judge<'a> {
         let Some(start) = started else {
             let open = view.closed.is_none();
             one.verdict = if open { Verdict::NotTriggered } else { view.closed_verdict(rule) };
-            let waits = bound.numbers.iter().filter(|n| n.set <= view.t).filter_map(|n| n.longest_wait);
+            let mut waits = bound.numbers.iter().filter(|n| n.set <= view.t).filter_map(|n| n.longest_wait);
             let wait = waits
-                .last()
+                .next_back()
                 .filter(|w| open && w.due(view.copy.opened.occurred, office).is_some_and(|due| view.t > due));
             return (one, wait);
         };
@@ -522,7 +522,7 @@ impl<'a> Judge<'a> {
             (false, true) => Evidence::Certified,
             (false, false) => Evidence::Attested,
         };
-        judgement.third_party = certificates().filter_map(|(_, third_party)| third_party.clone()).last();
+        judgement.third_party = certificates().filter_map(|(_, third_party)| third_party.clone()).next_back();
         self.weigh_assurance(judgement, view);
         let Some(within) = self.limits(view.t).certificate else { return };
         let due = within.due(closed.occurred, self.office_at(view.t));

@@ -1,6 +1,7 @@
 //! A pass over all copies of a scheme, data set by data set, on all cores.
 
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -15,8 +16,11 @@ type Result<T> = std::result::Result<T, StateError>;
 
 /// Data sets that one core takes at a time.
 const TOGETHER: usize = 256;
-/// Threads at most: memory grows with each.
+/// Threads at most, over all passes of the process: one that comes while others run makes do with its own.
 const MOST_THREADS: usize = 8;
+
+/// Threads that passes have started and that go on.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
 
 /// A data set on its way through a pass.
 pub(crate) struct DataSet<'p, 'a> {
@@ -34,6 +38,30 @@ struct Walks<'a> {
     index: Walk<'a>,
     copies: Walk<'a>,
     ids: Vec<String>,
+}
+
+impl<'a> Walks<'a> {
+    fn new(judge: &Judge<'a>) -> Self {
+        Self { index: Walk::new(judge.state), copies: Walk::new(judge.state), ids: Vec::new() }
+    }
+}
+
+/// A thread of a pass. Its place is free again with its end.
+struct Started;
+
+impl Started {
+    /// A place, while fewer than so many are taken.
+    fn one_of(most: usize) -> Option<Self> {
+        let taken =
+            STARTED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1));
+        taken.ok().map(|_| Self)
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        STARTED.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl DataSet<'_, '_> {
@@ -83,13 +111,16 @@ impl<'a> Judge<'a> {
         let first: Vec<Row> = rows.by_ref().take(TOGETHER).collect::<Result<_>>()?;
         let all_seen = first.len() < TOGETHER;
         let rows = Mutex::new(rows);
+        let failed = AtomicBool::new(false);
         let next = || -> Result<Vec<Row>> {
+            if failed.load(Ordering::Relaxed) {
+                return Ok(Vec::new());
+            }
             rows.lock().unwrap_or_else(PoisonError::into_inner).by_ref().take(TOGETHER).collect()
         };
-        let work = |judge: &Judge<'_>, mut batch: Vec<Row>| -> Result<P> {
+        let part = |judge: &Judge<'_>, mut batch: Vec<Row>| -> Result<P> {
             let mut part = new();
-            let mut walks =
-                Walks { index: Walk::new(judge.state), copies: Walk::new(judge.state), ids: Vec::new() };
+            let mut walks = Walks::new(judge);
             while !batch.is_empty() {
                 for (place, value) in batch {
                     let record: DataSetRecord = decode(&value)?;
@@ -103,20 +134,51 @@ impl<'a> Judge<'a> {
             }
             Ok(part)
         };
+        // What fails in one part ends the others.
+        let work = |judge: &Judge<'_>, batch: Result<Vec<Row>>| {
+            let done = batch.and_then(|batch| part(judge, batch));
+            failed.fetch_or(done.is_err(), Ordering::Relaxed);
+            done
+        };
         if all_seen {
-            return Ok(vec![work(self, first)?]);
+            return Ok(vec![work(self, Ok(first))?]);
         }
         let threads = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         let (state, law) = (self.state, &self.law);
         thread::scope(|scope| {
-            let start = || scope.spawn(|| work(&Judge::with(state, Arc::clone(law)), next()?));
-            let others: Vec<_> = (1..threads).map(|_| start()).collect();
-            let own = work(self, first);
+            let start = || {
+                let place = Started::one_of(threads - 1)?;
+                let work = move || {
+                    let done = work(&Judge::with(state, Arc::clone(law)), next());
+                    drop(place);
+                    done
+                };
+                thread::Builder::new().spawn_scoped(scope, work).ok()
+            };
+            let others: Vec<_> = (1..threads).map_while(|_| start()).collect();
+            let own = work(self, Ok(first));
             let join = |part: thread::ScopedJoinHandle<'_, Result<P>>| {
                 part.join().unwrap_or_else(|panic| resume_unwind(panic))
             };
             std::iter::once(own).chain(others.into_iter().map(join)).collect()
         })
+    }
+
+    /// Looks at single data sets again, in the order given.
+    ///
+    /// # Errors
+    /// When the state cannot be read, and those of `each`.
+    pub(crate) fn again<'d>(
+        &self,
+        t: Instant,
+        data_sets: impl IntoIterator<Item = (&'d str, &'d DataSetRecord)>,
+        mut each: impl FnMut(&mut DataSet<'_, '_>) -> Result<()>,
+    ) -> Result<()> {
+        let mut walks = Walks::new(self);
+        for (id, record) in data_sets {
+            each(&mut DataSet { id, record, judge: self, t, walks: &mut walks })?;
+        }
+        Ok(())
     }
 
     /// What bears on these duties, of the copies known at `t`. `each` sees every copy with what is said of it, in one of

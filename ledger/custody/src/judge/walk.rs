@@ -49,7 +49,7 @@ impl<'a> Walk<'a> {
 
     /// Steps to the first record at or after a prefix. `false` when it lies behind, or too far ahead to walk.
     fn reach(&mut self, prefix: &[u8]) -> Result<bool> {
-        if self.last.as_deref().is_none_or(|last| prefix <= last) {
+        if self.last.as_deref().is_none_or(|last| prefix <= last || prefix.starts_with(last)) {
             return Ok(false);
         }
         for _ in 0..self.steps {

@@ -6,7 +6,7 @@ use daicho_core::{Date, Instant};
 
 use super::answer::answer;
 use super::describe::Describer;
-use super::gather::{Gathered, ListedCopies, Sums, in_order, problem};
+use super::gather::{Gathered, ListedCopies, Ranked, Sums, in_order, problem};
 use super::{
     Batch, Certificate, DataSetReport, DeletionReport, DutyReport, FlowReport, Period, Place, ReportHead,
     RuleReport, RuleStatus, ThirdPartyReport, Totals,
@@ -87,27 +87,37 @@ fn seen(part: &mut Gathered, data_set: &mut DataSet<'_, '_>, period: Period, as_
     let batch = part.batches.entry((day, record.kind.clone())).or_default();
     batch.data_sets += 1;
     batch.copies.join(&sums);
-    if !part.listed.takes(worst, record.opened.occurred, id) {
-        return Ok(());
-    }
-    // Few are listed: looking at those again is cheaper than keeping every copy for it.
-    let mut listed = ListedCopies::default();
-    data_set.copies(|id, copy, judgement| {
-        listed.add(id, copy, judgement, judge.certificate(judgement, as_of));
-    })?;
-    let listed = listed.into_sorted();
-    part.listed.add(DataSetReport {
-        id: id.to_owned(),
-        kind: record.kind.clone(),
-        label: kind_label(judge.context_at(as_of), &record.kind),
-        subjects: record.subjects,
-        session: record.session.clone(),
-        opened: record.opened.into(),
-        problem: worst,
-        copies_unlisted: sums.copies - listed.len() as u64,
-        copies: listed.map(Into::into).collect(),
-    });
+    part.listed.add(worst, id, record);
     Ok(())
+}
+
+/// The data sets that are listed, with what is said of their copies. They are few: looking at them again is cheaper than
+/// keeping every copy for it.
+fn data_sets(judge: &Judge<'_>, listed: Vec<Ranked>, as_of: Instant) -> Result<Vec<DataSetReport>> {
+    let mut reports = Vec::with_capacity(listed.len());
+    let names = listed.iter().map(|one| (one.id.as_str(), &one.record));
+    let mut problems = listed.iter().map(|one| one.problem);
+    judge.again(as_of, names, |data_set| {
+        let (mut copies, mut all) = (ListedCopies::default(), 0);
+        data_set.copies(|id, copy, judgement| {
+            all += 1;
+            copies.add(id, copy, judgement, judge.certificate(judgement, as_of));
+        })?;
+        let (copies, record) = (copies.into_sorted(), data_set.record);
+        reports.push(DataSetReport {
+            id: data_set.id.to_owned(),
+            kind: record.kind.clone(),
+            label: kind_label(judge.context_at(as_of), &record.kind),
+            subjects: record.subjects,
+            session: record.session.clone(),
+            opened: record.opened.into(),
+            problem: problems.next().flatten(),
+            copies_unlisted: all - copies.len() as u64,
+            copies: copies.map(Into::into).collect(),
+        });
+        Ok(())
+    })?;
+    Ok(reports)
 }
 
 fn kind_label(context: &SchemeContext, kind: &str) -> String {
@@ -229,7 +239,7 @@ fn written(
         verdicts: sums.copies.verdicts.occurring(),
         unproven: sums.copies.unproven,
     };
-    let data_sets = all.listed.into_sorted();
+    let data_sets = data_sets(describe.judge, all.listed.into_sorted(), describe.as_of)?;
     let listed = all.found.into_listed();
     Ok(DeletionReport {
         format: DeletionReport::FORMAT.to_owned(),

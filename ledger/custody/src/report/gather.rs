@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 
 use daicho_core::{Date, Instant};
 
-use super::{Certificate, CopyReport, DataSetReport, DeletionReport, DueDay, Problem, VerdictCounts};
+use super::{Certificate, CopyReport, DeletionReport, DueDay, Problem, VerdictCounts};
 use crate::FindingCode;
 use crate::duty::Records;
 use crate::judge::{Evidence, Finding, Judgement, Verdict};
-use crate::state::CopyRecord;
+use crate::state::{CopyRecord, DataSetRecord};
 
 /// Copies by verdict, in the order of [`Verdict::ALL`].
 #[derive(Debug, Clone, Copy, Default)]
@@ -303,41 +303,45 @@ fn rank(problem: Option<Problem>, opened: Instant, id: &str) -> Rank<'_> {
     (problem.unwrap_or(Problem::NoSchedule), problem.is_none(), opened, id)
 }
 
-/// The first data sets by rank.
+/// The first data sets by rank. What is said of them is looked up once all are in.
 #[derive(Clone, Default)]
 pub(super) struct Listed(BinaryHeap<Ranked>);
 
 impl Listed {
-    /// Whether a data set would be among them.
-    pub(super) fn takes(&self, problem: Option<Problem>, opened: Instant, id: &str) -> bool {
+    pub(super) fn add(&mut self, problem: Option<Problem>, id: &str, record: &DataSetRecord) {
         let last = self.0.peek().filter(|_| self.0.len() >= DeletionReport::LISTED_DATA_SETS);
-        last.is_none_or(|last| rank(problem, opened, id) < last.rank())
+        if last.is_none_or(|last| rank(problem, record.opened.occurred, id) < last.rank()) {
+            self.put(Ranked { problem, id: id.to_owned(), record: record.clone() });
+        }
     }
 
-    pub(super) fn add(&mut self, data_set: DataSetReport) {
-        self.0.push(Ranked(data_set));
+    fn put(&mut self, one: Ranked) {
+        self.0.push(one);
         if self.0.len() > DeletionReport::LISTED_DATA_SETS {
             self.0.pop();
         }
     }
 
     fn join(&mut self, other: Self) {
-        for one in other.0 {
-            self.add(one.0);
-        }
+        other.0.into_iter().for_each(|one| self.put(one));
     }
 
-    pub(super) fn into_sorted(self) -> Vec<DataSetReport> {
-        self.0.into_sorted_vec().into_iter().map(|one| one.0).collect()
+    pub(super) fn into_sorted(self) -> Vec<Ranked> {
+        self.0.into_sorted_vec()
     }
 }
 
+/// A data set with what is wrong with it.
 #[derive(Clone)]
-struct Ranked(DataSetReport);
+pub(super) struct Ranked {
+    pub(super) problem: Option<Problem>,
+    pub(super) id: String,
+    pub(super) record: DataSetRecord,
+}
 
 impl Ranked {
     fn rank(&self) -> Rank<'_> {
-        rank(self.0.problem, self.0.opened.occurred, &self.0.id)
+        rank(self.problem, self.record.opened.occurred, &self.id)
     }
 }
 

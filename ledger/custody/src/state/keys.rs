@@ -17,6 +17,10 @@ pub enum Table {
     Key = b'K',
     /// `()` → [`CheckpointKeysRecord`](super::CheckpointKeysRecord).
     CheckpointKeys = b'N',
+    /// `key id in hex` → [`InvitationRecord`](super::InvitationRecord).
+    Invitation = b'i',
+    /// `()` → [`WardRuleRecord`](super::WardRuleRecord).
+    WardRule = b'W',
     /// `key id in hex` → [`SequenceRecord`](super::SequenceRecord).
     Sequence = b'Q',
     /// `document hash in hex, piece` → bytes of the piece.

@@ -6,4 +6,6 @@ mod view;
 
 pub use keys::{AT_LEN, Table, key, key_at, parts};
 pub use records::*;
-pub use view::{Changes, Cursor, MemoryState, Row, Rows, Scan, StateError, Txn, View, decode, encode};
+pub use view::{
+    Changes, Cursor, MemoryState, Row, RowRef, Rows, Scan, StateError, Txn, View, decode, encode,
+};

@@ -62,6 +62,26 @@ pub struct KeyRecord {
     pub revoked: Option<(Fact, Instant)>,
 }
 
+/// What a one-time key may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationRecord {
+    /// Purpose of the one key that it may authorise.
+    pub invites_for: String,
+    /// Last instant in time.
+    pub until: Instant,
+}
+
+/// How many keys of the ward must sign together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WardRuleRecord {
+    /// Where it was set.
+    pub set: Fact,
+    /// How many.
+    pub threshold: u32,
+    /// Of which keys, ids in hex.
+    pub keys: Vec<String>,
+}
+
 /// Which statement numbers a key has used: ranges, both ends included, ascending, never touching.
 /// A key that leaves nothing out has one range.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

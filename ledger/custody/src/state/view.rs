@@ -26,6 +26,9 @@ pub trait View {
 /// A key with its value.
 pub type Row = (Vec<u8>, Vec<u8>);
 
+/// The same, borrowed from where it lies.
+pub type RowRef<'r> = (&'r [u8], &'r [u8]);
+
 /// A place among the records, in key order.
 pub trait Cursor: Send {
     /// Goes to the first record whose key is not less than `key`.
@@ -38,7 +41,7 @@ pub trait Cursor: Send {
     ///
     /// # Errors
     /// When storage fails.
-    fn row(&self) -> Result<Option<(&[u8], &[u8])>, StateError>;
+    fn row(&self) -> Result<Option<RowRef<'_>>, StateError>;
 }
 
 /// Ordered reads, from any number of threads.
@@ -267,7 +270,7 @@ impl Cursor for MemoryCursor<'_> {
         self.row = self.rest.next();
     }
 
-    fn row(&self) -> Result<Option<(&[u8], &[u8])>, StateError> {
+    fn row(&self) -> Result<Option<RowRef<'_>>, StateError> {
         Ok(self.row.map(|(key, value)| (key.as_slice(), value.as_slice())))
     }
 }

@@ -68,10 +68,10 @@ impl Ledger {
             fold_version: daicho_custody::FOLD_VERSION,
             operator_party: "operator".into(),
             operator_label: "台帳運用担当".into(),
-            operator_key: Some(operator),
+            operator_key: operator.key,
             ward_party: "ward".into(),
             ward_label: "新宿区".into(),
-            ward_key: Some(ward),
+            ward_key: ward.key,
         };
         ledger.say_outside("operator", Fact::LedgerOpened(opened));
         let parties: Vec<_> = ledger.scheme.parties.iter().filter(|p| p.id != "ward").cloned().collect();
@@ -82,12 +82,8 @@ impl Ledger {
                 Fact::PartyRegistered(proto::PartyRegistered { party: id.clone(), label }),
             );
             if party.writes {
-                let key = Some(ledger.new_key(&id));
-                let purpose = "emitting".to_owned();
-                ledger.say_outside(
-                    "ward",
-                    Fact::KeyAuthorized(proto::KeyAuthorized { party: id, key, purpose }),
-                );
+                let request = ledger.new_key(&id);
+                ledger.say_outside("ward", Fact::KeyAuthorized(request));
             }
         }
         let documents = [scheme_text, vocabulary_text].map(|text| ledger.document(text.as_bytes()));
@@ -114,12 +110,12 @@ impl Ledger {
         Ok(ledger)
     }
 
-    fn new_key(&mut self, party: &str) -> proto::PublicKey {
+    fn new_key(&mut self, party: &str) -> proto::KeyAuthorized {
         let seed: [u8; 32] = Sha256::digest(party.as_bytes()).into();
         let key = SigningKey::from_seed(&seed);
-        let public = key.public().to_proto();
+        let request = key.request(ORIGIN, party, "emitting");
         self.keys.insert(party.to_owned(), (key, 0));
-        public
+        request
     }
 
     fn document(&mut self, bytes: &[u8]) -> Vec<u8> {

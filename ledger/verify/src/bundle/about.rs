@@ -98,6 +98,7 @@ impl Trail {
             | Fact::CheckpointKeysNamed(_)
             | Fact::Sealed(_)
             | Fact::ReadsLogged(_)
+            | Fact::WardRuleSet(_)
             | Fact::ClockStepped(_)
             | Fact::Relayed(_)
             | Fact::ActPerformed(_) => false,

@@ -184,6 +184,18 @@ pub enum BundleError {
         /// The entry that revoked it.
         revoked: EntryIndex,
     },
+    /// A key was authorised that did not show that it is held.
+    #[error("entry {entry}: a key is authorised without its own signature")]
+    NoPossession {
+        /// The entry.
+        entry: EntryIndex,
+    },
+    /// A one-time key signed something else than that the key takes its place that it was given out for.
+    #[error("entry {entry}: an invitation is used for something that it is not for")]
+    Invitation {
+        /// The entry.
+        entry: EntryIndex,
+    },
     /// A key was authorised or revoked by somebody who may not.
     #[error("entry {entry}: `{signer}` may not speak about keys of `{party}`")]
     KeyRights {

@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 
 use daicho_core::proto::event::Fact;
-use daicho_core::{EntryIndex, KeyId, PublicKey, VerifyingKey, proto};
+use daicho_core::{EntryIndex, KeyId, PublicKey, VerifyingKey, proto, shows_possession};
+use daicho_custody::fold::{AUDITOR_PURPOSE, COUNCIL_PURPOSE, FIRST_WITH_POSSESSION, INVITATION_PURPOSE};
 
 use super::BundleError;
 use crate::Receipt;
@@ -16,6 +17,7 @@ use crate::Receipt;
 pub(super) struct KeyRing {
     origin: String,
     ward: String,
+    wants_possession: bool,
     keys: HashMap<KeyId, Known>,
 }
 
@@ -24,6 +26,8 @@ struct Known {
     party: String,
     ready: VerifyingKey,
     revoked: Option<EntryIndex>,
+    /// What it may authorise, and until when, where it is a one-time key.
+    invites: Option<(String, i64)>,
 }
 
 impl KeyRing {
@@ -46,12 +50,29 @@ impl KeyRing {
             .clone()
             .check(&self.origin, |id| self.keys.get(id).map(|known| &known.ready))
             .map_err(|refusal| BundleError::Signature { entry, refusal })?;
+        let invited = self.spend_invitation(receipt)?;
         let parties = statement.signers().iter().map(|signer| self.party(&signer.key)).collect::<Vec<_>>();
         for event in &statement.body().events {
             match &event.fact {
                 Some(Fact::KeyAuthorized(e)) => {
+                    let reads = matches!(&*e.purpose, AUDITOR_PURPOSE | COUNCIL_PURPOSE);
+                    let by_ward = reads || self.wants_possession && e.purpose == INVITATION_PURPOSE;
+                    if by_ward && !invited && parties[0] != self.ward {
+                        let (signer, party) = (parties[0].clone(), e.party.clone());
+                        return Err(BundleError::KeyRights { entry, signer, party });
+                    }
                     self.may_speak(entry, &parties[0], &e.party)?;
+                    if self.wants_possession && !shows_possession(&self.origin, e) {
+                        return Err(BundleError::NoPossession { entry });
+                    }
                     self.learn(&e.party, e.key.as_ref());
+                    if self.wants_possession
+                        && e.purpose == INVITATION_PURPOSE
+                        && let Some(id) = e.key.as_ref().and_then(PublicKey::from_proto).map(|key| key.id())
+                        && let Some(known) = self.keys.get_mut(&id)
+                    {
+                        known.invites = Some((e.invites_for.clone(), e.invites_until_ms));
+                    }
                 }
                 Some(Fact::KeyRevoked(e)) => {
                     let id = KeyId::from_slice(&e.key_id);
@@ -66,6 +87,29 @@ impl KeyRing {
         Ok(parties)
     }
 
+    /// A one-time key signs alone, in time, and one event: that a key of its party and for its purpose takes its place.
+    /// Returns whether one did.
+    fn spend_invitation(&mut self, receipt: &Receipt) -> Result<bool, BundleError> {
+        let (entry, statement) = (receipt.entry(), receipt.statement());
+        let invites = |key: &KeyId| self.keys.get(key).is_some_and(|known| known.invites.is_some());
+        let Some(signer) = statement.signers().iter().find(|signer| invites(&signer.key)) else {
+            return Ok(false);
+        };
+        let Some(known) = self.keys.get_mut(&signer.key) else { return Ok(false) };
+        let Some((purpose, until)) = &known.invites else { return Ok(false) };
+        let fits = match statement.body().events.as_slice() {
+            [proto::Event { fact: Some(Fact::KeyAuthorized(e)), .. }] => {
+                statement.signers().len() == 1 && e.party == known.party && e.purpose == *purpose
+            }
+            _ => false,
+        };
+        if !fits || entry.recorded.unix_ms() > *until {
+            return Err(BundleError::Invitation { entry: entry.index });
+        }
+        known.revoked = Some(entry.index);
+        Ok(true)
+    }
+
     /// Learns the founding keys from entry 0, which the operator's signs itself.
     fn open(&mut self, receipt: &Receipt) -> Result<(), BundleError> {
         let body = receipt.statement().body();
@@ -78,6 +122,7 @@ impl KeyRing {
         }
         self.origin.clone_from(&opened.origin);
         self.ward.clone_from(&opened.ward_party);
+        self.wants_possession = opened.fold_version >= FIRST_WITH_POSSESSION;
         self.learn(&opened.operator_party, opened.operator_key.as_ref());
         self.learn(&opened.ward_party, opened.ward_key.as_ref());
         Ok(())
@@ -87,7 +132,7 @@ impl KeyRing {
         if let Some(public) = key.and_then(PublicKey::from_proto)
             && let Some(ready) = public.to_verifying_key()
         {
-            let known = Known { party: party.to_owned(), ready, revoked: None };
+            let known = Known { party: party.to_owned(), ready, revoked: None, invites: None };
             self.keys.entry(public.id()).or_insert(known);
         }
     }

@@ -6,8 +6,8 @@ use daicho_core::Instant;
 use daicho_custody::ContextCache;
 use daicho_custody::duty::{Duty, DutyJudgement, DutyStatus};
 use daicho_custody::state::{
-    CopyRecord, DataSetRecord, HandoverRecord, KeyRecord, PartyRecord, SchemeRecord, SequenceRecord,
-    StateError, Table, View as _, decode, key,
+    CopyRecord, DataSetRecord, HandoverRecord, InvitationRecord, KeyRecord, PartyRecord, SchemeRecord,
+    SequenceRecord, StateError, Table, View as _, decode, key,
 };
 use daicho_engine::Engine;
 use daicho_proto::v1;
@@ -85,7 +85,10 @@ impl CustodyService for Custody {
                 }
                 let used = state.get(&key(Table::Sequence, &[&hex]))?;
                 let used: SequenceRecord = used.map(|bytes| decode(&bytes)).transpose()?.unwrap_or_default();
-                keys.push(wire::key(&hex, record, &used));
+                let invitation = state.get(&key(Table::Invitation, &[&hex]))?;
+                let invitation: Option<InvitationRecord> =
+                    invitation.map(|bytes| decode(&bytes)).transpose()?;
+                keys.push(wire::key(&hex, record, &used, invitation));
             }
             Ok(v1::ListKeysResponse { keys, next_page_token })
         })

@@ -33,7 +33,7 @@ const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 const AT_LEAST_EVERY_SIMULATED: Duration = Duration::from_secs(1);
 /// And at most this often.
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
-/// A follower takes at most a twentieth of a processor.
+/// A list is computed for at most a twentieth of the time.
 const REST: u32 = 20;
 
 /// What is due at the second time as known at the first, over all schemes nearest first.

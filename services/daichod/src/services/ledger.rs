@@ -1,20 +1,18 @@
 //! `LedgerService`: appending and reading entries.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use daicho_core::{ChainHash, EntryIndex, KeyId, Refusal, RefusalCode, StatementId};
-use daicho_custody::FOLD_VERSION;
+use daicho_custody::fold::ledger_record;
+use daicho_custody::state::Txn;
 use daicho_engine::{Engine, Receipt};
 use daicho_proto::v1;
 use daicho_proto::v1::append_statements_response::Outcome;
 use daicho_proto::v1::ledger_service_server::LedgerService;
-use futures::{Stream, StreamExt as _, stream};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use futures::{StreamExt as _, stream};
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::pages::{Pages, Responses};
 use super::status;
 use crate::access::{Access, Right, Sight, peer};
 
@@ -26,12 +24,8 @@ const PACED_CHUNK: usize = 8;
 const CHECKING: usize = 16;
 /// Chunks of one stream that wait for the disk.
 const WAITING: usize = 256;
-/// Longest time in which a reader takes nothing of a stream.
-const SLOWEST_READER: Duration = Duration::from_secs(60);
 /// Entry bytes in one message of a reading stream.
 const PAGE_BYTES: usize = 256 * 1024;
-
-type Responses<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 pub(crate) struct Ledger {
     engine: Arc<Engine>,
@@ -56,8 +50,8 @@ impl Ledger {
 #[tonic::async_trait]
 impl LedgerService for Ledger {
     type AppendStatementsStream = Responses<v1::AppendStatementsResponse>;
-    type ReadEntriesStream = ReceiverStream<Result<v1::ReadEntriesResponse, Status>>;
-    type FollowEntriesStream = ReceiverStream<Result<v1::FollowEntriesResponse, Status>>;
+    type ReadEntriesStream = Responses<v1::ReadEntriesResponse>;
+    type FollowEntriesStream = Responses<v1::FollowEntriesResponse>;
 
     async fn get_ledger(
         &self,
@@ -65,6 +59,7 @@ impl LedgerService for Ledger {
     ) -> Result<Response<v1::GetLedgerResponse>, Status> {
         self.access.check(&request, Right::Proofs)?;
         let head = *self.engine.head().borrow();
+        let record = ledger_record(&Txn::new(&**self.engine.store())).map_err(|e| status::state(&e))?;
         let clock =
             if self.engine.origin().is_simulated() { v1::Clock::Simulated } else { v1::Clock::System };
         Ok(Response::new(v1::GetLedgerResponse {
@@ -73,7 +68,7 @@ impl LedgerService for Ledger {
             size: head.size.get(),
             chain_hash: head.chain.as_bytes().to_vec(),
             last_record_time_ms: head.recorded.unix_ms(),
-            fold_version: FOLD_VERSION,
+            fold_version: record.fold_version,
             now_ms: self.engine.now().unix_ms(),
         }))
     }
@@ -200,16 +195,13 @@ impl LedgerService for Ledger {
         if request.start > end || end > size {
             return Err(status::bad_field("end", &format!("the ledger has {size} entries")));
         }
-        let (sender, receiver) = mpsc::channel(4);
+        let (pages, answers) = Pages::new();
         let (engine, access) = (Arc::clone(&self.engine), self.access.clone());
         tokio::task::spawn_blocking(move || {
-            let send = |page: Page| {
-                let page = page.map(|entries| v1::ReadEntriesResponse { entries });
-                push(&sender, page)
-            };
+            let send = |page: Page| pages.push(page.map(|entries| v1::ReadEntriesResponse { entries }));
             read_pages(&engine, request.start, end, |entry| sees(&access, &sight, entry), send);
         });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(answers))
     }
 
     async fn follow_entries(
@@ -223,17 +215,16 @@ impl LedgerService for Ledger {
         if next > head.borrow().size.get() {
             return Err(status::bad_field("start", "past the end of the ledger"));
         }
-        let (sender, receiver) = mpsc::channel(4);
+        let (pages, answers) = Pages::new();
         let (engine, access) = (Arc::clone(&self.engine), self.access.clone());
         tokio::spawn(async move {
             loop {
                 let size = head.borrow_and_update().size.get();
                 if next < size {
-                    let (engine, access, sender) = (Arc::clone(&engine), access.clone(), sender.clone());
+                    let (engine, access, pages) = (Arc::clone(&engine), access.clone(), pages.clone());
                     let read = tokio::task::spawn_blocking(move || {
                         let send = |page: Page| {
-                            let page = page.map(|entries| v1::FollowEntriesResponse { entries });
-                            push(&sender, page)
+                            pages.push(page.map(|entries| v1::FollowEntriesResponse { entries }))
                         };
                         // A key that was revoked meanwhile reads no further.
                         match access.check_peer(peer, Right::Entries) {
@@ -251,11 +242,11 @@ impl LedgerService for Ledger {
                 }
                 tokio::select! {
                     changed = head.changed() => if changed.is_err() { return },
-                    () = sender.closed() => return,
+                    () = pages.closed() => return,
                 }
             }
         });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        Ok(Response::new(answers))
     }
 }
 
@@ -299,13 +290,6 @@ fn read_pages(
         }
     }
     page.is_empty() || send(Ok(page))
-}
-
-/// Hands a page to a reader, on a thread that may block. `false` when it is gone, or so slow that it counts as gone: it
-/// holds a thread and a snapshot of the ledger.
-fn push<T>(sender: &mpsc::Sender<T>, page: T) -> bool {
-    let sent = tokio::time::timeout(SLOWEST_READER, sender.send(page));
-    matches!(tokio::runtime::Handle::current().block_on(sent), Ok(Ok(())))
 }
 
 /// Whether an entry is within sight.

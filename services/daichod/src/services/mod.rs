@@ -3,6 +3,7 @@
 mod custody;
 mod due;
 mod ledger;
+mod pages;
 mod proof;
 mod read;
 mod report;

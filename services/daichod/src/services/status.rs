@@ -91,6 +91,12 @@ pub(crate) fn not_allowed() -> Status {
     Status::with_error_details(Code::PermissionDenied, text, read(ReadCode::NotAllowed))
 }
 
+/// A reader of a stream that took nothing for too long.
+pub(crate) fn too_slow() -> Status {
+    let text = "nothing was taken of this stream for a minute; read on from where you are";
+    Status::with_error_details(Code::Aborted, text, read(ReadCode::TooSlow))
+}
+
 /// Something that is not there.
 pub(crate) fn not_found(what: &str) -> Status {
     let message = format!("{what} is not in the ledger");

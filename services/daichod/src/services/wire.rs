@@ -3,7 +3,7 @@
 use daicho_core::{Instant, KeyId};
 use daicho_custody::duty::{Duty, DutyJudgement, DutySource};
 use daicho_custody::state::{
-    CopyRecord, DataSetRecord, HandoverRecord, KeyRecord, PartyRecord, SequenceRecord,
+    CopyRecord, DataSetRecord, HandoverRecord, InvitationRecord, KeyRecord, PartyRecord, SequenceRecord,
 };
 use daicho_custody::{Due, DueWhat, Finding, FindingAnswer, Judge, Judgement};
 use daicho_proto::v1;
@@ -20,7 +20,12 @@ pub(super) fn summary(judge: &Judge<'_>, t: Instant) -> v1::SchemeSummary {
     }
 }
 
-pub(super) fn key(hex: &str, record: KeyRecord, used: &SequenceRecord) -> v1::Key {
+pub(super) fn key(
+    hex: &str,
+    record: KeyRecord,
+    used: &SequenceRecord,
+    invitation: Option<InvitationRecord>,
+) -> v1::Key {
     v1::Key {
         id: KeyId::parse(hex).map(|id| id.as_bytes().to_vec()).unwrap_or_default(),
         party: record.party,
@@ -29,6 +34,7 @@ pub(super) fn key(hex: &str, record: KeyRecord, used: &SequenceRecord) -> v1::Ke
         revoked: record.revoked.is_some(),
         revoked_entry: record.revoked.map_or(0, |(fact, _)| fact.entry.get()),
         last_sequence: used.last(),
+        invites_for: invitation.map(|one| one.invites_for).unwrap_or_default(),
         gaps: used
             .gaps()
             .into_iter()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant as Stopwatch};
 
 use anyhow::{Context as _, ensure};
 use daicho_client::proto::event::Fact;
-use daicho_client::proto::{ActPerformed, Event, KeyAuthorized, PartyRegistered};
+use daicho_client::proto::{ActPerformed, Event, PartyRegistered};
 use daicho_client::{Client, Emitter, Instant, Security, SigningKey, event};
 use daicho_tests::{Daichod, Play, SCHEME, TLS, collected};
 use futures::TryStreamExt as _;
@@ -43,8 +43,7 @@ async fn flood() -> anyhow::Result<()> {
     let mut play = Play::prepare(&server.client().await?, server.ward_key()?).await?;
     let now = play.ward.ledger_now().await?;
     let registered = PartyRegistered { party: QUIET.into(), label: "試験".into() };
-    let key = Some(quiet_key().public().to_proto());
-    let authorized = KeyAuthorized { party: QUIET.into(), key, purpose: "server".into() };
+    let authorized = quiet_key().request(play.ward.origin(), QUIET, "server");
     let events = [Fact::PartyRegistered(registered), Fact::KeyAuthorized(authorized)];
     play.ward.emit(events.map(|fact| event("", now, fact)).to_vec()).await?;
 
@@ -60,9 +59,7 @@ async fn flood() -> anyhow::Result<()> {
     let (mut floods, flooded) = (Vec::new(), Arc::<AtomicU64>::default());
     for n in 0..FLOODERS {
         let key = || SigningKey::from_seed(&[100 + n as u8; 32]);
-        let party = "queue_notice_service/hyojito".to_owned();
-        let public = Some(key().public().to_proto());
-        let fact = KeyAuthorized { party, key: public, purpose: "server".into() };
+        let fact = key().request(play.ward.origin(), "queue_notice_service/hyojito", "server");
         play.ward.emit(vec![event("", now, Fact::KeyAuthorized(fact))]).await?;
         let emitter = Emitter::new(connect(&key()).await?, key()).await?;
         let flooded = Arc::clone(&flooded);

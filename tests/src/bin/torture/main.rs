@@ -5,7 +5,9 @@
 
 mod flips;
 mod load;
+mod syscalls;
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant as Stopwatch;
@@ -57,12 +59,11 @@ async fn main() -> anyhow::Result<()> {
         return load::run(args.minutes, args.followers, args.entries).await;
     }
     let watch = Stopwatch::now();
-    let rows = [
-        die_while_founding(args.steps)?,
-        die_while_serving(args.steps).await?,
-        kill_under_load(args.kills, args.seed).await?,
-        flips::sweep(args.seed).await?,
-    ];
+    let mut rows = vec![die_while_founding(args.steps)?, die_while_serving(args.steps).await?];
+    rows.extend(syscalls::refused(args.steps).await?);
+    rows.push(kill_under_load(args.kills, args.seed).await?);
+    rows.push(flips::sweep(args.seed).await?);
+    eprintln!();
     println!(
         "{:<44} {:>6} {:>18} {:>13} {:>5}",
         "fault", "runs", "survived or caught", "acknowledged", "lost"
@@ -229,5 +230,8 @@ fn sound(folder: &Path, step: u64) -> anyhow::Result<bool> {
 }
 
 fn progress(row: &Row) {
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
     eprint!("\r{}: {} of {} survived, {} lost   ", row.fault, row.survived, row.runs, row.lost);
 }

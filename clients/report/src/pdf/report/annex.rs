@@ -131,7 +131,7 @@ fn batches(all: &[Batch]) -> (Vec<Batch>, bool) {
 
 fn batch_table(w: &Words<'_>, batches: &[Batch], by_day: bool) -> Table {
     let mut table = Table::new(
-        [18.0, 26.0, -11.0, -9.0, -9.0, 24.0, -9.0],
+        [17.0, 23.0, -13.5, -8.5, -8.5, 22.5, -12.0],
         [
             if by_day { w.say("発生した日", "Day") } else { w.say("発生した月", "Month") },
             w.say("種類", "Kind"),

@@ -10,8 +10,12 @@ use super::cover::is_fault;
 use crate::problems::{GONE, KEPT, PROBLEMS, delay, persons, problems_of, rest, total, with_problem};
 use crate::words::{Words, count, finding_detail, names, setting_name};
 
-/// Copies of one problem that the paper lists.
-const LISTED_PROBLEMS: usize = 100;
+/// Copies of one problem that the paper lists. Those without a schedule share few causes, which the rules show with their
+/// numbers: some of them are enough.
+fn most_listed(problem: Problem) -> usize {
+    if problem == Problem::NoSchedule { 20 } else { 100 }
+}
+
 /// Findings of one code that the paper lists.
 const LISTED_FINDINGS: usize = 50;
 
@@ -38,7 +42,7 @@ pub(super) fn problems(w: &Words<'_>) -> Section {
             section = section.with(Block::Text(w.say("該当する記録なし", "none recorded").into()));
             continue;
         }
-        let listed = with_problem(w, problem).take(LISTED_PROBLEMS).count() as u64;
+        let listed = with_problem(w, problem).take(most_listed(problem)).count() as u64;
         if listed > 0 {
             section = section.with(problem_table(w, problem));
         }
@@ -62,7 +66,7 @@ fn problem_table(w: &Words<'_>, problem: Problem) -> Block {
             w.say("記録", "Entries"),
         ],
     );
-    for (data_set, copy) in with_problem(w, problem).take(LISTED_PROBLEMS) {
+    for (data_set, copy) in with_problem(w, problem).take(most_listed(problem)) {
         table.row([
             Rich::new()
                 .look(Look::Code, &copy.id)
@@ -152,7 +156,7 @@ fn tallies(w: &Words<'_>, name: &str, list: &[Tally]) -> Block {
         ]
     };
     let mut table = Table::new(
-        [19.0, -7.5, -7.5, -8.0, -9.0, -10.0, -12.0, -12.0, -9.0, -10.0],
+        [14.0, -7.0, -7.5, -8.0, -9.0, -11.5, -13.0, -13.0, -9.0, -11.5],
         [
             name,
             w.say("複製", "Copies"),
