@@ -179,7 +179,7 @@ mod tests {
             assert!(!words::event_name_suffix(fact.name(), Lang::Ja).is_empty(), "{}", fact.name());
             count += 1;
         }
-        assert_eq!(count, 32);
+        assert_eq!(count, 33);
     }
 
     #[test]

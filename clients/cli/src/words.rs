@@ -23,6 +23,7 @@ pub(crate) fn event_name_suffix(name: &str, lang: Lang) -> String {
         "sealed" => "封緘",
         "reads_logged" => "閲覧の記録",
         "clock_stepped" => "時計の変更",
+        "ward_rule_set" => "区の鍵の連署の定め",
         "collected" => "収集",
         "handover_given" => "引渡し",
         "handover_received" => "受領",

@@ -406,6 +406,8 @@ fn the_page_lists_every_check_of_a_bundle() {
             (E::NoFounding, ""),
             (E::KeyUnknown { entry, key }, ""),
             (E::KeyRevoked { entry, key, revoked: EntryIndex::new(1) }, ""),
+            (E::NoPossession { entry }, ""),
+            (E::Invitation { entry }, ""),
             (E::KeyRights { entry, signer: "a".to_owned(), party: "b".to_owned() }, ""),
             (E::Signature { entry, refusal: refusal.clone() }, &refusal.to_string()),
             (E::NotAbout { entry: 2 }, ""),
