@@ -25,8 +25,6 @@ type Row = (Box<[u8]>, Box<[u8]>);
 const TILE_BYTES: usize = 32 * tile::WIDTH as usize;
 /// Memory for blocks read back, in bytes.
 const CACHE_BYTES: usize = 128 << 20;
-/// Tables that are open at once. The others are opened when they are asked for.
-const MAX_OPEN_FILES: i32 = 512;
 
 /// A ledger's data folder, open for writing.
 pub struct Store {
@@ -414,7 +412,6 @@ fn open(path: &Path, mode: Mode) -> Result<DB, StoreError> {
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_max_background_jobs(2);
     options.set_keep_log_file_num(4);
-    options.set_max_open_files(MAX_OPEN_FILES);
     options.set_max_total_wal_size(256 << 20);
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
@@ -427,9 +424,6 @@ fn open(path: &Path, mode: Mode) -> Result<DB, StoreError> {
 fn family_options(name: &str, cache: &Cache) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
-    // The indexes of tables live in the cache, too: else memory grows with the ledger.
-    blocks.set_cache_index_and_filter_blocks(true);
-    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     let mut options = Options::default();
     if name == CF_ENTRIES || name == CF_TILES {
         // Hashes do not compress. Entries are kept uncompressed, so that a damaged byte on disk is a damaged byte of one entry.
