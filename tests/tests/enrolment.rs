@@ -193,12 +193,8 @@ fn what_the_ward_decides_together_one_key_alone_does_not() {
         Some(RefusalCode::NotAuthorized),
         "a key"
     );
-    let deferred = proto::DeletionDeferred {
-        copies: vec!["a".into()],
-        until: "2030-01-01".into(),
-        ground: "x".into(),
-        ..Default::default()
-    };
+    let deferred =
+        proto::DeletionDeferred { copies: vec!["a".into()], until: "2030-01-01".into(), ground: "x".into() };
     stage.ward += 1;
     let alone = stage.append(&[(&root, stage.ward)], of_scheme(Fact::DeletionDeferred(deferred)));
     assert_eq!(code(&alone), Some(RefusalCode::NotAuthorized), "a deferral");
