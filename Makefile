@@ -17,7 +17,7 @@ export CARGO_TARGET_DIR
 CARGO_FLAGS := --release --workspace --locked
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup build demo test torture load fuzz lint fmt bench deny sbom clean
+.PHONY: help setup build demo test torture load fuzz lint fmt bench pdfa deny sbom clean
 
 help: ## Shows the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -54,11 +54,20 @@ fmt: ## Formats
 bench: build ## Measures side by side; writes bench.json into the target folder
 	$(BIN)/bench --out $(CARGO_TARGET_DIR)/bench.json
 
-deny: ## Checks licences and advisories; needs cargo-deny
+pdfa: ## Holds the demo's reports to PDF/A-3a and PDF/UA-1 with veraPDF; needs the demo's folder
+	@command -v mvn >/dev/null || bash deploy/setup.sh maven default-jdk-headless
+	@mkdir -p $(CARGO_TARGET_DIR)
+	mvn -q -B -f tests/pdfa/pom.xml dependency:build-classpath -Dmdep.outputFile=$(CARGO_TARGET_DIR)/pdfa.classpath
+	java -cp "$$(cat $(CARGO_TARGET_DIR)/pdfa.classpath)" tests/pdfa/Validate.java demo/reports/*.pdf
+
+deny: ## Checks licences, sources and advisories; needs cargo-deny
 	cargo deny check
 
-sbom: ## Lists what each program is made of (CycloneDX); needs cargo-cyclonedx
-	cargo cyclonedx --format json --describe binaries
+sbom: ## Lists what each program is made of (CycloneDX), in the target folder; needs cargo-cyclonedx
+	cargo cyclonedx --format json --describe binaries --spec-version 1.5 --target x86_64-unknown-linux-gnu
+	@mkdir -p $(CARGO_TARGET_DIR)/sbom
+	mv services/*/*.cdx.json clients/cli/*.cdx.json $(CARGO_TARGET_DIR)/sbom/
+	@rm -f tests/*.cdx.json tests/fuzz/*.cdx.json
 
 clean: ## Removes what the demo wrote
 	rm -rf demo

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow};
 use clap::ValueEnum;
@@ -148,4 +149,13 @@ impl Context {
             ))
         })
     }
+}
+
+/// The time by the clock of this machine, in whole seconds.
+pub(crate) fn now_here() -> Instant {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    i64::try_from(since)
+        .ok()
+        .and_then(|s| Instant::from_unix_ms(s.checked_mul(1000)?))
+        .unwrap_or(Instant::EPOCH)
 }

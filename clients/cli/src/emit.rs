@@ -84,7 +84,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     let file = args.key.as_deref().expect("required unless describing");
     let batches = read(&args, context)?;
     let key = key::load(file, context)?;
-    let cosigners = args.cosign.iter().map(|file| key::load(file, context)).collect::<Result<Vec<_>, _>>()?;
+    let cosigners = key::load_all(&args.cosign, context)?;
     if let Some(folder) = &args.outbox {
         let wait = Duration::from_secs(args.wait);
         return later::run(folder, key, batches, wait, context, out).await;

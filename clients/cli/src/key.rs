@@ -93,6 +93,19 @@ pub(crate) fn load(file: &Path, context: &Context) -> anyhow::Result<SigningKey>
     Ok(key)
 }
 
+/// Reads several private keys, in order.
+pub(crate) fn load_all(files: &[PathBuf], context: &Context) -> anyhow::Result<Vec<SigningKey>> {
+    files.iter().map(|file| load(file, context)).collect()
+}
+
+/// Random bytes of a secret.
+fn random<const N: usize>(context: &Context) -> anyhow::Result<Zeroizing<[u8; N]>> {
+    let mut secret = Zeroizing::new([0; N]);
+    getrandom::fill(&mut *secret)
+        .map_err(|error| anyhow!("{}: {error}", context.pick("乱数を得られません", "no random numbers")))?;
+    Ok(secret)
+}
+
 /// File with the passphrase, for programs that nobody sits before.
 const PASSPHRASE_FILE: &str = "DAICHO_PASSPHRASE_FILE";
 /// Shortest passphrase of a new key, in characters.
@@ -153,10 +166,7 @@ fn warn_if_open(_: &Path, _: &Context) {}
 
 /// Makes a key in a new file.
 fn new(file: &Path, encrypt: bool, context: &Context) -> anyhow::Result<SigningKey> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed)
-        .map_err(|error| anyhow!("{}: {error}", context.pick("乱数を得られません", "no random numbers")))?;
-    let key = SigningKey::from_seed(&seed);
+    let key = SigningKey::from_seed(&*random(context)?);
     let pem = if encrypt {
         let pem = key.to_encrypted_pem(&new_passphrase(file, context)?);
         pem.ok_or_else(|| anyhow!(context.pick("乱数を得られません", "no random numbers")))?

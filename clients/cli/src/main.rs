@@ -83,7 +83,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make, show and list keys
+    /// Make keys, bring them into the ledger, list them
     #[command(subcommand)]
     Key(key::Command),
     /// Sign events and send them to the ledger

@@ -80,7 +80,7 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
 async fn enact(args: EnactArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let enactment = prepare(&args, context)?;
     let key = key::load(&args.key, context)?;
-    let cosigners = args.cosign.iter().map(|file| key::load(file, context)).collect::<Result<Vec<_>, _>>()?;
+    let cosigners = key::load_all(&args.cosign, context)?;
     let (scheme, version) = (enactment.scheme.clone(), enactment.version);
     let mut emitter = Emitter::new(context.connect_as(&key).await?, key).await?;
     let enacted = emitter.enact_scheme(enactment, &cosigners.iter().collect::<Vec<_>>()).await?;

@@ -16,10 +16,14 @@ pub struct Prose {
 pub fn prose(w: &Words<'_>) -> Prose {
     let head = &w.report.ledger;
     let (size, copies) = (count(head.size), count(w.report.totals.copies));
+    let each = match w.report.totals.copies {
+        1 => "the one copy recorded in the ledger".to_owned(),
+        _ => format!("each of the {copies} copies recorded in the ledger"),
+    };
     let proves = vec![
         w.say(
             format!("台帳に記録された複製{copies}件のそれぞれについて、いつ生じ、いつまでに消去すべきで、いつ消去・返却・引渡しされたと、誰が署名して申告したか。"),
-            format!("For {}: when it came to be, by when it had to go, and who signed that it was erased, returned or handed on, and when.", if copies == "1" { "the one copy recorded in the ledger".to_owned() } else { format!("each of the {copies} copies recorded in the ledger") }),
+            format!("For {each}: when it came to be, by when it had to go, and who signed that it was erased, returned or handed on, and when."),
         ),
         w.say(
             "その申告がどの程度の証拠に支えられているか（保有者の申告のみ、消去証明書、区の確認）。".to_owned(),

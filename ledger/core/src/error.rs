@@ -160,14 +160,22 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Longest message, in characters. It may name what came in, and travels in headers that clients let be 16 KiB.
+    pub const MAX_MESSAGE: usize = 400;
+
     /// A refusal of the statement as a whole.
     pub fn new(code: RefusalCode, message: impl Into<String>) -> Self {
-        Self { code, field: String::new(), message: message.into() }
+        Self::field(code, String::new(), message)
     }
 
-    /// A refusal because of one field.
+    /// A refusal because of one field. A message that is too long is cut.
     pub fn field(code: RefusalCode, field: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code, field: field.into(), message: message.into() }
+        let mut message = message.into();
+        if let Some((end, _)) = message.char_indices().nth(Self::MAX_MESSAGE) {
+            message.truncate(end);
+            message.push('…');
+        }
+        Self { code, field: field.into(), message }
     }
 
     /// The same with `outer` put before the field path.
@@ -211,4 +219,18 @@ pub enum EntryError {
     /// Time goes back.
     #[error("entry {0} was recorded before the entry ahead of it")]
     TimeGoesBack(EntryIndex),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_fits_a_header() {
+        let long = Refusal::field(RefusalCode::UnknownReference, "events[0].flow", "長".repeat(20_000));
+        assert_eq!(long.message.chars().count(), Refusal::MAX_MESSAGE + 1);
+        assert!(long.message.ends_with('…'));
+        let short = "長".repeat(Refusal::MAX_MESSAGE);
+        assert_eq!(Refusal::new(RefusalCode::Malformed, short.clone()).message, short);
+    }
 }

@@ -8,8 +8,8 @@ use daicho_tlog::TreeHash;
 use daicho_tlog::merkle::Growth;
 use daicho_tlog::tile::{self, Tile, TileNodes};
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    Options, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
+    DBCompressionType, DBRecoveryMode, Options, WriteBatch, WriteOptions,
 };
 
 use crate::format::{
@@ -424,6 +424,11 @@ fn open(path: &Path, mode: Mode) -> Result<DB, StoreError> {
 fn family_options(name: &str, cache: &Cache) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(cache);
+    // Indexes in parts, in the cache: memory does not grow with the ledger. A look for a new name reads one part; whole
+    // indexes in the cache would bring recording to a stop at a million data sets.
+    blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_top_level_index_and_filter(true);
     let mut options = Options::default();
     if name == CF_ENTRIES || name == CF_TILES {
         // Hashes do not compress. Entries are kept uncompressed, so that a damaged byte on disk is a damaged byte of one entry.

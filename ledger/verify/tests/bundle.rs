@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 
 use authority::{Authority, Plan};
 use daicho_core::EntryIndex;
+use daicho_core::proto::event::Fact;
 use daicho_custody::report::AnswerCode;
 use daicho_tlog::policy::PolicyError;
 use daicho_tlog::{Algorithm, Policy, SignedCheckpoint};
@@ -21,7 +22,7 @@ use daicho_verify::bundle::{
 };
 use daicho_verify::timestamp::{TimestampError, TimestampRequest, TimestampResponse};
 use daicho_verify::{Check, FixedBy, FixedSince, ReceiptError};
-use world::{DATA_SET, ORIGIN, SCHEME, TIME, World, policy_text, policy_with, sign, signer, terms};
+use world::{DATA_SET, Ledger, ORIGIN, SCHEME, TIME, World, policy_text, policy_with, sign, signer, terms};
 
 /// A ledger, its last checkpoint and bundles of it.
 struct Scene {
@@ -534,10 +535,7 @@ fn keys_must_be_named_by_entries_of_the_bundle() {
     assert_eq!(write(&all, claim()), Ok(()));
     // Without the entry that authorises the key of the signer.
     let authorises = |entry: &&daicho_verify::bundle::SelectedEntry| {
-        entry
-            .events
-            .iter()
-            .any(|event| matches!(event.fact, Some(daicho_core::proto::event::Fact::KeyAuthorized(_))))
+        entry.events.iter().any(|event| matches!(event.fact, Some(Fact::KeyAuthorized(_))))
     };
     let key = entries.iter().find(authorises).expect("an authorisation").index.get();
     let without: Vec<u64> = all.iter().copied().filter(|index| *index != key).collect();
@@ -547,10 +545,7 @@ fn keys_must_be_named_by_entries_of_the_bundle() {
     assert_eq!(write(&all[1..], claim()), Err(BundleError::NoFounding));
     // Without a piece of a document.
     let piece = |entry: &&daicho_verify::bundle::SelectedEntry| {
-        entry
-            .events
-            .iter()
-            .any(|event| matches!(event.fact, Some(daicho_core::proto::event::Fact::DocumentChunk(_))))
+        entry.events.iter().any(|event| matches!(event.fact, Some(Fact::DocumentChunk(_))))
     };
     let piece = entries.iter().find(piece).expect("a piece").index.get();
     let without: Vec<u64> = all.iter().copied().filter(|index| *index != piece).collect();
@@ -562,6 +557,65 @@ fn keys_must_be_named_by_entries_of_the_bundle() {
     receipts[last] = scene.world.receipt(all[last], scene.world.size() - 1);
     let error = write_selective(Vec::new(), claim(), &scene.checkpoint, &[], &receipts).expect_err("mixed");
     assert_eq!(error, BundleError::OtherCheckpoint { entry: all[last] });
+}
+
+/// What the bundle of the last entry proves.
+fn last_entry_of(world: &World) -> Result<BundleReport<'static>, BundleError> {
+    let checkpoint = world.checkpoint(world.size());
+    let mut selection = Selection::of_entry(EntryIndex::new(world.size() - 1));
+    world.entries.iter().for_each(|entry| selection.see(entry).expect("an entry"));
+    let selected = selection.finish()?;
+    let receipts: Vec<_> =
+        selected.entries.iter().map(|entry| world.receipt_in(entry.get(), checkpoint.clone())).collect();
+    check(&write_selective(Vec::new(), selected.claim, &checkpoint, &[], &receipts)?)
+}
+
+#[test]
+fn a_key_that_came_in_by_an_invitation_rests_on_it() {
+    let world = World::invited(|ledger| {
+        let first = ledger.further_key("first", "hyojito", "server");
+        ledger.say_outside("slip", Fact::KeyAuthorized(first));
+    });
+    let found = last_entry_of(&world).expect("proven");
+    let Proven::Selective(entries) = found.proven else { panic!("a selective bundle") };
+    let last = entries.len();
+    assert!(entries[last - 3..].iter().map(|entry| entry.index.get()).eq(world.size() - 3..world.size()));
+    assert_eq!(entries[last - 3].parties, ["ward"]);
+    assert_eq!(entries[last - 2].parties, ["hyojito"]);
+}
+
+#[test]
+fn an_invitation_that_was_misused_proves_nothing() {
+    let misused = |spend: &dyn Fn(&mut Ledger)| {
+        let world = World::invited(spend);
+        last_entry_of(&world).expect_err("it is not proven")
+    };
+    let authorise = |ledger: &mut Ledger, party: &str, purpose: &str| {
+        Fact::KeyAuthorized(ledger.further_key("first", party, purpose))
+    };
+    let is_named = |error: &BundleError| matches!(error, BundleError::Invitation { .. });
+    // Too late, for another purpose, for another party, for two keys in one statement.
+    let late = misused(&|ledger| {
+        ledger.wait_until("2021-02-01T00:01");
+        let first = authorise(ledger, "hyojito", "server");
+        ledger.force_outside("slip", vec![first]);
+    });
+    let purpose = misused(&|ledger| {
+        let first = authorise(ledger, "hyojito", "auditor");
+        ledger.force_outside("slip", vec![first]);
+    });
+    let party = misused(&|ledger| {
+        let first = authorise(ledger, "ward", "server");
+        ledger.force_outside("slip", vec![first]);
+    });
+    let two = misused(&|ledger| {
+        let other = Fact::KeyAuthorized(ledger.further_key("other", "hyojito", "server"));
+        let first = authorise(ledger, "hyojito", "server");
+        ledger.force_outside("slip", vec![other, first]);
+    });
+    for (how, error) in [("late", late), ("purpose", purpose), ("party", party), ("two", two)] {
+        assert!(is_named(&error), "{how}: {error}");
+    }
 }
 
 #[test]

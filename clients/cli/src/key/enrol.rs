@@ -3,18 +3,20 @@
 use std::fmt;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use daicho_client::{Client, ClientError, Emitter, Refusal};
 use daicho_core::proto::event::Fact;
 use daicho_core::{DAY_MS, Instant, InvitationCode, SigningKey, proto};
 use daicho_custody::fold::INVITATION_PURPOSE;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::context::Context;
+use crate::context::{Context, now_here};
 use crate::schema;
 
 pub(super) const REQUEST_HELP: &str = "Examples:\n  \
@@ -98,13 +100,12 @@ impl fmt::Debug for Secret {
 pub(super) async fn request(args: &Request, context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {
     let key = super::load(&args.file, context)?;
     let (origin, now) = match &args.origin {
-        Some(origin) => (origin.clone(), Instant::from_unix_ms(context.moment(None)?)),
+        Some(origin) => (origin.clone(), now_here()),
         None => {
             let info = context.connect_alone(&key).await?.ledger_info().await?;
-            (info.origin, Instant::from_unix_ms(info.now_ms))
+            (info.origin, Instant::from_unix_ms(info.now_ms).context("now_ms")?)
         }
     };
-    let now = now.ok_or_else(|| anyhow!(context.pick("時計が読めません", "the clock cannot be read")))?;
     let authorized = key.request(&origin, &args.party, &args.purpose);
     let event = daicho_client::event("", now, Fact::KeyAuthorized(authorized));
     Ok(writeln!(out, "{}", schema::to_json("Event", &event, false))?)
@@ -112,22 +113,19 @@ pub(super) async fn request(args: &Request, context: &Context, out: &mut dyn Wri
 
 pub(super) async fn invite(args: &Invite, context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {
     let ward = super::load(&args.key, context)?;
-    let cosigners =
-        args.cosign.iter().map(|file| super::load(file, context)).collect::<Result<Vec<_>, _>>()?;
+    let cosigners = super::load_all(&args.cosign, context)?;
     let client = context.connect_as(&ward).await?;
     let info = client.ledger_info().await?;
     let now = Instant::from_unix_ms(info.now_ms).context("now_ms")?;
     let until = now.plus_ms(i64::from(args.days) * DAY_MS).jst_day().end();
-    let mut secret = Zeroizing::new([0; 16]);
-    getrandom::fill(&mut *secret)
-        .map_err(|error| anyhow!("{}: {error}", context.pick("乱数を得られません", "no random numbers")))?;
-    let code = InvitationCode::from_random(*secret);
+    let code = InvitationCode::from_random(*super::random(context)?);
+    let one_time = code.key(&info.origin);
     let authorized = proto::KeyAuthorized {
         invites_for: args.purpose.clone(),
         invites_until_ms: until.unix_ms(),
-        ..code.key(&info.origin).request(&info.origin, &args.party, INVITATION_PURPOSE)
+        ..one_time.request(&info.origin, &args.party, INVITATION_PURPOSE)
     };
-    let id = code.key(&info.origin).public().id();
+    let id = one_time.public().id();
     let event = daicho_client::event("", now, Fact::KeyAuthorized(authorized));
     let mut emitter = Emitter::new(client, ward).await?;
     let cosigners: Vec<&SigningKey> = cosigners.iter().collect();
@@ -141,7 +139,7 @@ pub(super) async fn invite(args: &Invite, context: &Context, out: &mut dyn Write
         return Ok(writeln!(out, "{json}")?);
     }
     let authority = match &context.ca {
-        Some(file) => fingerprint(&context.read(file)?),
+        Some(file) => fingerprint(file, context)?,
         None => context.pick("（公的な認証局）", "(a public authority)").to_owned(),
     };
     let (party, purpose, origin, server) = (&args.party, &args.purpose, &info.origin, &context.server);
@@ -169,17 +167,16 @@ pub(super) async fn invite(args: &Invite, context: &Context, out: &mut dyn Write
 }
 
 /// SHA-256 of the first certificate of a PEM file, in hex.
-fn fingerprint(pem: &[u8]) -> String {
-    use base64::Engine as _;
-    let text = String::from_utf8_lossy(pem);
-    let body: String = text
-        .lines()
-        .skip_while(|line| !line.starts_with("-----BEGIN CERTIFICATE"))
-        .skip(1)
-        .take_while(|line| !line.starts_with("-----END"))
-        .collect();
-    let der = base64::engine::general_purpose::STANDARD.decode(body.trim());
-    der.map_or_else(|_| "?".to_owned(), |der| hex::encode(Sha256::digest(der)))
+fn fingerprint(file: &Path, context: &Context) -> anyhow::Result<String> {
+    let pem = context.read(file)?;
+    let first = CertificateDer::pem_slice_iter(&pem).next().and_then(Result::ok).ok_or_else(|| {
+        let file = file.display();
+        anyhow!(context.pick(
+            format!("{file} に証明書（PEM）がありません"),
+            format!("{file} holds no certificate in PEM"),
+        ))
+    })?;
+    Ok(hex::encode(Sha256::digest(&first)))
 }
 
 pub(super) async fn enrol(args: &Enrol, context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {

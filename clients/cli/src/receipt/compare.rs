@@ -2,19 +2,17 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::anyhow;
 use daicho_client::proto::CheckpointKind;
 use daicho_client::{Client, EntryName};
-use daicho_core::Instant;
 use daicho_tlog::SignedCheckpoint;
 use daicho_tlog::merkle::verify_consistency;
 use daicho_verify::{Evidence, ForkProof, Receipt};
 use futures::TryStreamExt as _;
 use serde_json::json;
 
-use crate::context::Context;
+use crate::context::{Context, now_here};
 use crate::exit::Exit;
 
 #[derive(Debug, clap::Args)]
@@ -102,15 +100,6 @@ pub(super) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
         )?;
     }
     Ok(if found == 0 { Exit::Ok } else { Exit::Wrong })
-}
-
-/// When the ledger was asked, by the clock of this machine.
-fn now_here() -> Instant {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    i64::try_from(since)
-        .ok()
-        .and_then(|s| Instant::from_unix_ms(s.checked_mul(1000)?))
-        .unwrap_or(Instant::EPOCH)
 }
 
 /// The file of the nth contradiction: `fork-proof.txt`, `fork-proof-2.txt` and so on.

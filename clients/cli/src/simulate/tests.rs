@@ -9,8 +9,8 @@ use daicho_core::{
 };
 use daicho_custody::fold::{FOLD_VERSION, Fold, FoldError};
 use daicho_custody::scheme::Scheme;
-use daicho_custody::state::{Changes, MemoryState};
-use daicho_custody::{ContextCache, Finding, Judge, Verdict};
+use daicho_custody::state::{Changes, DataSetRecord, MemoryState, Scan as _, Table, decode, key};
+use daicho_custody::{ContextCache, DeletionReport, Finding, Judge, ReportHead, Verdict};
 
 use super::assumptions::Assumptions;
 use super::build::{self, Order};
@@ -134,6 +134,21 @@ impl Ledger {
         judge.expect("a readable state").expect("a scheme in force")
     }
 
+    fn report(&self, part: &Part) -> DeletionReport {
+        let (origin, chain_hash_hex) = (ORIGIN.to_owned(), String::new());
+        let head = ReportHead {
+            origin,
+            simulated: true,
+            size: self.size,
+            chain_hash_hex,
+            last_recorded: part.as_of,
+        };
+        let mut cache = ContextCache::default();
+        let ever = (Instant::EPOCH.jst_day(), part.as_of.jst_day());
+        let report = DeletionReport::compute(&self.state, &mut cache, &part.id, ever, part.as_of, head);
+        report.expect("a readable state").expect("a scheme in force")
+    }
+
     fn findings(&self, part: &Part) -> Vec<Finding> {
         self.judge(part).findings(part.as_of).expect("a readable state")
     }
@@ -187,7 +202,8 @@ fn all_faults_together_are_found_code_by_code() {
         let several =
             |part: &&Part| part.injected.iter().map(|one| one.fault).collect::<BTreeSet<_>>().len() > 1;
         assert!(plan.parts.iter().filter(several).count() >= 4);
-        verdicts_add_up(&plan, &ledger);
+        let data_sets = verdicts_add_up(&plan, &ledger);
+        assert!(scale == TINY || data_sets > 600, "{data_sets}: enough for several parts");
     }
 }
 
@@ -199,18 +215,56 @@ fn each_fault_alone_is_found_code_by_code() {
     }
 }
 
-fn verdicts_add_up(plan: &Plan, ledger: &Ledger) {
+/// What the report sums in parts of the work is what a walk over the copies counts, one after the other. Returns the most
+/// data sets of a scheme.
+fn verdicts_add_up(plan: &Plan, ledger: &Ledger) -> u64 {
+    let mut most = 0;
     for part in &plan.parts {
         let judge = ledger.judge(part);
-        let mut verdicts: BTreeMap<Verdict, u64> = BTreeMap::new();
+        let rules = &judge.context_at(part.as_of).scheme.rules;
+        let (mut verdicts, mut evidence) = (BTreeMap::<Verdict, u64>::new(), BTreeMap::<_, u64>::new());
+        let (mut at_systems, mut of_rules) = (BTreeMap::new(), vec![(0, 0); rules.len()]);
         for row in judge.copies(part.as_of, None) {
             let (id, copy) = row.expect("a readable copy");
             let judged = judge.judge(&id, &copy, part.as_of).expect("a judgement");
             *verdicts.entry(judged.verdict).or_default() += 1;
+            *evidence.entry(judged.evidence).or_default() += 1;
+            let (copies, open) = at_systems.entry(copy.system.clone()).or_insert((0, 0));
+            *copies += 1;
+            *open += u64::from(judged.closed.is_none());
+            for one in &judged.rules {
+                of_rules[one.place].0 += 1;
+                of_rules[one.place].1 += u64::from(one.triggered.is_some());
+            }
         }
         assert_eq!(verdicts.values().sum::<u64>(), part.copies, "{}: {verdicts:?}", part.id);
         assert!(verdicts.len() > 2, "{}: {verdicts:?}", part.id);
+
+        // A data set that was only passed on has no copy.
+        let data_sets = ledger.state.scan(&key(Table::DataSet, &[&part.id]), None).filter(|row| {
+            let (_, value) = row.as_ref().expect("a readable row");
+            decode::<DataSetRecord>(value).expect("a data set").opened.recorded <= part.as_of
+        });
+        let data_sets = data_sets.count() as u64;
+
+        let report = ledger.report(part);
+        let of = |id: &str| report.systems.iter().find(|tally| tally.id == id).map(|t| (t.copies, t.open));
+        let occurring = |(_, n): &(_, u64)| *n > 0;
+        assert_eq!(report.totals.data_sets, data_sets, "{}", part.id);
+        assert_eq!(
+            report.totals.verdicts.clone().into_iter().filter(occurring).collect::<BTreeMap<_, _>>(),
+            verdicts
+        );
+        assert!(evidence.iter().all(|(kind, n)| report.totals.evidence[kind] == *n), "{evidence:?}");
+        assert!(at_systems.iter().all(|(id, sums)| of(id) == Some(*sums)), "{}: {at_systems:?}", part.id);
+        let started: Vec<_> = report.rules.iter().map(|rule| (rule.copies, rule.started)).collect();
+        assert_eq!(started, of_rules, "{}", part.id);
+        let batches: u64 = report.batches.iter().map(|batch| batch.copies).sum();
+        assert_eq!(batches, part.copies, "{}", part.id);
+        assert_eq!(report.finding_counts, by_code(&ledger.findings(part)), "{}", part.id);
+        most = most.max(report.totals.data_sets);
     }
+    most
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::walk::Walk;
 use super::{Law, SetNumber};
 use crate::fold::scope_word;
 use crate::scheme::{Deadline, EvidenceSource, Rule, Scope};
-use crate::state::{CopyRecord, Fact, Scan, StateError, Table, decode, key};
+use crate::state::{CopyRecord, Fact, Scan, StateError, Table, decode, key, push_parts};
 
 type Result<T> = std::result::Result<T, StateError>;
 
@@ -88,10 +88,7 @@ impl<'a> Prepared<'a> {
     /// What binds a copy.
     pub(super) fn binding(&mut self, law: &Law, state: &'a dyn Scan, copy: &CopyRecord<&str>) -> Rc<Binding> {
         self.place.clear();
-        for part in [copy.holder, copy.system, copy.kind] {
-            self.place.extend_from_slice(part.as_bytes());
-            self.place.push(0);
-        }
+        push_parts(&mut self.place, &[copy.holder, copy.system, copy.kind]);
         if let Some(known) = self.bindings.get(&self.place) {
             return Rc::clone(known);
         }

@@ -1,5 +1,6 @@
 //! A pass over all copies of a scheme, data set by data set, on all cores.
 
+use std::mem::forget;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,6 +62,15 @@ impl Started {
 impl Drop for Started {
     fn drop(&mut self) {
         STARTED.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells the other parts of a pass to stop, when it is dropped.
+struct EndsOthers<'f>(&'f AtomicBool);
+
+impl Drop for EndsOthers<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -134,10 +144,13 @@ impl<'a> Judge<'a> {
             }
             Ok(part)
         };
-        // What fails in one part ends the others.
+        // What fails in one part, or panics, ends the others.
         let work = |judge: &Judge<'_>, batch: Result<Vec<Row>>| {
+            let ends = EndsOthers(&failed);
             let done = batch.and_then(|batch| part(judge, batch));
-            failed.fetch_or(done.is_err(), Ordering::Relaxed);
+            if done.is_ok() {
+                forget(ends);
+            }
             done
         };
         if all_seen {

@@ -9,7 +9,7 @@ use super::{Certificate, CopyReport, DeletionReport, DueDay, Problem, VerdictCou
 use crate::FindingCode;
 use crate::duty::Records;
 use crate::judge::{Evidence, Finding, Judgement, Verdict};
-use crate::state::{CopyRecord, DataSetRecord};
+use crate::state::{CopyRecord, DataSetRecord, push_parts};
 
 /// Copies by verdict, in the order of [`Verdict::ALL`].
 #[derive(Debug, Clone, Copy, Default)]
@@ -212,10 +212,7 @@ pub(super) struct Places {
 impl Places {
     fn of(&mut self, copy: &CopyRecord<&str>) -> &mut Sums {
         self.asked.clear();
-        for name in [copy.holder, copy.system] {
-            self.asked.extend_from_slice(name.as_bytes());
-            self.asked.push(0);
-        }
+        push_parts(&mut self.asked, &[copy.holder, copy.system]);
         if !self.sums.contains_key(&self.asked) {
             self.sums.insert(self.asked.clone(), Sums::default());
         }
@@ -432,7 +429,7 @@ impl Found {
     }
 }
 
-/// Ids in the order of the scheme; what the scheme does not list comes last.
+/// The sums of each name, in the order of the scheme; what the scheme does not list comes last.
 pub(super) fn in_order<'n>(
     names: impl Iterator<Item = (&'n String, &'n String)>,
     of: &BTreeMap<String, Sums>,

@@ -77,12 +77,17 @@ impl Table {
 pub fn key(table: Table, parts: &[&str]) -> Vec<u8> {
     let mut out = Vec::with_capacity(1 + parts.iter().map(|p| p.len() + 1).sum::<usize>() + 20);
     out.push(table as u8);
+    push_parts(&mut out, parts);
+    out
+}
+
+/// Appends parts, each ended by a zero byte.
+pub(crate) fn push_parts(out: &mut Vec<u8>, parts: &[&str]) {
     for part in parts {
         debug_assert!(!part.as_bytes().contains(&0), "ids hold no zero byte");
         out.extend_from_slice(part.as_bytes());
         out.push(0);
     }
-    out
 }
 
 /// Builds a key that ends with an entry index and a number inside the entry, both big-endian.

@@ -4,6 +4,7 @@ mod keys;
 mod records;
 mod view;
 
+pub(crate) use keys::push_parts;
 pub use keys::{AT_LEN, Table, key, key_at, parts};
 pub use records::*;
 pub use view::{

@@ -111,10 +111,16 @@ impl Ledger {
     }
 
     fn new_key(&mut self, party: &str) -> proto::KeyAuthorized {
-        let seed: [u8; 32] = Sha256::digest(party.as_bytes()).into();
+        self.further_key(party, party, "emitting")
+    }
+
+    /// A key under a name of its own, and its request.
+    #[allow(dead_code, reason = "shared by tests that each use a part")]
+    pub(crate) fn further_key(&mut self, name: &str, party: &str, purpose: &str) -> proto::KeyAuthorized {
+        let seed: [u8; 32] = Sha256::digest(name.as_bytes()).into();
         let key = SigningKey::from_seed(&seed);
-        let request = key.request(ORIGIN, party, "emitting");
-        self.keys.insert(party.to_owned(), (key, 0));
+        let request = key.request(ORIGIN, party, purpose);
+        self.keys.insert(name.to_owned(), (key, 0));
         request
     }
 
@@ -136,13 +142,48 @@ impl Ledger {
     }
 
     fn try_outside(&mut self, party: &str, fact: Fact) -> Result<(), FoldError> {
-        let event = proto::Event {
+        let event = self.outside(fact);
+        self.record(party, event, self.now)
+    }
+
+    fn outside(&self, fact: Fact) -> proto::Event {
+        proto::Event {
             occur_time_ms: self.now.unix_ms(),
             scheme: String::new(),
             on_behalf_of: String::new(),
             fact: Some(fact),
-        };
-        self.record(party, event, self.now)
+        }
+    }
+
+    /// Records facts of the ledger itself in one statement that no fold has seen: what a ledger without rules would hold.
+    #[allow(dead_code, reason = "shared by tests that each use a part")]
+    pub(crate) fn force_outside(&mut self, party: &str, facts: Vec<Fact>) {
+        let events = facts.into_iter().map(|fact| self.outside(fact)).collect();
+        let statement = self.sign(party, events);
+        self.append(statement);
+    }
+
+    /// Time passes.
+    #[allow(dead_code, reason = "shared by tests that each use a part")]
+    pub(crate) fn wait_until(&mut self, time: &str) {
+        self.now = at(time);
+    }
+
+    fn sign(&mut self, party: &str, events: Vec<proto::Event>) -> proto::SignedStatement {
+        let (key, sequence) = self.keys.get_mut(party).expect("a key");
+        *sequence += 1;
+        sign_statement(ORIGIN, &[(key, *sequence)], events)
+    }
+
+    fn next_entry(&self, statement: proto::SignedStatement) -> Entry {
+        Entry { index: EntryIndex::new(self.size), recorded: self.now, previous: self.head, statement }
+    }
+
+    fn append(&mut self, statement: proto::SignedStatement) {
+        let bytes = self.next_entry(statement).encode();
+        self.head = ChainHash::of_entry(&bytes);
+        self.entries.push(bytes);
+        self.size += 1;
     }
 
     /// Plans to record a fact at the time at which it happened.
@@ -187,23 +228,17 @@ impl Ledger {
 
     fn record(&mut self, party: &str, event: proto::Event, recorded: Instant) -> Result<(), FoldError> {
         self.now = self.now.max(recorded);
-        let (key, sequence) = self.keys.get_mut(party).expect("a key");
-        *sequence += 1;
-        let signed = sign_statement(ORIGIN, &[(key, *sequence)], vec![event]);
+        let signed = self.sign(party, vec![event]);
         let parsed = ParsedStatement::parse(signed.clone()).expect("well formed");
         let verifying = self.keys.values().map(|(k, _)| k.public()).collect::<Vec<_>>();
         let find = |id: &daicho_core::KeyId| {
             verifying.iter().find(|k| k.id() == *id).and_then(|k| k.to_verifying_key()).map(Box::new)
         };
         let checked = parsed.check(ORIGIN, find).expect("signed well");
-        let index = EntryIndex::new(self.size);
-        let entry = Entry { index, recorded: self.now, previous: self.head, statement: signed };
-        let changes = self.fold.apply(&self.state, &checked, entry.place())?;
+        let place = self.next_entry(signed.clone()).place();
+        let changes = self.fold.apply(&self.state, &checked, place)?;
         self.state.apply(changes);
-        let bytes = entry.encode();
-        self.head = ChainHash::of_entry(&bytes);
-        self.entries.push(bytes);
-        self.size += 1;
+        self.append(signed);
         Ok(())
     }
 

@@ -1,7 +1,8 @@
 //! Keys as the entries of a selective bundle name them.
 //!
 //! This is not the fold: whole entries are left out here. It checks that each statement is signed by keys that an
-//! earlier entry of the bundle authorised, back to entry 0, and no more.
+//! earlier entry of the bundle authorised, back to entry 0, and no more: what an entry that is missing has ended is not
+//! known here.
 
 use std::collections::HashMap;
 

@@ -15,6 +15,7 @@ use daicho_tlog::merkle::{Frontier, Growth, consistency_proof, inclusion_proof};
 use daicho_tlog::{Algorithm, Checkpoint, NoteSigner, Policy, SignedCheckpoint, TreeHash, VerifierKey};
 use daicho_verify::Receipt;
 use daicho_verify::bundle::{ReportBundle, ReportTerms, Selection, write_selective};
+pub(crate) use ledger::Ledger;
 
 pub const ORIGIN: &str = ledger::ORIGIN;
 
@@ -24,6 +25,9 @@ pub const WITNESSES: [&str; 3] = ["council", "j-lis", "mailer"];
 pub const SCHEME: &str = "queue_notice_service";
 /// A data set whose copy also went to another holder.
 pub const DATA_SET: &str = "d-003";
+
+/// Until when the invitation of [`World::invited`] may be used.
+pub const INVITED_UNTIL: &str = "2021-02-01T00:00";
 
 /// The entries of a ledger.
 #[derive(Clone)]
@@ -114,6 +118,21 @@ impl World {
             samples::visit(&mut ledger, 100 + n, "2021-02-05", 9);
         }
         ledger.play();
+        Self { entries: ledger.entries }
+    }
+
+    /// An invitation of a machine of the operator's is spent by `spend`; then that machine authorises another one.
+    pub(crate) fn invited(spend: impl FnOnce(&mut Ledger)) -> Self {
+        let mut ledger = samples::queue();
+        let slip = proto::KeyAuthorized {
+            invites_for: "server".to_owned(),
+            invites_until_ms: ledger::at(INVITED_UNTIL).unix_ms(),
+            ..ledger.further_key("slip", "hyojito", "invitation")
+        };
+        ledger.say_outside("ward", Fact::KeyAuthorized(slip));
+        spend(&mut ledger);
+        let second = ledger.further_key("second", "hyojito", "server");
+        ledger.force_outside("first", vec![Fact::KeyAuthorized(second)]);
         Self { entries: ledger.entries }
     }
 

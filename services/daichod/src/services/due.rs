@@ -9,10 +9,9 @@ use daicho_custody::ContextCache;
 use daicho_custody::state::{Scan, StateError, Table, key};
 use daicho_engine::Engine;
 use daicho_proto::v1;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use super::pages::{Pages, Responses};
 use super::read::{Failure, judge, scheme_ids};
 use super::wire;
 use crate::access::Sight;
@@ -25,7 +24,7 @@ pub(super) struct Wanted {
 }
 
 /// Answers of a follower.
-pub(super) type Changes = ReceiverStream<Result<v1::FollowDueResponse, Status>>;
+pub(super) type Changes = Responses<v1::FollowDueResponse>;
 
 /// The list is computed anew at least this often: time alone makes things due.
 const AT_LEAST_EVERY: Duration = Duration::from_secs(60);
@@ -70,7 +69,7 @@ fn party_of_ledger(state: &dyn Scan, scheme: &str, party: &str) -> Result<String
     Ok(if state.get(&key(Table::Party, &[&own]))?.is_some() { own } else { party.to_owned() })
 }
 
-/// Sends the list, then its changes, until the follower or the server is gone.
+/// Sends the list, then its changes, until the follower or the server is gone, or the follower takes nothing for a minute.
 pub(super) fn follow<Looked>(
     engine: Arc<Engine>,
     look: impl Fn() -> Looked + Send + 'static,
@@ -79,7 +78,7 @@ pub(super) fn follow<Looked>(
 where
     Looked: Future<Output = Result<(Instant, Vec<v1::DueItem>), Status>> + Send,
 {
-    let (sender, receiver) = mpsc::channel(4);
+    let (pages, stream) = Pages::new();
     let mut head = engine.head();
     let simulated = engine.origin().is_simulated();
     let at_least_every = if simulated { AT_LEAST_EVERY_SIMULATED } else { AT_LEAST_EVERY };
@@ -92,7 +91,7 @@ where
         let mut took = Duration::ZERO;
         loop {
             let changed = first || !(answer.due.is_empty() && answer.settled.is_empty());
-            if changed && sender.send(Ok(std::mem::take(&mut answer))).await.is_err() {
+            if changed && !pages.send(Ok(std::mem::take(&mut answer))).await {
                 return;
             }
             first = false;
@@ -108,7 +107,7 @@ where
             };
             tokio::select! {
                 goes_on = wait => if !goes_on { return },
-                () = sender.closed() => return,
+                () = pages.closed() => return,
             }
             // What is recorded from here on is looked at the next time.
             head.mark_unchanged();
@@ -117,7 +116,7 @@ where
                 Ok(list) => list,
                 Err(status) => {
                     // The follower may have gone; then nobody misses it.
-                    let _ = sender.send(Err(status)).await;
+                    pages.send(Err(status)).await;
                     return;
                 }
             };
@@ -125,7 +124,7 @@ where
             answer = changes(&mut known, as_of, list);
         }
     });
-    ReceiverStream::new(receiver)
+    stream
 }
 
 /// What is new, nearer or past in a list, and what is not in it any more. The list becomes what is known.

@@ -1,5 +1,5 @@
-//! Streams of pages to readers who may be slow. One that takes nothing for a minute is told so and let go: it holds a thread
-//! and a snapshot of the ledger.
+//! Streams to readers who may be slow. One that takes nothing for a minute is told so and let go: it holds a snapshot of the
+//! ledger and a thread, or a list in memory.
 
 use std::iter;
 use std::pin::Pin;
@@ -45,14 +45,18 @@ impl<T: Send + 'static> Pages<T> {
         (Self { pages, gave_up }, Box::pin(whole))
     }
 
-    /// Hands a page to the reader, on a thread that may block. `false` when it is gone, or was let go.
-    pub(super) fn push(&self, page: Result<T, Status>) -> bool {
-        self.push_within(page, SLOWEST_READER)
+    /// Hands a page to the reader. `false` when it is gone, or was let go.
+    pub(super) async fn send(&self, page: Result<T, Status>) -> bool {
+        self.send_within(page, SLOWEST_READER).await
     }
 
-    fn push_within(&self, page: Result<T, Status>, longest: Duration) -> bool {
-        let sent = tokio::time::timeout(longest, self.pages.send(page));
-        let sent = tokio::runtime::Handle::current().block_on(sent);
+    /// [`Self::send`] on a thread that may block.
+    pub(super) fn push(&self, page: Result<T, Status>) -> bool {
+        tokio::runtime::Handle::current().block_on(self.send(page))
+    }
+
+    async fn send_within(&self, page: Result<T, Status>, longest: Duration) -> bool {
+        let sent = tokio::time::timeout(longest, self.pages.send(page)).await;
         if sent.is_err() {
             self.gave_up.store(true, Ordering::SeqCst);
         }
@@ -72,11 +76,13 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_reader_that_takes_nothing_is_let_go_and_told() {
         let (pages, stream) = Pages::new();
-        let pushed = tokio::task::spawn_blocking(move || {
-            (0..100).take_while(|n| pages.push_within(Ok(*n), Duration::from_millis(50))).count()
-        });
-        // Nobody takes a page meanwhile.
-        assert_eq!(pushed.await.expect("it ends"), AHEAD);
+        let mut taken = 0;
+        while pages.send_within(Ok(taken), Duration::from_millis(50)).await {
+            taken += 1;
+        }
+        drop(pages);
+        // Nobody took a page meanwhile.
+        assert_eq!(taken, AHEAD as i32);
         let got: Vec<Result<i32, Status>> = stream.collect().await;
         assert_eq!(got.len(), AHEAD + 1);
         assert!(got[..AHEAD].iter().all(Result::is_ok));

@@ -16,6 +16,7 @@ use anyhow::{Context as _, ensure};
 use clap::Parser;
 use daicho_client::{Client, Emitter, Retry};
 use daicho_tests::{Acknowledged, Daichod, Play, binary, collected};
+use tempfile::TempDir;
 
 /// Breaks a ledger in every way that is known, on loopback and in folders of its own.
 #[derive(Parser)]
@@ -50,6 +51,24 @@ struct Row {
     survived: u64,
     lost: u64,
     acknowledged: u64,
+}
+
+impl Row {
+    /// Counts the n-th run, whose server is no more: it comes up again, has what it acknowledged, records what comes next,
+    /// and is sound.
+    async fn comes_up(&mut self, folder: &Path, n: u64, acknowledged: &Acknowledged) -> anyhow::Result<()> {
+        self.runs += 1;
+        self.acknowledged += acknowledged.count() as u64;
+        let server = Daichod::start(folder, &[]).with_context(|| format!("{}, {n}", self.fault))?;
+        self.lost += lost(&server.client().await?, acknowledged).await?;
+        let mut emitter = Emitter::new(server.client().await?, Play::contractor_key()).await?;
+        let now = emitter.ledger_now().await?;
+        emitter.emit(vec![collected(now, "afterwards")]).await?;
+        server.stop()?;
+        self.survived += u64::from(sound(folder, n)?);
+        progress(self);
+        Ok(())
+    }
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -123,29 +142,15 @@ fn die_while_founding(most: u64) -> anyhow::Result<Row> {
 async fn die_while_serving(most: u64) -> anyhow::Result<Row> {
     let mut row =
         Row { fault: "died at a durable step of serving", runs: 0, survived: 0, lost: 0, acknowledged: 0 };
-    let base = tempfile::tempdir()?;
-    let server = Daichod::fresh(base.path(), None)?;
-    Play::prepare(&server.client().await?, server.ward_key()?).await?;
-    server.stop()?;
+    let base = base().await?;
     for step in 1..=most {
         let folder = tempfile::tempdir()?;
         copy(base.path(), folder.path())?;
         let acknowledged = Acknowledged::default();
-        let lives = serve_a_while(folder.path(), step, &acknowledged).await;
-        if lives {
+        if serve_a_while(folder.path(), step, &acknowledged).await {
             break;
         }
-        row.runs += 1;
-        row.acknowledged += acknowledged.count() as u64;
-        let server = Daichod::start(folder.path(), &[]).with_context(|| format!("after step {step}"))?;
-        row.lost += lost(&server.client().await?, &acknowledged).await?;
-        // It goes on: what comes next is recorded and acknowledged.
-        let mut emitter = Emitter::new(server.client().await?, Play::contractor_key()).await?;
-        let now = emitter.ledger_now().await?;
-        emitter.emit(vec![collected(now, "afterwards")]).await?;
-        server.stop()?;
-        row.survived += u64::from(sound(folder.path(), step)?);
-        progress(&row);
+        row.comes_up(folder.path(), step, &acknowledged).await?;
     }
     Ok(row)
 }
@@ -156,18 +161,33 @@ async fn serve_a_while(folder: &Path, step: u64, acknowledged: &Acknowledged) ->
         let variables = [("DAICHO_DIE_AT_STEP", step.to_string())];
         let server = Daichod::start_with(folder, &["--publish-every", "86400"], &variables)?;
         let client = server.client().await?;
-        let emitter = Emitter::new(client.clone(), Play::contractor_key()).await?;
-        let mut emitter = emitter.with_retry(Retry { attempts: 1, ..Retry::default() });
-        let now = emitter.ledger_now().await?;
-        for n in 0..6 {
-            let receipt = emitter.emit(vec![collected(now, &format!("copy-{n}"))]).await?;
-            acknowledged.note(&receipt);
-        }
+        record(&client, 6, acknowledged).await?;
         client.publish_checkpoint().await?;
         client.proof().seal_ledger(daicho_client::proto::SealLedgerRequest {}).await?;
         server.stop()
     };
     lives.await.is_ok()
+}
+
+/// A ledger that knows a contractor and a scheme.
+async fn base() -> anyhow::Result<TempDir> {
+    let base = tempfile::tempdir()?;
+    let server = Daichod::fresh(base.path(), None)?;
+    Play::prepare(&server.client().await?, server.ward_key()?).await?;
+    server.stop()?;
+    Ok(base)
+}
+
+/// So many statements one after the other: each is a group of its own, with a sync of its own.
+async fn record(client: &Client, statements: usize, acknowledged: &Acknowledged) -> anyhow::Result<()> {
+    let emitter = Emitter::new(client.clone(), Play::contractor_key()).await?;
+    let mut emitter = emitter.with_retry(Retry { attempts: 1, ..Retry::default() });
+    let now = emitter.ledger_now().await?;
+    for n in 0..statements {
+        let receipt = emitter.emit(vec![collected(now, &format!("copy-{n}"))]).await?;
+        acknowledged.note(&receipt);
+    }
+    Ok(())
 }
 
 /// One ledger, killed again and again in the middle of work.

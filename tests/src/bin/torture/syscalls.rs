@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
-use daicho_client::{Emitter, Retry};
-use daicho_tests::{Acknowledged, Daichod, Play, collected};
+use anyhow::ensure;
+use daicho_tests::{Acknowledged, Daichod};
 
-use crate::{Row, copy, lost, progress, sound};
+use crate::{Row, base, copy, record};
 
-/// Statements of a run, one after the other: each is a group of its own, with a sync of its own.
+/// Statements of a run.
 const STATEMENTS: usize = 12;
+/// How long the record of the system calls may lag behind an end.
+const LAG: Duration = Duration::from_secs(10);
 
 /// What is said in place of the system.
 struct Answer {
@@ -32,10 +34,7 @@ const ANSWERS: [Answer; 4] = [
 pub(crate) async fn refused(most: u64) -> anyhow::Result<Vec<Row>> {
     let there = Command::new("strace").arg("-V").output();
     ensure!(there.is_ok_and(|ran| ran.status.success()), "strace is not there: apt-get install strace");
-    let base = tempfile::tempdir()?;
-    let server = Daichod::fresh(base.path(), None)?;
-    Play::prepare(&server.client().await?, server.ward_key()?).await?;
-    server.stop()?;
+    let base = base().await?;
     let mut rows = Vec::new();
     for answer in &ANSWERS {
         let mut row = Row { fault: answer.fault, runs: 0, survived: 0, lost: 0, acknowledged: 0 };
@@ -43,46 +42,44 @@ pub(crate) async fn refused(most: u64) -> anyhow::Result<Vec<Row>> {
             let folder = tempfile::tempdir()?;
             copy(base.path(), folder.path())?;
             let acknowledged = Acknowledged::default();
-            if serve_a_while(folder.path(), answer, n, &acknowledged).await {
+            if !meets(folder.path(), answer, n, &acknowledged).await? {
                 break;
             }
-            row.runs += 1;
-            row.acknowledged += acknowledged.count() as u64;
-            let server = Daichod::start(folder.path(), &[]).with_context(|| format!("{}, {n}", row.fault))?;
-            row.lost += lost(&server.client().await?, &acknowledged).await?;
-            let mut emitter = Emitter::new(server.client().await?, Play::contractor_key()).await?;
-            let now = emitter.ledger_now().await?;
-            emitter.emit(vec![collected(now, "afterwards")]).await?;
-            server.stop()?;
-            row.survived += u64::from(sound(folder.path(), n)?);
-            progress(&row);
+            row.comes_up(folder.path(), n, &acknowledged).await?;
         }
         rows.push(row);
     }
     Ok(rows)
 }
 
-/// Serves and records, with the n-th sync answered so. `true` when that never came.
-async fn serve_a_while(folder: &Path, answer: &Answer, n: u64, acknowledged: &Acknowledged) -> bool {
-    let lives = async {
+/// Serves and records, with the n-th sync answered so. `false` when that never came.
+///
+/// # Errors
+/// When the server fails for another reason.
+async fn meets(folder: &Path, answer: &Answer, n: u64, acknowledged: &Acknowledged) -> anyhow::Result<bool> {
+    let log = folder.join("strace.log");
+    let served = async {
         let inject = format!("inject={}:when={n}{}", answer.injected, answer.for_good);
-        let log = folder.join("strace.log").display().to_string();
+        let log = log.display().to_string();
         // In the place of the server, which keeps the process that was started; each thread counts its own syncs. (With
         // --seccomp-bpf no signal comes.)
         let words = ["strace", "-D", "-f", "-e", "trace=fdatasync", "-e", &inject, "-o", &log];
         let server = Daichod::start_under(folder, &words.map(str::to_owned))?;
-        let client = server.client().await?;
-        let emitter = Emitter::new(client.clone(), Play::contractor_key()).await?;
-        let mut emitter = emitter.with_retry(Retry { attempts: 1, ..Retry::default() });
-        let now = emitter.ledger_now().await?;
-        for copy in 0..STATEMENTS {
-            let receipt = emitter.emit(vec![collected(now, &format!("copy-{copy}"))]).await?;
-            acknowledged.note(&receipt);
-        }
+        record(&server.client().await?, STATEMENTS, acknowledged).await?;
         server.stop()
     };
-    let lives = lives.await.is_ok();
-    let met = std::fs::read_to_string(folder.join("strace.log")).unwrap_or_default();
+    let served = served.await;
     // A sync of RocksDB's own that fails may change nothing for those who were answered: that is a run, too.
-    lives && !met.contains("INJECTED") && !met.contains("killed by SIGKILL")
+    let met = || {
+        let calls = std::fs::read_to_string(&log).unwrap_or_default();
+        calls.contains("INJECTED") || calls.contains("killed by SIGKILL")
+    };
+    let until = Instant::now() + LAG;
+    while served.is_err() && !met() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    match served {
+        Err(error) if !met() => Err(error.context(format!("{}, {n}: it failed by itself", answer.fault))),
+        _ => Ok(met()),
+    }
 }
