@@ -160,7 +160,8 @@ impl Daichod {
     /// When it serves none.
     pub fn tiles_address(&self) -> anyhow::Result<String> {
         let address = std::fs::read_to_string(self.folder.join(TILES_PORT_FILE));
-        Ok(format!("http://{}", address.context("no tiles are served")?))
+        let scheme = self.address.split(':').next().unwrap_or_default();
+        Ok(format!("{scheme}://{}", address.context("no tiles are served")?))
     }
 
     /// A client of it: over TLS with the ward's key.

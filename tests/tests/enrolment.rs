@@ -290,3 +290,81 @@ async fn an_official_hands_over_a_code_and_its_holder_enrols_with_it() {
     let emitted = daicho(folder.path(), &server, &["emit", "--key", "ward.pem", "--file", "request.json"]);
     assert!(emitted.status.success(), "{}", text(&emitted));
 }
+
+/// Two officers of the ward, each with a key on a machine of their own.
+#[tokio::test]
+async fn two_officers_sign_at_two_desks() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Daichod::init(folder.path(), None).expect("founded");
+    let server = Daichod::start(folder.path(), &[TLS]).expect("a server");
+    let ward = server.ward_key().expect("a key");
+    let client = server.client().await.expect("a client");
+    Play::prepare(&client, server.ward_key().expect("a key")).await.expect("prepared");
+    let now = client.ledger_info().await.expect("an answer").now_ms;
+    let run = |words: &[&str]| {
+        let output = daicho(folder.path(), &server, words);
+        (output.status.code(), text(&output))
+    };
+    let good = |words: &[&str]| {
+        let (code, text) = run(words);
+        assert_eq!(code, Some(0), "{words:?}: {text}");
+        text
+    };
+    let desk = folder.path().join("desk");
+    std::fs::create_dir(&desk).expect("a folder");
+    // A third one, so that a lost key locks nobody out.
+    let [deputy, third] = ["desk/deputy.pem", "desk/third.pem"].map(|file| {
+        good(&["key", "new", "--out", file]);
+        let request = good(&["key", "request", file, "--party", "ward", "--purpose", "root"]);
+        good(&["emit", "--key", "ward.pem", "--event", &request]);
+        let key = std::fs::read_to_string(folder.path().join(file)).expect("a file");
+        SigningKey::from_pem(&key).expect("a key").public().id().to_string()
+    });
+
+    // Both are bound by what both have signed.
+    let ids = [&ward.public().id().to_string(), &deputy, &third].map(|id| format!("\"hex:{id}\"")).join(",");
+    let rule = format!(r#"{{"occur_time_ms":{now},"ward_rule_set":{{"threshold":2,"key_ids":[{ids}]}}}}"#);
+    let draft = ["emit", "--key", "ward.pem", "--with", &deputy, "--event", &rule, "--draft", "draft.json"];
+    assert!(good(&draft).contains(&deputy));
+    let send = ["--identity", "ward.pem", "cosign", "draft.json", "--send"];
+    let (code, said) = run(&send);
+    assert!(code == Some(1) && said.contains(&deputy), "{said}");
+    let shown = good(&["cosign", "draft.json"]);
+    assert!(shown.contains("threshold") && shown.contains("not signed yet"), "{shown}");
+    good(&["key", "new", "--out", "stranger.pem"]);
+    let (code, said) = run(&["cosign", "draft.json", "--key", "stranger.pem", "--yes"]);
+    assert!(code == Some(2) && said.contains("not among"), "{said}");
+    // Nobody is there to say yes.
+    let (code, said) = run(&["cosign", "draft.json", "--key", "desk/deputy.pem"]);
+    assert!(code == Some(2) && said.contains("--yes"), "{said}");
+    good(&["cosign", "draft.json", "--key", "desk/deputy.pem", "--yes"]);
+    assert!(good(&send).contains("recorded as entry"));
+
+    // One alone invites nobody any more; both do.
+    let invite = ["key", "invite", "--party", PARTY, "--purpose", "server", "--key", "ward.pem"];
+    let (code, said) = run(&invite);
+    assert_eq!(code, Some(4), "{said}");
+    let paper = good(&[&invite[..], &["--with", &deputy, "--draft", "invite.json"]].concat());
+    let slip = paper.lines().find_map(|line| line.trim().strip_prefix("code")).expect("a code").trim();
+    let enrol = ["key", "enrol", "--code", slip, "--out", "office.pem"];
+    assert_eq!(run(&enrol).0, Some(2));
+    good(&["cosign", "invite.json", "--key", "desk/deputy.pem", "--yes"]);
+    // A signature that is not theirs.
+    let good_draft = std::fs::read_to_string(folder.path().join("invite.json")).expect("a file");
+    let mut forged: serde_json::Value = serde_json::from_str(&good_draft).expect("JSON");
+    forged["signatures"][1]["value"] = forged["signatures"][0]["value"].clone();
+    std::fs::write(folder.path().join("forged.json"), forged.to_string()).expect("written");
+    let (code, said) = run(&["--identity", "ward.pem", "cosign", "forged.json", "--send"]);
+    assert!(code == Some(4) && said.contains("signature"), "{said}");
+    good(&["--identity", "ward.pem", "cosign", "invite.json", "--send"]);
+    good(&enrol);
+
+    // What a key signs meanwhile makes a draft void.
+    let end = format!(r#"{{"occur_time_ms":{now},"party_registered":{{"party":"press","label":"広報課"}}}}"#);
+    good(&["emit", "--key", "ward.pem", "--with", &deputy, "--event", &end, "--draft", "late.json"]);
+    let other = format!(r#"{{"occur_time_ms":{now},"party_registered":{{"party":"audit","label":"監査"}}}}"#);
+    good(&["emit", "--key", "ward.pem", "--event", &other]);
+    good(&["cosign", "late.json", "--key", "desk/deputy.pem", "--yes"]);
+    let (code, said) = run(&["--identity", "ward.pem", "cosign", "late.json", "--send"]);
+    assert_eq!(code, Some(4), "{said}");
+}

@@ -10,9 +10,10 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::IntoResponse as _;
-use daicho_client::proto::PublishCheckpointRequest;
-use daicho_client::{Client, Emitter};
-use daicho_tests::{Daichod, Play, binary, collected};
+use daicho_client::proto::event::Fact;
+use daicho_client::proto::{self, PublishCheckpointRequest};
+use daicho_client::{Client, Emitter, SigningKey, event};
+use daicho_tests::{Daichod, Play, TLS, binary, collected};
 use daicho_tlog::tile::{Kind, Tile, read_bundle};
 use daicho_tlog::{Algorithm, NoteSigner, SignedCheckpoint, TreeHash, VerifierKey};
 use futures::TryStreamExt as _;
@@ -298,6 +299,54 @@ async fn bundles_are_packed_for_those_who_read_gzip() {
     assert_eq!(header(&packed, &CONTENT_ENCODING), "gzip");
     let packed = packed.bytes().await.expect("whole");
     assert!(packed.len() < plain.len() && packed.starts_with(&[0x1f, 0x8b]), "{}", packed.len());
+}
+
+#[tokio::test]
+async fn over_tls_auditors_read_bundles_by_their_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Daichod::init(folder.path(), None).expect("founded");
+    let scene = Scene::start(folder, &[TLS]).await;
+    let address = scene.server.tiles_address().expect("tiles");
+    assert!(address.starts_with("https://"), "{address}");
+    let auditor = SigningKey::from_seed(&[77; 32]);
+    let request = Fact::KeyAuthorized(auditor.request(ORIGIN, "audit_office", "auditor"));
+    let office = proto::PartyRegistered { party: "audit_office".to_owned(), label: "監査".to_owned() };
+    let mut ward =
+        Emitter::new(scene.client.clone(), scene.server.ward_key().expect("a key")).await.expect("known");
+    let now = ward.ledger_now().await.expect("time");
+    let said = [Fact::PartyRegistered(office), request].map(|fact| event("", now, fact));
+    ward.emit(said.into()).await.expect("recorded");
+    scene.publish().await;
+    for (file, key) in [("auditor.pem", &auditor), ("contractor.pem", &Play::contractor_key())] {
+        std::fs::write(scene.path(file), key.to_pem()).expect("written");
+    }
+
+    let authority = scene.server.authority().display().to_string();
+    let tiles = ["--tiles", &address, "--ca", &authority];
+    let by = |file: &str| scene.path(file).display().to_string();
+    let (exit, json) = verdict(&[&tiles[..], &["--identity", &by("auditor.pem")]].concat()).await;
+    assert_eq!((exit, &json["ok"]), (0, &Value::Bool(true)), "{json}");
+    // A contractor's own entries are among those of others; who shows no key gets none.
+    assert_eq!(code(&audit(&[&tiles[..], &["--identity", &by("contractor.pem")]].concat()).await), 4);
+    assert_eq!(code(&audit(&tiles).await), 4);
+    // Nobody believes a server whose authority is unknown.
+    assert_eq!(code(&audit(&["--tiles", &address]).await), 3);
+    // Hashes are open to all, over TLS alone.
+    let pem = std::fs::read(&authority).expect("a file");
+    let pem = reqwest::Certificate::from_pem(&pem).expect("a certificate");
+    let http = reqwest::Client::builder().tls_certs_only([pem]).build().expect("a client");
+    for (path, status) in [("tile/0/000", StatusCode::OK), ("tile/entries/000", StatusCode::FORBIDDEN)] {
+        let answer = http.get(format!("{address}/{path}")).send().await.expect("an answer");
+        assert_eq!(answer.status(), status, "{path}");
+    }
+    let plain = http.get(format!("{}/checkpoint", address.replace("https", "http"))).send().await;
+    assert!(plain.is_err(), "{plain:?}");
+
+    // What was read is logged under the key's name.
+    let log = std::fs::read_dir(scene.path("data.reads")).expect("a log");
+    let lines: String =
+        log.map(|file| std::fs::read_to_string(file.expect("a day").path()).expect("a text")).collect();
+    assert!(lines.contains(&auditor.public().id().to_string()), "{lines}");
 }
 
 #[tokio::test]

@@ -73,7 +73,8 @@ impl Context {
         })
     }
 
-    fn given(&self) -> anyhow::Result<Option<SigningKey>> {
+    /// The key of `--identity`.
+    pub(crate) fn given(&self) -> anyhow::Result<Option<SigningKey>> {
         self.identity.as_deref().map(|path| crate::key::load(path, self)).transpose()
     }
 

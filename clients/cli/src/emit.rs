@@ -13,6 +13,7 @@ use daicho_core::{MAX_EVENTS, proto};
 use serde_json::json;
 
 use crate::context::Context;
+use crate::cosign::Cosigners;
 use crate::exit::{self, Exit};
 use crate::receipt::ReceiptFolder;
 use crate::{describe, event_json, key};
@@ -42,9 +43,8 @@ pub(crate) struct Args {
     /// Private key, PKCS#8 PEM
     #[arg(long, value_name = "FILE", required_unless_present = "describe")]
     key: Option<PathBuf>,
-    /// Further private key that signs, for a two-person rule
-    #[arg(long, value_name = "FILE")]
-    cosign: Vec<PathBuf>,
+    #[command(flatten)]
+    cosigners: Cosigners,
     /// Ask what recording would do, and record nothing
     #[arg(long)]
     dry_run: bool,
@@ -62,7 +62,7 @@ pub(crate) struct Args {
     receipts: Option<PathBuf>,
     /// Keep the statements in this folder until the ledger has answered them: for when it may be away. Run it again, with
     /// events or without, to go on sending
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["dry_run", "describe", "receipts", "cosign"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["dry_run", "describe", "receipts", "cosign", "draft"])]
     outbox: Option<PathBuf>,
     /// With --outbox: how long to wait for the answers
     #[arg(long, value_name = "SECONDS", default_value_t = 30, requires = "outbox")]
@@ -84,14 +84,25 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     let file = args.key.as_deref().expect("required unless describing");
     let batches = read(&args, context)?;
     let key = key::load(file, context)?;
-    let cosigners = key::load_all(&args.cosign, context)?;
+    let cosigners = args.cosigners.here(context)?;
     if let Some(folder) = &args.outbox {
         let wait = Duration::from_secs(args.wait);
         return later::run(folder, key, batches, wait, context, out).await;
     }
     let receipts = args.receipts.map(|folder| ReceiptFolder::open(&folder, context)).transpose()?;
     let client = context.connect_as(&key).await?;
-    let emitter = Emitter::new(client.clone(), key).await?;
+    let mut emitter = Emitter::new(client.clone(), key).await?;
+    if let [batch] = batches.as_slice() {
+        if args.cosigners.draft(&mut emitter, &batch.events, context, out).await? {
+            return Ok(Exit::Ok);
+        }
+    } else if args.cosigners.is_elsewhere() {
+        let statements = batches.len();
+        return Err(anyhow!(context.pick(
+            format!("下書きは申告1件分です。事象が多すぎます（{statements} 件の申告になります）"),
+            format!("a draft holds one statement; these events make {statements}"),
+        )));
+    }
     if args.dry_run {
         return dry_run(emitter, batches, &cosigners, context, out).await;
     }

@@ -1,9 +1,54 @@
 //! Clients for HTTP, and what is said when a call fails.
 
 use anyhow::Context as _;
-use reqwest::{Client, ClientBuilder, Url};
+use daicho_client::self_signed;
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Url};
+use zeroize::Zeroizing;
 
 use crate::context::Context;
+
+/// The authority that is believed and the key that is shown, as over gRPC.
+pub(crate) struct Security {
+    authority: Option<Certificate>,
+    identity: Option<Identity>,
+}
+
+impl Security {
+    /// What `--ca` and `--identity` name.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or holds something else.
+    pub(crate) fn of(context: &Context) -> anyhow::Result<Self> {
+        let authority = context.ca.as_deref().map(|file| {
+            let what = || {
+                let file = file.display();
+                context.pick(
+                    format!("{file} に証明書（PEM）がありません"),
+                    format!("{file} holds no certificate in PEM"),
+                )
+            };
+            Certificate::from_pem(&context.read(file)?).with_context(what)
+        });
+        let identity = context.given()?.map(|key| {
+            let (certificate, key) = self_signed(&key)?;
+            let both = Zeroizing::new(format!("{certificate}{}", *key));
+            anyhow::Ok(Identity::from_pem(both.as_bytes())?)
+        });
+        Ok(Self { authority: authority.transpose()?, identity: identity.transpose()? })
+    }
+
+    /// Has a client believe and show them.
+    pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
+        let builder = match &self.authority {
+            Some(authority) => builder.tls_certs_only([authority.clone()]),
+            None => builder,
+        };
+        match &self.identity {
+            Some(identity) => builder.identity(identity.clone()),
+            None => builder,
+        }
+    }
+}
 
 /// A client for an address.
 ///

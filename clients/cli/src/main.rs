@@ -8,6 +8,7 @@ mod checkpoint;
 mod columns;
 mod context;
 mod copies;
+mod cosign;
 mod dataset;
 mod describe;
 mod due;
@@ -88,6 +89,8 @@ enum Command {
     Key(key::Command),
     /// Sign events and send them to the ledger
     Emit(emit::Args),
+    /// Look at a statement that several keys are to sign, sign it, send it
+    Cosign(cosign::Args),
     /// Show entries of the ledger in words
     Log(log::Args),
     /// Show the parties
@@ -135,6 +138,7 @@ async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow
     match command {
         Command::Key(command) => key::run(command, context, out).await,
         Command::Emit(args) => emit::run(args, context, out).await,
+        Command::Cosign(args) => cosign::run(args, context, out).await,
         Command::Log(args) => log::run(args, context, out).await,
         Command::Party(command) => party::run(command, context, out).await,
         Command::Scheme(command) => scheme_cmd::run(command, context, out).await,

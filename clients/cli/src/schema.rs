@@ -35,6 +35,14 @@ pub(crate) fn comment(file: &str, path: &[i32]) -> &'static str {
     COMMENTS.get(&(file.to_owned(), path.to_vec())).map_or("", String::as_str)
 }
 
+/// A message from its JSON form.
+pub(crate) fn from_json<M: prost::Message + Default>(name: &str, text: &[u8]) -> anyhow::Result<M> {
+    let mut json = serde_json::Deserializer::from_slice(text);
+    let message = DynamicMessage::deserialize(message(name), &mut json)?;
+    json.end()?;
+    Ok(message.transcode_to()?)
+}
+
 /// A message as JSON, with the field names of the schema and plain numbers. `full` keeps empty fields.
 pub(crate) fn to_json(name: &str, value: &impl prost::Message, full: bool) -> serde_json::Value {
     let options = SerializeOptions::new()

@@ -12,6 +12,7 @@ use daicho_custody::scheme::{Scheme, Vocabulary};
 use serde_json::json;
 
 use crate::context::Context;
+use crate::cosign::Cosigners;
 use crate::exit::Exit;
 use crate::{key, scheme};
 
@@ -45,9 +46,8 @@ pub(crate) struct EnactArgs {
     /// Private key of the ward, PKCS#8 PEM
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Further private key that signs, for a two-person rule
-    #[arg(long, value_name = "FILE")]
-    cosign: Vec<PathBuf>,
+    #[command(flatten)]
+    cosigners: Cosigners,
     /// Vocabulary file. Default: the file beside the scheme that has the id which the scheme names
     #[arg(long, value_name = "FILE")]
     vocabulary: Option<PathBuf>,
@@ -80,9 +80,14 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
 async fn enact(args: EnactArgs, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let enactment = prepare(&args, context)?;
     let key = key::load(&args.key, context)?;
-    let cosigners = key::load_all(&args.cosign, context)?;
+    let cosigners = args.cosigners.here(context)?;
     let (scheme, version) = (enactment.scheme.clone(), enactment.version);
     let mut emitter = Emitter::new(context.connect_as(&key).await?, key).await?;
+    if args.cosigners.is_elsewhere() {
+        let event = emitter.enactment(enactment).await?;
+        args.cosigners.draft(&mut emitter, &[event], context, out).await?;
+        return Ok(Exit::Ok);
+    }
     let enacted = emitter.enact_scheme(enactment, &cosigners.iter().collect::<Vec<_>>()).await?;
     let entry = enacted.receipt.entry_index;
     if context.json() {

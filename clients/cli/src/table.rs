@@ -58,9 +58,10 @@ fn line(cells: &[String], widths: &[usize]) -> String {
     text.trim_end().to_owned()
 }
 
-/// Text from the ledger without control characters: it must not steer a terminal.
+/// Text from the ledger without control characters: it must neither steer a terminal nor turn the order of what is read.
 pub(crate) fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if c.is_control() || turns(c) { '?' } else { c }).collect()
 }
 
 /// A time in Japan, e.g. `2021-04-01 09:00:00`; `-` for none (0).

@@ -65,8 +65,11 @@ impl Source {
             value.set_sensitive(true);
             anyhow::Ok(value)
         });
+        let security = http::Security::of(context)?;
         let settings = |builder: reqwest::ClientBuilder| {
-            builder.connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).timeout(TIMEOUT)
+            let builder =
+                builder.connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).timeout(TIMEOUT);
+            security.apply(builder)
         };
         let client = http::client(&url, settings, context)?;
         let prefix = url.as_str().trim_end_matches('/').to_owned();

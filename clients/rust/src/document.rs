@@ -112,6 +112,18 @@ impl Emitter {
         enactment: Enactment,
         cosigners: &[&SigningKey],
     ) -> Result<Enacted, ClientError> {
+        let scheme_document = DocumentHash::of(&enactment.scheme_file);
+        let vocabulary_document = DocumentHash::of(&enactment.vocabulary_file);
+        let event = self.enactment(enactment).await?;
+        let receipt = self.emit_with(vec![event], cosigners).await?;
+        Ok(Enacted { scheme_document, vocabulary_document, receipt })
+    }
+
+    /// Uploads the files of a scheme, and makes the event that puts it in force.
+    ///
+    /// # Errors
+    /// As [`put_document`](Self::put_document).
+    pub async fn enactment(&mut self, enactment: Enactment) -> Result<proto::Event, ClientError> {
         let scheme_document = self.put_document(&enactment.scheme_file).await?;
         let vocabulary_document = self.put_document(&enactment.vocabulary_file).await?;
         let calendar_document = match &enactment.calendar_file {
@@ -128,9 +140,7 @@ impl Emitter {
             calendar_document,
         };
         let now = self.ledger_now().await?;
-        let event = event(&enactment.scheme, now, proto::event::Fact::SchemeEnacted(fact));
-        let receipt = self.emit_with(vec![event], cosigners).await?;
-        Ok(Enacted { scheme_document, vocabulary_document, receipt })
+        Ok(event(&enactment.scheme, now, proto::event::Fact::SchemeEnacted(fact)))
     }
 
     /// The ledger's present time: on a simulated clock the machine's would be wrong.

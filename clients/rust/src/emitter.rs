@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use daicho_core::{Instant, KeyId, ParsedStatement, Refusal, RefusalCode, SigningKey, proto, sign_statement};
+use daicho_core::{
+    Draft, Instant, KeyId, ParsedStatement, Refusal, RefusalCode, SigningKey, StatementId, proto,
+    sign_statement,
+};
 use daicho_tlog::Policy;
 
 use crate::receipt::Gate;
@@ -124,6 +127,20 @@ impl Emitter {
             Err(_) => self.next.clear(),
         }
         outcome
+    }
+
+    /// The events as one statement of this key and others elsewhere, signed by this one. No number is used by it: a key
+    /// that signs something else meanwhile makes it void.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] for what no ledger would read; [`ClientError::Unreachable`] or [`ClientError::Server`].
+    pub async fn draft(&mut self, events: Vec<proto::Event>, others: &[KeyId]) -> Result<Draft, ClientError> {
+        let keys: Vec<KeyId> = std::iter::once(self.key_id()).chain(others.iter().copied()).collect();
+        let numbers = self.numbers(&keys).await?;
+        let ids = keys.into_iter().zip(numbers).map(|(key, sequence)| StatementId { key, sequence });
+        let mut draft = Draft::new(&self.origin, &ids.collect::<Vec<_>>(), events)?;
+        draft.sign(&self.key);
+        Ok(draft)
     }
 
     /// Sends a signed statement, as it is, until it is answered or the attempts are used up.

@@ -50,7 +50,7 @@ pub use outbox::{Depth, Outbox, OutboxError, OutboxSettings};
 pub use proof::{EntryName, Inclusion, KeptCheckpoint};
 pub use receipt::{ReceiptFault, Recorded};
 pub use retry::Retry;
-pub use security::Security;
+pub use security::{Security, self_signed};
 pub use split::split;
 pub use stream::{Answer, EmitStream};
 pub use tonic::Code;

@@ -35,13 +35,21 @@ impl Security<'_> {
             None => ClientTlsConfig::new().with_native_roots(),
         };
         if let Some(key) = self.identity {
-            let bad = |error: rcgen::Error| ClientError::BadIdentity(error.to_string());
-            let pem = Zeroizing::new(key.to_pem());
-            let pair = rcgen::KeyPair::from_pem(pem.as_str()).map_err(bad)?;
-            let certificate =
-                rcgen::CertificateParams::new(Vec::new()).and_then(|params| params.self_signed(&pair));
-            config = config.identity(Identity::from_pem(certificate.map_err(bad)?.pem(), pem.as_bytes()));
+            let (certificate, key) = self_signed(key)?;
+            config = config.identity(Identity::from_pem(certificate, key.as_bytes()));
         }
         Ok(config)
     }
+}
+
+/// A certificate of a key for TLS, signed by itself, and the key: both as PEM. Other clients than gRPC's need them.
+///
+/// # Errors
+/// [`ClientError::BadIdentity`].
+pub fn self_signed(key: &SigningKey) -> Result<(String, Zeroizing<String>), ClientError> {
+    let bad = |error: rcgen::Error| ClientError::BadIdentity(error.to_string());
+    let pem = Zeroizing::new(key.to_pem());
+    let pair = rcgen::KeyPair::from_pem(pem.as_str()).map_err(bad)?;
+    let certificate = rcgen::CertificateParams::new(Vec::new()).and_then(|params| params.self_signed(&pair));
+    Ok((certificate.map_err(bad)?.pem(), pem))
 }

@@ -24,7 +24,7 @@ pub use personal::{Personal, find_personal, looks_personal};
 pub use possession::{POSSESSION_TYPE, shows_possession};
 pub use sign::{KeyId, PublicKey, SigningKey, VerifyingKey, pre_authentication_encoding};
 pub use statement::{
-    CheckedStatement, MAX_EVENTS, MAX_FUTURE_SKEW_MS, MAX_SIGNERS, MAX_STATEMENT_LEN, PAYLOAD_TYPE,
+    CheckedStatement, Draft, MAX_EVENTS, MAX_FUTURE_SKEW_MS, MAX_SIGNERS, MAX_STATEMENT_LEN, PAYLOAD_TYPE,
     ParsedStatement, StatementId, sign_statement,
 };
 pub use text::any_text;

@@ -53,6 +53,15 @@ impl ParsedStatement {
     /// [`RefusalCode::Malformed`] or [`RefusalCode::TooLarge`]. Bytes that this version would not write itself
     /// (unknown fields, another order) are malformed: nobody may sign what the ledger does not understand.
     pub fn parse(signed: proto::SignedStatement) -> Result<Self, Refusal> {
+        let parsed = Self::parse_draft(signed)?;
+        match parsed.signed.signatures.iter().position(|signature| signature.value.is_empty()) {
+            Some(i) => Err(not_a_signature(i)),
+            None => Ok(parsed),
+        }
+    }
+
+    /// The same, but that signatures may be empty.
+    fn parse_draft(signed: proto::SignedStatement) -> Result<Self, Refusal> {
         let malformed = |message: &str| Refusal::new(RefusalCode::Malformed, message);
         if signed.statement.len() > MAX_STATEMENT_LEN {
             let message = format!("a statement has at most {MAX_STATEMENT_LEN} bytes; send it in parts");
@@ -85,10 +94,9 @@ impl ParsedStatement {
             ));
         }
         for (i, signature) in signed.signatures.iter().enumerate() {
-            if signature.algorithm != proto::SignatureAlgorithm::Ed25519 as i32 || signature.value.len() != 64
-            {
-                let field = format!("signatures[{i}]");
-                return Err(Refusal::field(RefusalCode::Malformed, field, "64 bytes of Ed25519 are wanted"));
+            let ed25519 = signature.algorithm == proto::SignatureAlgorithm::Ed25519 as i32;
+            if !ed25519 || !matches!(signature.value.len(), 0 | 64) {
+                return Err(not_a_signature(i));
             }
         }
         Ok(Self { signed, body, signers })
@@ -145,6 +153,55 @@ impl ParsedStatement {
     }
 }
 
+/// A statement of several keys that not all of them have signed: what goes from desk to desk where keys do not.
+#[derive(Debug, Clone)]
+pub struct Draft(ParsedStatement);
+
+impl Draft {
+    /// What these keys are to say, under these numbers. Nobody has signed it.
+    ///
+    /// # Errors
+    /// As [`ParsedStatement::parse`].
+    pub fn new(origin: &str, signers: &[StatementId], events: Vec<proto::Event>) -> Result<Self, Refusal> {
+        let statement = body(origin, signers.iter().copied(), events).encode_to_vec().into();
+        let signatures = signers.iter().map(|_| signature(Vec::new())).collect();
+        Self::parse(proto::SignedStatement { statement, signatures })
+    }
+
+    /// Reads a statement in which signatures may be missing.
+    ///
+    /// # Errors
+    /// As [`ParsedStatement::parse`].
+    pub fn parse(signed: proto::SignedStatement) -> Result<Self, Refusal> {
+        ParsedStatement::parse_draft(signed).map(Self)
+    }
+
+    /// Adds the signature of a key. `false` when it is not for this key to sign.
+    pub fn sign(&mut self, key: &SigningKey) -> bool {
+        let id = key.public().id();
+        let Some(place) = self.0.signers.iter().position(|signer| signer.key == id) else { return false };
+        let message = pre_authentication_encoding(PAYLOAD_TYPE, &self.0.signed.statement);
+        self.0.signed.signatures[place] = signature(key.sign(&message).to_vec());
+        true
+    }
+
+    /// The keys that are to sign, in order, and whether each has. That a signature is good is for the ledger to say.
+    pub fn signers(&self) -> impl Iterator<Item = (StatementId, bool)> {
+        let signed = self.0.signed.signatures.iter().map(|signature| !signature.value.is_empty());
+        self.0.signers.iter().copied().zip(signed)
+    }
+
+    /// What is said.
+    pub fn body(&self) -> &proto::Statement {
+        &self.0.body
+    }
+
+    /// As it is, signed or not.
+    pub fn signed(&self) -> &proto::SignedStatement {
+        &self.0.signed
+    }
+}
+
 impl CheckedStatement {
     /// Id of the statement.
     pub fn id(&self) -> StatementId {
@@ -178,27 +235,30 @@ pub fn sign_statement(
     signers: &[(&SigningKey, u64)],
     events: Vec<proto::Event>,
 ) -> proto::SignedStatement {
-    let body = proto::Statement {
-        ledger_origin: origin.to_owned(),
-        signers: signers
-            .iter()
-            .map(|(key, sequence)| proto::Signer {
-                key_id: key.public().id().as_bytes().to_vec(),
-                sequence: *sequence,
-            })
-            .collect(),
-        events,
-    };
-    let statement = body.encode_to_vec();
+    let ids =
+        signers.iter().map(|(key, sequence)| StatementId { key: key.public().id(), sequence: *sequence });
+    let statement = body(origin, ids, events).encode_to_vec();
     let message = pre_authentication_encoding(PAYLOAD_TYPE, &statement);
-    let signatures = signers
-        .iter()
-        .map(|(key, _)| proto::Signature {
-            algorithm: proto::SignatureAlgorithm::Ed25519 as i32,
-            value: key.sign(&message).to_vec(),
-        })
-        .collect();
+    let signatures = signers.iter().map(|(key, _)| signature(key.sign(&message).to_vec())).collect();
     proto::SignedStatement { statement: statement.into(), signatures }
+}
+
+fn body(
+    origin: &str,
+    signers: impl Iterator<Item = StatementId>,
+    events: Vec<proto::Event>,
+) -> proto::Statement {
+    let signer =
+        |id: StatementId| proto::Signer { key_id: id.key.as_bytes().to_vec(), sequence: id.sequence };
+    proto::Statement { ledger_origin: origin.to_owned(), signers: signers.map(signer).collect(), events }
+}
+
+fn signature(value: Vec<u8>) -> proto::Signature {
+    proto::Signature { algorithm: proto::SignatureAlgorithm::Ed25519 as i32, value }
+}
+
+fn not_a_signature(place: usize) -> Refusal {
+    Refusal::field(RefusalCode::Malformed, format!("signatures[{place}]"), "64 bytes of Ed25519 are wanted")
 }
 
 /// Whether this version would write the statement in these very bytes.
@@ -231,4 +291,33 @@ fn parse_signers(signers: &[proto::Signer]) -> Result<Vec<StatementId>, Refusal>
         parsed.push(StatementId { key, sequence: signer.sequence });
     }
     Ok(parsed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_is_a_statement_once_all_have_signed() {
+        let keys = [1, 2].map(|n| SigningKey::from_seed(&[n; 32]));
+        let event = proto::Event {
+            occur_time_ms: 1,
+            fact: Some(proto::event::Fact::PartyRegistered(proto::PartyRegistered::default())),
+            ..Default::default()
+        };
+        let ids = [(0, 7), (1, 3)].map(|(n, sequence)| StatementId { key: keys[n].public().id(), sequence });
+        let mut draft = Draft::new("o", &ids, vec![event.clone()]).expect("within limits");
+        assert!(draft.signers().eq(ids.map(|id| (id, false))));
+        assert!(!draft.sign(&SigningKey::from_seed(&[3; 32])), "it is not among the signers");
+        assert!(draft.sign(&keys[1]));
+        let mut draft = Draft::parse(draft.signed().clone()).expect("a draft");
+        assert!(draft.signers().eq([(ids[0], false), (ids[1], true)]));
+        let refusal = ParsedStatement::parse(draft.signed().clone()).expect_err("one is missing");
+        assert_eq!(refusal.field, "signatures[0]");
+        assert!(draft.sign(&keys[0]));
+        let whole = sign_statement("o", &[(&keys[0], 7), (&keys[1], 3)], vec![event]);
+        assert_eq!(draft.signed(), &whole);
+        ParsedStatement::parse(whole).expect("complete");
+        assert!(Draft::new("o", &ids, Vec::new()).is_err(), "nothing is said");
+    }
 }

@@ -229,7 +229,14 @@ impl Access {
     /// # Errors
     /// `UNAUTHENTICATED` for nobody that the ledger knows, `PERMISSION_DENIED` where the table says no.
     pub(crate) fn check<T>(&self, request: &Request<T>, right: Right) -> Result<Sight, Status> {
-        let peer = peer(request);
+        self.check_call(peer(request), right)
+    }
+
+    /// The same of a call that is no gRPC request.
+    ///
+    /// # Errors
+    /// As [`Access::check`].
+    pub(crate) fn check_call(&self, peer: Peer, right: Right) -> Result<Sight, Status> {
         let (sight, _, party) = self.admit(peer, right)?;
         if let (Peer::Key(key), true) = (peer, right.reads()) {
             self.reads.note(self.engine.now(), key, &party, right.word());
@@ -237,7 +244,7 @@ impl Access {
         Ok(sight)
     }
 
-    /// The same for a call that goes on: a key may be revoked while it does.
+    /// The same for a call that goes on: a key may be revoked while it does. Nothing is logged again.
     ///
     /// # Errors
     /// As [`Access::check`].

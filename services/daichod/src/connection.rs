@@ -1,4 +1,4 @@
-//! Connections for gRPC: TLS 1.3 by default, and whose they are.
+//! Connections for gRPC and for tiles: TLS 1.3 by default, and whose they are.
 //!
 //! A caller shows who it is with a self-signed certificate over a key that the ledger knows: the ledger is the register of
 //! keys, so no second one (an authority for clients) has to be kept, and a key that is revoked in the ledger is revoked
@@ -70,6 +70,13 @@ impl Connected for Connection {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
+        self.peer()
+    }
+}
+
+impl Connection {
+    /// Who is at the other end.
+    pub(crate) fn peer(&self) -> Peer {
         self.peer
     }
 }
@@ -134,27 +141,41 @@ enum Greeting {
     Tls(TlsAcceptor),
 }
 
-/// Listens where the configuration says, and gives the connections as they stand. Runs on a runtime.
+/// What is spoken over a connection, as TLS names it (RFC 7301).
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Protocol {
+    /// HTTP/2, as gRPC is.
+    Grpc,
+    /// HTTP/1.1.
+    Http,
+}
+
+/// Connections as they stand.
+pub(crate) type Incoming = ReceiverStream<io::Result<Connection>>;
+
+/// Listens at an address, which the setting of this name gives. Runs on a runtime.
 ///
 /// # Errors
 /// When the address or the certificate cannot be used, or TLS is switched off for an address that others reach.
 pub(crate) async fn listen(
+    (setting, address): (&str, SocketAddr),
+    protocol: Protocol,
     config: &Config,
-) -> anyhow::Result<(SocketAddr, ReceiverStream<io::Result<Connection>>)> {
+) -> anyhow::Result<(SocketAddr, Incoming)> {
     let greeting = if config.plaintext {
-        if !config.listen.ip().is_loopback() {
+        if !address.ip().is_loopback() {
             let text =
                 "plaintext: only for an address of this machine, such as 127.0.0.1: it lets in whoever calls";
             return Err(ConfigError::new(text).into());
         }
-        tracing::warn!("no TLS: whoever is on this machine may read and change everything");
+        tracing::warn!(setting, "no TLS: whoever is on this machine may read and change everything");
         Greeting::Plain
     } else {
-        Greeting::Tls(acceptor(config)?)
+        Greeting::Tls(acceptor(config, protocol)?)
     };
-    let listener = TcpListener::bind(config.listen)
+    let listener = TcpListener::bind(address)
         .await
-        .map_err(|error| ConfigError::new(format!("listen {}: {error}", config.listen)))?;
+        .map_err(|error| ConfigError::new(format!("{setting} {address}: {error}")))?;
     let address = listener.local_addr()?;
     let (sender, receiver) = mpsc::channel(64);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -224,7 +245,7 @@ fn key_of(certificate: &CertificateDer<'_>) -> Option<KeyId> {
     Some(PublicKey::from_bytes(key).id())
 }
 
-fn acceptor(config: &Config) -> anyhow::Result<TlsAcceptor> {
+fn acceptor(config: &Config, protocol: Protocol) -> anyhow::Result<TlsAcceptor> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate = Arc::new(Reloading::new(Files::of(config), Arc::clone(&provider))?);
     certificate.watch();
@@ -232,7 +253,10 @@ fn acceptor(config: &Config) -> anyhow::Result<TlsAcceptor> {
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(AnyHolder(provider)))
         .with_cert_resolver(certificate);
-    tls.alpn_protocols = vec![b"h2".to_vec()];
+    tls.alpn_protocols = match protocol {
+        Protocol::Grpc => vec![b"h2".to_vec()],
+        Protocol::Http => vec![b"http/1.1".to_vec()],
+    };
     Ok(TlsAcceptor::from(Arc::new(tls)))
 }
 

@@ -21,7 +21,7 @@ use tracing::info;
 use crate::access::Access;
 use crate::anchor::Anchors;
 use crate::config::{Config, LogFormat};
-use crate::connection;
+use crate::connection::{self, Protocol};
 use crate::guard::Location;
 use crate::reads::Reads;
 use crate::services::{Custody, Ledger, Proof, Report, Simulation};
@@ -63,8 +63,8 @@ Configuration file (TOML), with the defaults:
   # backup-dir = \"/mnt/backups\"                       # incremental backups while it runs; also on SIGUSR1
   backup-every = 3600     # seconds
   backup-keep = 48
-  # tiles-listen = \"127.0.0.1:7342\"                   # C2SP tlog-tiles over HTTP, for any auditor's tools
-  # entries-token-file = \"entries.token\"              # bearer token for entry bundles; without it nobody is given them
+  # tiles-listen = \"127.0.0.1:7342\"                   # C2SP tlog-tiles over HTTPS, for any auditor's tools
+  # entries-token-file = \"entries.token\"              # bearer token for entry bundles, for tools that show no key
   # policy = \"policy.txt\"                              # whose witnesses are asked to cosign (C2SP tlog-policy)
   witness-timeout = 30    # seconds that a witness has to answer
   # [[tsa]]                                           # an authority that stamps the time (RFC 3161)
@@ -195,8 +195,8 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     let reads = Arc::new(Reads::beside(&config.data)?);
     let access = Access::new(&engine, Shares::new(config.party_kib, config.party_rate), Arc::clone(&reads))?;
     let reads = tokio::spawn(crate::reads::watch(Arc::clone(&engine), reads));
-    let (address, incoming) = connection::listen(&config).await?;
-    let tiles = tiles::Server::start(&config, &engine).await?;
+    let (address, incoming) = connection::listen(("listen", config.listen), Protocol::Grpc, &config).await?;
+    let tiles = tiles::Server::start(&config, &engine, &access).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<LedgerServiceServer<Ledger>>().await;
     let simulation = engine

@@ -5,26 +5,29 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY, WWW_AUTHENTICATE,
 };
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::serve::{IncomingStream, Listener};
 use daicho_core::{EntryIndex, LedgerSize};
 use daicho_custody::state::{CheckpointKeysRecord, Table, Txn, key};
 use daicho_engine::Engine;
 use daicho_store::{CheckpointRow, Store, StoreError};
 use daicho_tlog::tile::{HEIGHT, Kind, Tile, WIDTH, write_bundle_entry};
+use futures::StreamExt as _;
 use subtle::ConstantTimeEq as _;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::info;
 
-use crate::config::{Config, ConfigError, Token};
+use crate::access::{Access, Right, Sight};
+use crate::config::{Config, Token};
+use crate::connection::{self, Connection, Incoming, Peer, Protocol};
 
 /// Type of what is text.
 pub(crate) const TEXT: &str = "text/plain; charset=utf-8";
@@ -50,17 +53,19 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot listen there, or the token cannot be read.
-    pub(crate) async fn start(config: &Config, engine: &Arc<Engine>) -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn start(
+        config: &Config,
+        engine: &Arc<Engine>,
+        access: &Access,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(address) = config.tiles_listen else { return Ok(None) };
         let tiles = Arc::new(Tiles {
             engine: Arc::clone(engine),
+            access: access.clone(),
             entries_token: config.entries_token()?,
-            plaintext: config.plaintext,
         });
-        let listener = tokio::net::TcpListener::bind(address)
-            .await
-            .map_err(|error| ConfigError::new(format!("tiles-listen {address}: {error}")))?;
-        let address = listener.local_addr().context("tiles-listen")?;
+        let (address, incoming) =
+            connection::listen(("tiles-listen", address), Protocol::Http, config).await?;
         info!(%address, entries_need_token = tiles.entries_token.is_some(), "tiles");
         let router = Router::new()
             .route("/", get(about))
@@ -69,7 +74,8 @@ impl Server {
             .fallback(|| async { refuse(StatusCode::NOT_FOUND) })
             .with_state(tiles);
         let (stop, stopped) = oneshot::channel();
-        let served = axum::serve(listener, router).with_graceful_shutdown(async {
+        let router = router.into_make_service_with_connect_info::<Caller>();
+        let served = axum::serve(Listening(incoming), router).with_graceful_shutdown(async {
             // A sender that is gone means the same.
             let _ = stopped.await;
         });
@@ -87,28 +93,73 @@ impl Server {
     }
 }
 
+/// Connections for axum.
+struct Listening(Incoming);
+
+/// Who sends a request.
+#[derive(Debug, Clone, Copy)]
+struct Caller(Peer);
+
+impl Listener for Listening {
+    type Io = Connection;
+    type Addr = Caller;
+
+    async fn accept(&mut self) -> (Connection, Caller) {
+        loop {
+            match self.0.next().await {
+                Some(Ok(connection)) => {
+                    let caller = Caller(connection.peer());
+                    return (connection, caller);
+                }
+                Some(Err(error)) => tracing::debug!(%error, "no connection came about"),
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Caller> {
+        Ok(Caller(Peer::Local))
+    }
+}
+
+impl axum::extract::connect_info::Connected<IncomingStream<'_, Listening>> for Caller {
+    fn connect_info(stream: IncomingStream<'_, Listening>) -> Self {
+        *stream.remote_addr()
+    }
+}
+
 /// What the requests share.
 struct Tiles {
     engine: Arc<Engine>,
+    access: Access,
     entries_token: Option<Token>,
-    /// Everybody on this machine may read everything.
-    plaintext: bool,
 }
 
 impl Tiles {
-    /// Says whether the sender of these headers may read entries: bundles here, and whatever else hands out their
-    /// bytes. Checkpoints and hashes are open to all. This is the one place that decides it: the access rules of
-    /// auditors go here.
-    fn check_auditor(&self, headers: &HeaderMap) -> Result<(), StatusCode> {
-        let Some(token) = &self.entries_token else {
-            return if self.plaintext { Ok(()) } else { Err(StatusCode::FORBIDDEN) };
-        };
-        let sent = headers.get(AUTHORIZATION).ok_or(StatusCode::UNAUTHORIZED)?.as_bytes();
-        let (scheme, sent) = sent.split_at_checked("Bearer ".len()).ok_or(StatusCode::UNAUTHORIZED)?;
-        if !scheme.eq_ignore_ascii_case(b"Bearer ") {
-            return Err(StatusCode::UNAUTHORIZED);
+    /// Says whether a caller may read entries, which in bundles are those of all parties: by its key, as over gRPC, or by the
+    /// token, which says of nobody who it is. Checkpoints and hashes are open to all.
+    fn check_auditor(&self, caller: Caller, headers: &HeaderMap) -> Result<(), StatusCode> {
+        let token = self.entries_token.as_ref();
+        if let (Some(token), Some(sent)) = (token, headers.get(AUTHORIZATION)) {
+            let (scheme, sent) =
+                sent.as_bytes().split_at_checked("Bearer ".len()).ok_or(StatusCode::UNAUTHORIZED)?;
+            if !scheme.eq_ignore_ascii_case(b"Bearer ") {
+                return Err(StatusCode::UNAUTHORIZED);
+            }
+            return if bool::from(sent.ct_eq(token.as_bytes())) {
+                Ok(())
+            } else {
+                Err(StatusCode::FORBIDDEN)
+            };
         }
-        if bool::from(sent.ct_eq(token.as_bytes())) { Ok(()) } else { Err(StatusCode::FORBIDDEN) }
+        match (caller.0, token) {
+            // Where there is a token it counts on this machine, too.
+            (Peer::Local | Peer::Unknown, Some(_)) => Err(StatusCode::UNAUTHORIZED),
+            (peer, _) => match self.access.check_call(peer, Right::Entries) {
+                Ok(Sight::All) => Ok(()),
+                _ => Err(StatusCode::FORBIDDEN),
+            },
+        }
     }
 
     /// Entries that a signed checkpoint covers. Nothing beyond them is served.
@@ -143,10 +194,9 @@ impl Tiles {
              {size} entries are published.\n\n\
              /checkpoint                     origin, size and root, signed\n\
              /tile/<L>/<N>[.p/<W>]           hashes of the Merkle tree\n\
-             /tile/entries/<N>[.p/<W>]       entries{}\n\n\
-             Verify everything: daicho audit --tiles <this address>\n\n\
+             /tile/entries/<N>[.p/<W>]       entries, for auditors\n\n\
+             Verify everything: daicho --identity <key> audit --tiles <this address>\n\n\
              Keys that sign checkpoints:\n",
-            if self.entries_token.is_some() { " (with Authorization: Bearer <token>)" } else { "" },
         );
         present.iter().for_each(|key| page.extend(["  ", key, "\n"]));
         if !sets.is_empty() {
@@ -204,7 +254,12 @@ async fn checkpoint(State(tiles): State<Arc<Tiles>>) -> Response {
     }
 }
 
-async fn tile(State(tiles): State<Arc<Tiles>>, uri: Uri, headers: HeaderMap) -> Response {
+async fn tile(
+    State(tiles): State<Arc<Tiles>>,
+    ConnectInfo(caller): ConnectInfo<Caller>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     // The path as it was sent: one that is escaped would be a second name for the same tile.
     let wanted = uri.path().strip_prefix('/').and_then(|path| path.parse::<Tile>().ok());
     let Some(wanted) = wanted else { return refuse(StatusCode::NOT_FOUND) };
@@ -215,10 +270,15 @@ async fn tile(State(tiles): State<Arc<Tiles>>, uri: Uri, headers: HeaderMap) -> 
             Err(error) => failed(&error),
         };
     }
-    if let Err(status) = tiles.check_auditor(&headers) {
-        return refuse(status);
+    let may = Arc::clone(&tiles);
+    let sent = headers.clone();
+    match blocking(move || Ok(may.check_auditor(caller, &sent))).await {
+        Ok(Ok(())) => {}
+        Ok(Err(status)) => return refuse(status),
+        Err(error) => return failed(&error),
     }
-    let cache = if tiles.entries_token.is_some() { FOR_EVER_HIS } else { FOR_EVER };
+    let open = caller.0 == Peer::Local && tiles.entries_token.is_none();
+    let cache = if open { FOR_EVER } else { FOR_EVER_HIS };
     let zip = accepts_gzip(&headers);
     let bundle = blocking(move || {
         let bundle = tiles.bytes(wanted)?;

@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::context::{Context, now_here};
+use crate::cosign::Cosigners;
 use crate::schema;
 
 pub(super) const REQUEST_HELP: &str = "Examples:\n  \
@@ -63,9 +64,8 @@ pub(crate) struct Invite {
     /// Private key of the ward, PKCS#8 PEM
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Further private key that signs, where the ward's rule asks for several
-    #[arg(long, value_name = "FILE")]
-    cosign: Vec<PathBuf>,
+    #[command(flatten)]
+    cosigners: Cosigners,
 }
 
 #[derive(Debug, clap::Args)]
@@ -113,7 +113,7 @@ pub(super) async fn request(args: &Request, context: &Context, out: &mut dyn Wri
 
 pub(super) async fn invite(args: &Invite, context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {
     let ward = super::load(&args.key, context)?;
-    let cosigners = super::load_all(&args.cosign, context)?;
+    let cosigners = args.cosigners.here(context)?;
     let client = context.connect_as(&ward).await?;
     let info = client.ledger_info().await?;
     let now = Instant::from_unix_ms(info.now_ms).context("now_ms")?;
@@ -129,8 +129,10 @@ pub(super) async fn invite(args: &Invite, context: &Context, out: &mut dyn Write
     let event = daicho_client::event("", now, Fact::KeyAuthorized(authorized));
     let mut emitter = Emitter::new(client, ward).await?;
     let cosigners: Vec<&SigningKey> = cosigners.iter().collect();
-    let recorded = emitter.emit_with(vec![event], &cosigners).await?;
-    let entry = recorded.entry_index;
+    let entry = match args.cosigners.draft(&mut emitter, std::slice::from_ref(&event), context, out).await? {
+        true => None,
+        false => Some(emitter.emit_with(vec![event], &cosigners).await?.entry_index),
+    };
     if context.json() {
         let json = json!({
             "code": code.to_string(), "key": id.to_string(), "entry": entry, "origin": info.origin,
@@ -144,6 +146,11 @@ pub(super) async fn invite(args: &Invite, context: &Context, out: &mut dyn Write
     };
     let (party, purpose, origin, server) = (&args.party, &args.purpose, &info.origin, &context.server);
     let day = until.jst_day();
+    // With others elsewhere it is recorded once they have signed.
+    let entry = match entry {
+        Some(entry) => entry.to_string(),
+        None => context.pick("署名待ち", "waits for signatures").to_owned(),
+    };
     let paper = context.pick(
         format!(
             "台帳への招待状\n\n  当事者        {party}\n  鍵の用途      {purpose}\n  台帳          {origin}\n  \
