@@ -25,8 +25,6 @@ type Row = (Box<[u8]>, Box<[u8]>);
 const TILE_BYTES: usize = 32 * tile::WIDTH as usize;
 /// Memory for blocks read back and for indexes, in bytes.
 const CACHE_BYTES: usize = 128 << 20;
-/// Most files of the database that are open at a time. Beyond them, one that is read is opened anew.
-const MAX_OPEN_FILES: i32 = 512;
 
 /// A ledger's data folder, open for writing.
 pub struct Store {
@@ -415,7 +413,6 @@ fn open(path: &Path, mode: Mode) -> Result<DB, StoreError> {
     options.set_max_background_jobs(2);
     options.set_keep_log_file_num(4);
     options.set_max_total_wal_size(256 << 20);
-    options.set_max_open_files(MAX_OPEN_FILES);
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
     if mode == Mode::Read {
