@@ -335,6 +335,7 @@ fn detail_ja(detail: &str) -> String {
         ("no party of the scheme", "事業の当事者ではない"),
         ("collected outside every flow of the scheme", "承認された流れによらない収集"),
         ("the technique did not run to completion", "消去の処理が完了しなかった"),
+        ("no witness, and no certificate with photographs", "立会いの記録も、写真の付いた証明書もない"),
     ];
     const STARTS: &[(&str, &str, &str)] = &[
         ("closed at entry ", "記録", "で既に消去・返却済"),
@@ -356,6 +357,11 @@ fn detail_ja(detail: &str) -> String {
     if let Some((_, ja)) = WHOLE.iter().find(|(en, _)| *en == detail) {
         return (*ja).to_owned();
     }
+    if let Some((end, open)) =
+        detail.strip_prefix("ends ").and_then(|d| d.strip_suffix(" copies open")?.split_once(", "))
+    {
+        return format!("契約の終了: {end}、未消去の複製: {open}件");
+    }
     if let Some(party) = detail.strip_suffix(" is silent") {
         return format!("{party} の記録がない");
     }
@@ -364,6 +370,13 @@ fn detail_ja(detail: &str) -> String {
             .replacen(", not trusted from ", " の鍵、信頼できない時点: ", 1)
             .replacen(", accepted until ", "、失効の記録: ", 1)
             .replacen(", last number ", "、最後の申告番号: ", 1);
+    }
+    // Methods of erasure; a channel has no word of its own.
+    if let Some((used, wanted)) = detail.split_once(" instead of ")
+        && let Some(used) = method_ja(used)
+    {
+        let wanted: Vec<&str> = wanted.split(" or ").map(|word| method_ja(word).unwrap_or(word)).collect();
+        return format!("{used}（必要な方法: {}）", wanted.join("、"));
     }
     for (en, before, after) in STARTS {
         if let Some(rest) = detail.strip_prefix(en) {
@@ -378,6 +391,17 @@ fn detail_ja(detail: &str) -> String {
         }
     }
     detail.to_owned()
+}
+
+/// A method of erasure, by the word of its findings.
+fn method_ja(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "clear" => "上書き等（Clear）",
+        "purge" => "除去（Purge）",
+        "destroy" => "物理的破壊（Destroy）",
+        "cryptographic erase" => "暗号鍵の消去",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
@@ -397,6 +421,12 @@ mod tests {
                  2021-02-05T10:00:00+09:00, last number 7",
                 "ward の鍵、信頼できない時点: 2021-02-03 00:00、失効の記録: 2021-02-05 10:00、最後の申告番号: 7",
             ),
+            ("ends 2022-03-25, 14 copies open", "契約の終了: 2022-03-25、未消去の複製: 14件"),
+            (
+                "clear instead of purge or destroy",
+                "上書き等（Clear）（必要な方法: 除去（Purge）、物理的破壊（Destroy））",
+            ),
+            ("letter instead of lgwan", "letter（承認は lgwan）"),
             ("something new", "something new"),
         ];
         for (en, ja) in cases {
