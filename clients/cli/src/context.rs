@@ -139,6 +139,15 @@ impl Context {
         self.pick(format!("{path} に書き込めません"), format!("cannot write {path}"))
     }
 
+    /// What to say of a file that should hold a certificate.
+    pub(crate) fn no_certificate(&self, path: &std::path::Path) -> String {
+        let path = path.display();
+        self.pick(
+            format!("{path} に証明書（PEM）がありません"),
+            format!("{path} holds no certificate in PEM"),
+        )
+    }
+
     /// A time given as a date (its end, in Japan) or as an instant; 0, which means now, when absent.
     pub(crate) fn moment(&self, text: Option<&str>) -> anyhow::Result<i64> {
         let Some(text) = text else { return Ok(0) };

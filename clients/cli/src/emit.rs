@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     cosigners: Cosigners,
     /// Ask what recording would do, and record nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "draft")]
     dry_run: bool,
     /// An event as JSON. May be given several times
     #[arg(long, value_name = "JSON")]
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     #[arg(value_name = "-", value_parser = ["-"], conflicts_with_all = ["event", "file"])]
     stdin: Option<String>,
     /// Keep the receipt of each statement in this folder, as <entry>.tlog-proof: for `daicho receipt verify`
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["dry_run", "describe"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["dry_run", "describe", "draft"])]
     receipts: Option<PathBuf>,
     /// Keep the statements in this folder until the ledger has answered them: for when it may be away. Run it again, with
     /// events or without, to go on sending

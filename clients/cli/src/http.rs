@@ -1,15 +1,15 @@
 //! Clients for HTTP, and what is said when a call fails.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use daicho_client::self_signed;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Url};
 use zeroize::Zeroizing;
 
 use crate::context::Context;
 
-/// The authority that is believed and the key that is shown, as over gRPC.
+/// The authorities that are believed and the key that is shown, as over gRPC.
 pub(crate) struct Security {
-    authority: Option<Certificate>,
+    authorities: Option<Vec<Certificate>>,
     identity: Option<Identity>,
 }
 
@@ -19,28 +19,23 @@ impl Security {
     /// # Errors
     /// When a file cannot be read, or holds something else.
     pub(crate) fn of(context: &Context) -> anyhow::Result<Self> {
-        let authority = context.ca.as_deref().map(|file| {
-            let what = || {
-                let file = file.display();
-                context.pick(
-                    format!("{file} に証明書（PEM）がありません"),
-                    format!("{file} holds no certificate in PEM"),
-                )
-            };
-            Certificate::from_pem(&context.read(file)?).with_context(what)
+        let authorities = context.ca.as_deref().map(|file| {
+            let pem = context.read(file)?;
+            let found = Certificate::from_pem_bundle(&pem).ok().filter(|found| !found.is_empty());
+            found.ok_or_else(|| anyhow!(context.no_certificate(file)))
         });
         let identity = context.given()?.map(|key| {
             let (certificate, key) = self_signed(&key)?;
             let both = Zeroizing::new(format!("{certificate}{}", *key));
             anyhow::Ok(Identity::from_pem(both.as_bytes())?)
         });
-        Ok(Self { authority: authority.transpose()?, identity: identity.transpose()? })
+        Ok(Self { authorities: authorities.transpose()?, identity: identity.transpose()? })
     }
 
     /// Has a client believe and show them.
     pub(crate) fn apply(&self, builder: ClientBuilder) -> ClientBuilder {
-        let builder = match &self.authority {
-            Some(authority) => builder.tls_certs_only([authority.clone()]),
+        let builder = match &self.authorities {
+            Some(authorities) => builder.tls_certs_only(authorities.clone()),
             None => builder,
         };
         match &self.identity {

@@ -176,13 +176,8 @@ pub(super) async fn invite(args: &Invite, context: &Context, out: &mut dyn Write
 /// SHA-256 of the first certificate of a PEM file, in hex.
 fn fingerprint(file: &Path, context: &Context) -> anyhow::Result<String> {
     let pem = context.read(file)?;
-    let first = CertificateDer::pem_slice_iter(&pem).next().and_then(Result::ok).ok_or_else(|| {
-        let file = file.display();
-        anyhow!(context.pick(
-            format!("{file} に証明書（PEM）がありません"),
-            format!("{file} holds no certificate in PEM"),
-        ))
-    })?;
+    let first = CertificateDer::pem_slice_iter(&pem).next().and_then(Result::ok);
+    let first = first.ok_or_else(|| anyhow!(context.no_certificate(file)))?;
     Ok(hex::encode(Sha256::digest(&first)))
 }
 
