@@ -17,7 +17,7 @@ export CARGO_TARGET_DIR
 CARGO_FLAGS := --release --workspace --locked
 BIN := $(CARGO_TARGET_DIR)/release
 
-.PHONY: help setup build demo test torture load fuzz lint fmt bench pdfa deny sbom clean
+.PHONY: help setup build demo test torture load fuzz lint fmt bench pdfa release deny sbom clean
 
 help: ## Shows the recipes
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -59,6 +59,9 @@ pdfa: ## Holds the demo's reports to PDF/A-3a and PDF/UA-1 with veraPDF; needs t
 	@mkdir -p $(CARGO_TARGET_DIR)
 	mvn -q -B -f tests/pdfa/pom.xml dependency:build-classpath -Dmdep.outputFile=$(CARGO_TARGET_DIR)/pdfa.classpath
 	java -cp "$$(cat $(CARGO_TARGET_DIR)/pdfa.classpath)" tests/pdfa/Validate.java demo/reports/*.pdf
+
+release: setup ## Builds the programs so that others get the same bytes; prints their SHA-256
+	bash deploy/reproducible.sh
 
 deny: ## Checks licences, sources and advisories; needs cargo-deny
 	cargo deny check

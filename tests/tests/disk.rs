@@ -1,15 +1,13 @@
 //! A disk that is full or lies: what was acknowledged is there, or the ledger does not open and says why.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant as Stopwatch};
 
 use daicho_client::proto::{AppendStatementRequest, SignedStatement};
 use daicho_client::{Client, ClientError, RefusalCode, SigningKey};
 use daicho_core::{Entry, EntryIndex, sign_statement};
 use daicho_engine::EngineConfig;
 use daicho_store::{Head, Store, StoreError};
-use daicho_tests::{Daichod, Play, binary, collected};
+use daicho_tests::{Daichod, Play, collected};
 use futures::TryStreamExt as _;
 use futures::executor::block_on;
 
@@ -184,43 +182,10 @@ fn a_flipped_bit_of_the_manifest_or_of_its_name_never_loses_an_acknowledged_entr
 /// Largest file that the server may write, in units of 512 bytes: room for its start and some hundred statements.
 const FILE_BLOCKS: &str = "1024";
 
-/// Serves the ledger below `folder` on a disk that takes only small files. The server ends with the value.
-struct Cramped {
-    server: std::process::Child,
-    address: String,
-}
-
-impl Cramped {
-    fn start(folder: &Path) -> Self {
-        let port_file = folder.join("cramped");
-        // The signal is ignored, so that a write past the limit fails as one on a full disk does.
-        let script = format!("trap '' XFSZ; ulimit -f {FILE_BLOCKS}; exec \"$@\"");
-        let mut command = Command::new("sh");
-        command.args(["-c", &script, "sh"]).arg(binary("daichod").expect("built"));
-        command
-            .arg("serve")
-            .arg("--data")
-            .arg(folder.join("data"))
-            .args(["--listen", "127.0.0.1:0"])
-            .arg("--plaintext");
-        command.arg("--port-file").arg(&port_file).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut server = command.spawn().expect("a server");
-        let started = Stopwatch::now();
-        while !port_file.exists() {
-            assert!(server.try_wait().expect("a process").is_none(), "it ended early");
-            assert!(started.elapsed() < Duration::from_secs(60), "it did not come up");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        let address = format!("http://{}", std::fs::read_to_string(&port_file).expect("an address"));
-        Self { server, address }
-    }
-}
-
-impl Drop for Cramped {
-    fn drop(&mut self) {
-        self.server.kill().expect("it was not waited for");
-        self.server.wait().expect("a process");
-    }
+/// Serves the ledger below `folder` after these commands of a shell.
+fn serve_after(folder: &Path, commands: &str) -> Daichod {
+    let script = format!("{commands}; exec \"$@\"");
+    Daichod::start_under(folder, &["sh", "-c", &script, "sh"].map(str::to_owned)).expect("a server")
 }
 
 /// The contractor's `n`th statement.
@@ -249,8 +214,9 @@ async fn a_full_disk_closes_the_writer_and_loses_nothing_acknowledged() {
     let now = play.ward.ledger_now().await.expect("time");
     server.stop().expect("a quiet end");
 
-    let cramped = Cramped::start(folder.path());
-    let client = Client::connect(&cramped.address).await.expect("a client");
+    // The signal is ignored, so that a write past the limit fails as one on a full disk does.
+    let cramped = serve_after(folder.path(), &format!("trap '' XFSZ; ulimit -f {FILE_BLOCKS}"));
+    let client = cramped.client().await.expect("a client");
     let mut acknowledged = Vec::new();
     let failed = loop {
         let n = acknowledged.len() as u64 + 1;
@@ -271,7 +237,7 @@ async fn a_full_disk_closes_the_writer_and_loses_nothing_acknowledged() {
     let info = client.ledger_info().await.expect("it still answers");
     assert_eq!((info.size, info.chain_hash), (last + 1, chain));
     assert!(!client.entry(last).await.expect("readable").bytes.is_empty());
-    drop(cramped);
+    cramped.kill().expect("it ran");
 
     let server = Daichod::start(folder.path(), &[]).expect("starts with room again");
     let client = server.client().await.expect("a client");
@@ -287,4 +253,19 @@ async fn a_full_disk_closes_the_writer_and_loses_nothing_acknowledged() {
     server.stop().expect("a quiet end");
     let checked = Daichod::fsck(folder.path(), &["--rebuild"]).expect("runs");
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+/// A shell or a service manager gives few handles at first; a server that needs more may take them.
+#[test]
+fn a_server_takes_as_many_handles_as_it_may_have() {
+    let folder = tempfile::tempdir().expect("a folder");
+    Daichod::init(folder.path(), None).expect("founded");
+    let server = serve_after(folder.path(), "ulimit -Sn 256; ulimit -Hn 900");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.id())).expect("Linux");
+    let handles = limits.lines().find(|line| line.starts_with("Max open files")).expect("it has a limit");
+    let words: Vec<&str> = handles.split_whitespace().collect();
+    assert_eq!(words[3..5], ["900", "900"], "{handles}");
+    server.stop().expect("a quiet end");
+    let log = std::fs::read_to_string(folder.path().join("daichod.log")).expect("a log");
+    assert!(log.contains("few file handles"), "{log}");
 }

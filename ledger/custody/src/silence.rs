@@ -6,7 +6,7 @@ use crate::FindingCode;
 use crate::judge::{Finding, Judge};
 use crate::scheme::Storage;
 use crate::state::{
-    AttestationRecord, KeyRecord, Scan, SequenceRecord, StateError, Table, Txn, decode, key, parts,
+    AttestationRecord, KeyRecord, Scan, SequenceRecord, StateError, Table, Txn, decode, key, part,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -27,7 +27,7 @@ pub fn key_findings(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool)
         if !wanted(&record.party) {
             continue;
         }
-        let id = parts(&place).first().copied().unwrap_or_default();
+        let id = part(&place, 0);
         let used: SequenceRecord = Txn::new(state).get(&key(Table::Sequence, &[id]))?.unwrap_or_default();
         let object = format!("key/{id}");
         let left_out: Vec<_> = used

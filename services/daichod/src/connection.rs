@@ -33,11 +33,14 @@ use tonic::transport::server::Connected;
 use x509_cert::der::Decode as _;
 
 use crate::config::{Config, ConfigError, beside};
+use crate::idle::Idle;
 
 /// Most connections at a time.
-const MAX_CONNECTIONS: usize = 12_000;
+pub(crate) const MAX_CONNECTIONS: usize = 12_000;
 /// Longest time that a caller may take to show who it is.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long nothing may move over a connection of HTTP/1.1.
+const HTTP_IDLE_LIMIT: Duration = Duration::from_secs(60);
 /// How often the certificate's files are looked at.
 const RELOAD_EVERY: Duration = Duration::from_secs(30);
 /// Ed25519 in certificates (RFC 8410 §3).
@@ -62,8 +65,8 @@ pub(crate) struct Connection {
 }
 
 enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Idle<TcpStream>),
+    Tls(Box<TlsStream<Idle<TcpStream>>>),
 }
 
 impl Connected for Connection {
@@ -150,6 +153,17 @@ pub(crate) enum Protocol {
     Http,
 }
 
+impl Protocol {
+    /// How long nothing may move over a connection.
+    fn idle_limit(self) -> Option<Duration> {
+        match self {
+            // It pings those that are silent, and may be followed for days.
+            Self::Grpc => None,
+            Self::Http => Some(HTTP_IDLE_LIMIT),
+        }
+    }
+}
+
 /// Connections as they stand.
 pub(crate) type Incoming = ReceiverStream<io::Result<Connection>>;
 
@@ -180,6 +194,7 @@ pub(crate) async fn listen(
     let (sender, receiver) = mpsc::channel(64);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let greeting = Arc::new(greeting);
+    let idle = protocol.idle_limit();
     tokio::spawn(async move {
         loop {
             // Callers beyond the limit wait in the system's queue.
@@ -199,7 +214,7 @@ pub(crate) async fn listen(
             };
             let (greeting, sender) = (Arc::clone(&greeting), sender.clone());
             tokio::spawn(async move {
-                match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(&greeting, stream, permit)).await {
+                match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(&greeting, stream, idle, permit)).await {
                     // The server stops where nobody takes it.
                     Ok(Ok(connection)) => drop(sender.send(Ok(connection)).await),
                     Ok(Err(error)) => tracing::debug!(%from, %error, "no connection came about"),
@@ -214,10 +229,12 @@ pub(crate) async fn listen(
 async fn greet(
     greeting: &Greeting,
     stream: TcpStream,
+    idle: Option<Duration>,
     permit: OwnedSemaphorePermit,
 ) -> io::Result<Connection> {
     // Answers are small; held back for more, they would wait for the other side's delayed acknowledgement.
     stream.set_nodelay(true)?;
+    let stream = Idle::new(stream, idle);
     let (stream, peer) = match greeting {
         Greeting::Plain => (Stream::Plain(stream), Peer::Local),
         Greeting::Tls(acceptor) => {

@@ -8,6 +8,7 @@ mod connection;
 mod export;
 mod fsck;
 mod guard;
+mod idle;
 mod init;
 mod keys;
 mod reads;

@@ -31,6 +31,9 @@ use crate::tiles;
 /// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
 const MAX_MESSAGE: usize = 256 * 1024;
 
+/// File handles with which a server need not be watched: every connection that it takes, and 256 GB of the ledger.
+const ENOUGH_HANDLES: u64 = connection::MAX_CONNECTIONS as u64 + 4_096;
+
 /// How long calls in flight may go on once the server is told to stop.
 const GRACE: std::time::Duration = std::time::Duration::from_secs(2);
 
@@ -167,9 +170,22 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let config = Config::load(args.config.as_deref(), args)?;
     start_log(config.log_format)?;
+    take_handles();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(config, args))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes all the file handles that the system allows, whatever it gives at first. One too few closes the writer.
+fn take_handles() {
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(handles) if handles >= ENOUGH_HANDLES => {}
+        Ok(handles) => tracing::warn!(
+            handles,
+            "few file handles: each connection takes one, and each 64 MB of the ledger; raise the limit (ulimit -Hn, LimitNOFILE)"
+        ),
+        Err(error) => tracing::warn!(%error, "the limit of file handles stays as it is"),
+    }
 }
 
 async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {

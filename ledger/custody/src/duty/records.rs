@@ -13,8 +13,8 @@ use crate::judge::{Judge, Judgement, Verdict};
 use crate::report::Certificate;
 use crate::scheme::{Check, Occasion, PartyRole};
 use crate::state::{
-    AT_LEN, ActRecord, ApprovalRecord, CopyRecord, Fact, FindingRecord, HandoverRecord, Opening, RelayRecord,
-    Scan, StateError, Table, decode, key, parts,
+    ActRecord, ApprovalRecord, CopyRecord, Fact, FindingRecord, HandoverRecord, Opening, RelayRecord, Scan,
+    StateError, Table, decode, key, part,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -200,7 +200,7 @@ impl Records {
             let (place, value) = row?;
             let record: RelayRecord = decode(&value)?;
             if record.fact.recorded <= self.t {
-                self.used(names(&place).get(1).copied().unwrap_or_default(), record.fact);
+                self.used(part(&place, 1), record.fact);
             }
         }
         self.read_acts(state, scheme)?;
@@ -235,7 +235,7 @@ impl Records {
             let (place, value) = row?;
             let record: ActRecord = decode(&value)?;
             if record.fact.recorded <= self.t {
-                let kind = names(&place).get(1).copied().unwrap_or_default().to_owned();
+                let kind = part(&place, 1).to_owned();
                 self.acts.entry(kind).or_default().push(record.into());
             }
         }
@@ -255,7 +255,7 @@ impl Records {
                 fact: record.approved,
                 by: ward.map(|p| p.id.clone()).unwrap_or_default(),
                 target: record.contract,
-                counterpart: parts(&place).get(1).copied().unwrap_or_default().to_owned(),
+                counterpart: part(&place, 1).to_owned(),
                 attributes: Vec::new(),
             };
             self.acts.entry(SUBCONTRACT_APPROVED.to_owned()).or_default().push(act);
@@ -267,7 +267,7 @@ impl Records {
         for row in state.scan(&key(Table::Finding, &[scheme]), None) {
             let (place, value) = row?;
             let record: FindingRecord = decode(&value)?;
-            let code = names(&place).get(1).and_then(|word| FindingCode::parse(word));
+            let code = FindingCode::parse(part(&place, 1));
             if let Some(code) = code.filter(|_| record.fact.recorded <= self.t) {
                 let entry = record.fact.entry;
                 self.findings.push(Shown { code, by: record.by, flow: record.flow, entry });
@@ -275,11 +275,6 @@ impl Records {
         }
         Ok(())
     }
-}
-
-/// The names in a key that ends with an entry.
-fn names(place: &[u8]) -> Vec<&str> {
-    parts(&place[..place.len().saturating_sub(AT_LEN)])
 }
 
 fn first(a: Fact, b: Fact) -> Fact {

@@ -10,7 +10,7 @@ use super::walk::Walk;
 use super::{Law, SetNumber};
 use crate::fold::scope_word;
 use crate::scheme::{Deadline, EvidenceSource, Rule, Scope};
-use crate::state::{CopyRecord, Fact, Scan, StateError, Table, decode, key, push_parts};
+use crate::state::{CopyRecord, Fact, Scan, StateError, Table, decode, push_parts};
 
 type Result<T> = std::result::Result<T, StateError>;
 
@@ -211,8 +211,8 @@ impl Milestone<'_> {
 
     fn look(&mut self, scheme: &str, target: &str, t: Instant) -> Result<Option<Fact>> {
         let mut first: Option<Fact> = None;
-        let below = key(Table::Milestone, &[scheme, &self.name, scope_word(self.scope), target]);
-        self.walk.below(&below, |_, value| {
+        let of_target = [scheme, &self.name, scope_word(self.scope), target];
+        self.walk.below(Table::Milestone, &of_target, |_, value| {
             let fact: Fact = decode(value)?;
             let earlier = |than: Fact| (fact.occurred, fact.entry) < (than.occurred, than.entry);
             if fact.recorded <= t && first.is_none_or(earlier) {

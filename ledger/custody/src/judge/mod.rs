@@ -18,9 +18,8 @@ use crate::report::Certificate;
 use crate::scheme::{Action, Deadline, Diagnostic, Level, Rule, lint};
 use crate::silence::key_findings;
 use crate::state::{
-    AT_LEN, ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord,
-    LimitSetting, RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, StateError, Table, Txn, decode,
-    key, parts,
+    ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, LimitSetting,
+    RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, StateError, Table, Txn, decode, key, part,
 };
 
 mod binding;
@@ -55,7 +54,7 @@ struct Facts<'a> {
 impl Facts<'_> {
     fn below(&mut self, scheme: &str, copy: &str, t: Instant) -> Result<&[CopyFact]> {
         self.known.clear();
-        self.walk.below(&key(Table::CopyFact, &[scheme, copy]), |_, value| {
+        self.walk.below(Table::CopyFact, &[scheme, copy], |_, value| {
             let fact: CopyFact = decode(value)?;
             if fact.fact.recorded <= t {
                 self.known.push(fact);
@@ -238,7 +237,7 @@ impl<'a> Judge<'a> {
             .scan(&key(Table::Copy, &[&self.law.id]), after.as_deref())
             .map(|row| {
                 let (place, value) = row?;
-                let id = parts(&place).get(1).copied().unwrap_or_default().to_owned();
+                let id = part(&place, 1).to_owned();
                 Ok((id, decode::<CopyRecord>(&value)?))
             })
             .filter(move |row| row.as_ref().map_or(true, |(_, copy)| copy.opened.recorded <= t))
@@ -616,10 +615,8 @@ impl<'a> Judge<'a> {
         for row in self.state.scan(&key(Table::Finding, &[&self.law.id]), None) {
             let (place, value) = row?;
             let record: FindingRecord = decode(&value)?;
-            let names = parts(&place[..place.len().saturating_sub(AT_LEN)]);
-            let (Some(word), Some(object)) = (names.get(1), names.get(2)) else { continue };
-            if let Some(code) = FindingCode::parse(word).filter(|_| record.fact.recorded <= t) {
-                add(found, code, object, &record.detail, record.fact.entry);
+            if let Some(code) = FindingCode::parse(part(&place, 1)).filter(|_| record.fact.recorded <= t) {
+                add(found, code, part(&place, 2), &record.detail, record.fact.entry);
             }
         }
         Ok(())
@@ -649,7 +646,7 @@ impl<'a> Judge<'a> {
     pub fn handovers(&self) -> impl Iterator<Item = Result<(String, HandoverRecord)>> + '_ {
         self.state.scan(&key(Table::Handover, &[&self.law.id]), None).map(|row| {
             let (place, value) = row?;
-            Ok((parts(&place).get(1).copied().unwrap_or_default().to_owned(), decode(&value)?))
+            Ok((part(&place, 1).to_owned(), decode(&value)?))
         })
     }
 }
@@ -681,7 +678,7 @@ fn read_all<T: serde::de::DeserializeOwned>(
     let rows = state.scan(&key(table, &[scheme]), None);
     rows.map(|row| {
         let (place, value) = row?;
-        Ok((parts(&place).get(1).copied().unwrap_or_default().to_owned(), decode(&value)?))
+        Ok((part(&place, 1).to_owned(), decode(&value)?))
     })
     .collect()
 }

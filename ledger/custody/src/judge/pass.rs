@@ -11,7 +11,7 @@ use daicho_core::Instant;
 use super::walk::Walk;
 use super::{Judge, Judgement};
 use crate::duty::{Duty, Records};
-use crate::state::{CopyRecord, DataSetRecord, Row, StateError, Table, decode, key, parts};
+use crate::state::{CopyRecord, DataSetRecord, Row, StateError, Table, decode, key, part};
 
 type Result<T> = std::result::Result<T, StateError>;
 
@@ -38,12 +38,11 @@ pub(crate) struct DataSet<'p, 'a> {
 struct Walks<'a> {
     index: Walk<'a>,
     copies: Walk<'a>,
-    ids: Vec<String>,
 }
 
 impl<'a> Walks<'a> {
     fn new(judge: &Judge<'a>) -> Self {
-        Self { index: Walk::new(judge.state), copies: Walk::new(judge.state), ids: Vec::new() }
+        Self { index: Walk::new(judge.state), copies: Walk::new(judge.state) }
     }
 }
 
@@ -81,15 +80,11 @@ impl DataSet<'_, '_> {
     /// When the state cannot be read.
     pub(crate) fn copies(&mut self, mut each: impl FnMut(&str, &CopyRecord<&str>, &Judgement)) -> Result<()> {
         let (scheme, judge, t) = (self.judge.id(), self.judge, self.t);
-        let Walks { index, copies, ids } = self.walks;
-        ids.clear();
-        index.below(&key(Table::CopyOfDataSet, &[scheme, self.id]), |place, _| {
-            ids.push(parts(place).get(2).copied().unwrap_or_default().to_owned());
-            Ok(())
-        })?;
-        for id in ids {
+        let Walks { index, copies } = self.walks;
+        index.below(Table::CopyOfDataSet, &[scheme, self.id], |place, _| {
+            let id = part(place, 2);
             let mut found = false;
-            copies.below(&key(Table::Copy, &[scheme, id]), |_, value| {
+            copies.below(Table::Copy, &[scheme, id], |_, value| {
                 found = true;
                 let copy: CopyRecord<&str> = decode(value)?;
                 if copy.opened.recorded <= t {
@@ -97,11 +92,8 @@ impl DataSet<'_, '_> {
                 }
                 Ok(())
             })?;
-            if !found {
-                return Err(StateError(format!("copy `{id}` is gone")));
-            }
-        }
-        Ok(())
+            if found { Ok(()) } else { Err(StateError(format!("copy `{id}` is gone"))) }
+        })
     }
 }
 
@@ -129,20 +121,20 @@ impl<'a> Judge<'a> {
             rows.lock().unwrap_or_else(PoisonError::into_inner).by_ref().take(TOGETHER).collect()
         };
         let part = |judge: &Judge<'_>, mut batch: Vec<Row>| -> Result<P> {
-            let mut part = new();
+            let mut gathered = new();
             let mut walks = Walks::new(judge);
             while !batch.is_empty() {
                 for (place, value) in batch {
                     let record: DataSetRecord = decode(&value)?;
                     if record.opened.recorded <= t {
-                        let id = parts(&place).get(1).copied().unwrap_or_default();
+                        let id = part(&place, 1);
                         let walks = &mut walks;
-                        each(&mut part, &mut DataSet { id, record: &record, judge, t, walks })?;
+                        each(&mut gathered, &mut DataSet { id, record: &record, judge, t, walks })?;
                     }
                 }
                 batch = next()?;
             }
-            Ok(part)
+            Ok(gathered)
         };
         // What fails in one part, or panics, ends the others.
         let work = |judge: &Judge<'_>, batch: Result<Vec<Row>>| {

@@ -18,7 +18,7 @@ use crate::fold::ledger_record;
 use crate::judge::{DataSet, Evidence, Judge};
 use crate::media::method_word;
 use crate::scheme::Text;
-use crate::state::{AT_LEN, Fact, RelayRecord, Scan, StateError, Table, ThirdParty, Txn, decode, key, parts};
+use crate::state::{Fact, RelayRecord, Scan, StateError, Table, ThirdParty, Txn, decode, key, part};
 
 type Result<T> = std::result::Result<T, StateError>;
 
@@ -155,8 +155,7 @@ fn uses(judge: &Judge<'_>, flows: &mut [FlowReport], period: Period, as_of: Inst
         let (place, value) = row?;
         let relay: RelayRecord = decode(&value)?;
         if relay.fact.recorded <= as_of {
-            let names = parts(&place[..place.len().saturating_sub(AT_LEN)]);
-            passed(names.get(1).copied().unwrap_or_default(), relay.fact);
+            passed(part(&place, 1), relay.fact);
         }
     }
     Ok(())

@@ -76,9 +76,15 @@ impl Table {
 /// Builds a key.
 pub fn key(table: Table, parts: &[&str]) -> Vec<u8> {
     let mut out = Vec::with_capacity(1 + parts.iter().map(|p| p.len() + 1).sum::<usize>() + 20);
-    out.push(table as u8);
-    push_parts(&mut out, parts);
+    write_key(&mut out, table, parts);
     out
+}
+
+/// Builds a key where another one was.
+pub(crate) fn write_key(out: &mut Vec<u8>, table: Table, parts: &[&str]) {
+    out.clear();
+    out.push(table as u8);
+    push_parts(out, parts);
 }
 
 /// Appends parts, each ended by a zero byte.
@@ -98,14 +104,10 @@ pub fn key_at(table: Table, parts: &[&str], entry: EntryIndex, n: u32) -> Vec<u8
     out
 }
 
-/// Length of what [`key_at`] appends.
-pub const AT_LEN: usize = 12;
-
-/// The parts of a key as text; for a key of [`key_at`], pass it without its last [`AT_LEN`] bytes.
-pub fn parts(key: &[u8]) -> Vec<&str> {
-    let body = key.get(1..).unwrap_or_default();
-    let body = body.strip_suffix(&[0]).unwrap_or(body);
-    body.split(|&b| b == 0).map(|part| std::str::from_utf8(part).unwrap_or_default()).collect()
+/// The `n`-th part of a key, from 0. Empty when it has no such part.
+pub fn part(key: &[u8], n: usize) -> &str {
+    let part = key.get(1..).unwrap_or_default().split(|&b| b == 0).nth(n).unwrap_or_default();
+    std::str::from_utf8(part).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -116,6 +118,14 @@ mod tests {
     fn parts_do_not_run_into_each_other() {
         assert_ne!(key(Table::Copy, &["ab", "c"]), key(Table::Copy, &["a", "bc"]));
         assert!(!key(Table::Copy, &["s", "c-10"]).starts_with(&key(Table::Copy, &["s", "c-1"])));
+    }
+
+    #[test]
+    fn parts_are_read_back() {
+        let place = key_at(Table::Finding, &["s", "OVERDUE", "写し"], EntryIndex::new(7), 0);
+        assert_eq!([0, 1, 2].map(|n| part(&place, n)), ["s", "OVERDUE", "写し"]);
+        let place = key(Table::Copy, &["s", "c"]);
+        assert_eq!([0, 1, 2, 3].map(|n| part(&place, n)), ["s", "c", "", ""]);
     }
 
     #[test]

@@ -4,8 +4,8 @@ mod keys;
 mod records;
 mod view;
 
-pub(crate) use keys::push_parts;
-pub use keys::{AT_LEN, Table, key, key_at, parts};
+pub use keys::{Table, key, key_at, part};
+pub(crate) use keys::{push_parts, write_key};
 pub use records::*;
 pub use view::{
     Changes, Cursor, MemoryState, Row, RowRef, Rows, Scan, StateError, Txn, View, decode, encode,

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use daicho_custody::state::{Row, Scan, StateError, Table, decode, key, parts};
+use daicho_custody::state::{Row, Scan, StateError, Table, decode, key, part};
 use daicho_custody::{ContextCache, Judge};
 use daicho_engine::Engine;
 use daicho_store::Snapshot;
@@ -54,7 +54,7 @@ impl Page {
                 return Ok((rows, token));
             }
             let (place, value): Row = row?;
-            let id = parts(&place).get(scope.len()).copied().unwrap_or_default().to_owned();
+            let id = part(&place, scope.len()).to_owned();
             rows.push((id, decode(&value)?));
         }
         Ok((rows, String::new()))
@@ -138,16 +138,13 @@ pub(super) fn scheme_ids(state: &dyn Scan, wanted: &str) -> Result<Vec<String>, 
     if !wanted.is_empty() {
         return Ok(vec![wanted.to_owned()]);
     }
-    state
-        .scan(&key(Table::Scheme, &[]), None)
-        .map(|row| Ok(parts(&row?.0).first().copied().unwrap_or_default().to_owned()))
-        .collect()
+    state.scan(&key(Table::Scheme, &[]), None).map(|row| Ok(part(&row?.0, 0).to_owned())).collect()
 }
 
 /// Ids of the copies of a data set.
 pub(super) fn copies_of(state: &dyn Scan, scheme: &str, data_set: &str) -> Result<Vec<String>, StateError> {
     state
         .scan(&key(Table::CopyOfDataSet, &[scheme, data_set]), None)
-        .map(|row| Ok(parts(&row?.0).get(2).copied().unwrap_or_default().to_owned()))
+        .map(|row| Ok(part(&row?.0, 2).to_owned()))
         .collect()
 }

@@ -30,7 +30,7 @@ struct Args {
     /// How often each figure is measured; the median is printed.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Judge a scheme of so many data sets once, instead; 1000000 takes some minutes to record.
+    /// Judge a scheme of so many data sets, instead; 1000000 takes some minutes to record.
     #[arg(long)]
     data_sets: Option<usize>,
     /// Where to write the figures.
@@ -52,7 +52,7 @@ struct Figure {
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if let Some(data_sets) = args.data_sets {
-        let scale = scale::measure(data_sets).await?;
+        let scale = scale::measure(data_sets, args.rounds).await?;
         println!("{} data sets, {} copies", scale.data_sets, scale.copies);
         println!("all duties judged   {:>8.2} s", scale.duties);
         println!("report computed     {:>8.2} s", scale.report);

@@ -10,12 +10,14 @@ use daicho_custody::{ContextCache, DeletionReport, Judge, ReportHead};
 use daicho_engine::EngineConfig;
 use daicho_tests::{Play, SCHEME, deleted, milestone};
 
+use crate::median;
+
 /// Data sets in one statement: some 40 KiB.
 const TOGETHER: usize = 120;
 /// Statements that are checked and committed together.
 const GROUP: usize = 32;
 
-/// What was measured.
+/// What was measured: medians.
 pub(crate) struct Scale {
     pub(crate) data_sets: usize,
     pub(crate) copies: usize,
@@ -27,8 +29,8 @@ pub(crate) struct Scale {
     pub(crate) memory: f64,
 }
 
-/// Records so many data sets, half of whose copies are erased in time, and judges them.
-pub(crate) async fn measure(data_sets: usize) -> anyhow::Result<Scale> {
+/// Records so many data sets, half of whose copies are erased in time, and judges them so many times.
+pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<Scale> {
     let folder = tempfile::tempdir()?;
     let engine = Play::start_here(&folder.path().join("data"), EngineConfig::default()).await?;
     let key = Play::contractor_key();
@@ -69,30 +71,33 @@ pub(crate) async fn measure(data_sets: usize) -> anyhow::Result<Scale> {
     let before = resident("VmRSS")?;
     // From here on the highest mark is that of what follows.
     std::fs::write("/proc/self/clear_refs", "5")?;
-    let mut cache = ContextCache::default();
-    let watch = Stopwatch::now();
-    let judge = Judge::new(&snapshot, &mut cache, SCHEME)?.expect("the scheme is in force");
-    let duties = judge.all_duties(as_of)?.len();
-    let judged = watch.elapsed().as_secs_f64();
-    anyhow::ensure!(duties > 0, "no duties");
     let period = (Date::parse("2021-02-01").expect("a day"), Date::parse("2021-02-28").expect("a day"));
-    let watch = Stopwatch::now();
-    let report = DeletionReport::compute(&snapshot, &mut cache, SCHEME, period, as_of, head)?;
-    let report = report.expect("the scheme is in force");
-    let computed = watch.elapsed().as_secs_f64();
-    let json = serde_json::to_vec(&report)?.len();
+    let mut cache = ContextCache::default();
+    let (mut judged, mut computed, mut written) = (Vec::new(), Vec::new(), Vec::new());
+    let mut copies = 0;
+    for _ in 0..rounds {
+        let watch = Stopwatch::now();
+        let judge = Judge::new(&snapshot, &mut cache, SCHEME)?.expect("the scheme is in force");
+        anyhow::ensure!(!judge.all_duties(as_of)?.is_empty(), "no duties");
+        judged.push(watch.elapsed().as_secs_f64());
+        let watch = Stopwatch::now();
+        let report = DeletionReport::compute(&snapshot, &mut cache, SCHEME, period, as_of, head.clone())?;
+        let report = report.expect("the scheme is in force");
+        computed.push(watch.elapsed().as_secs_f64());
+        let json = serde_json::to_vec(&report)?.len();
+        written.push(watch.elapsed().as_secs_f64());
+        copies = report.totals.copies as usize;
+        eprintln!("the report has {json} bytes");
+    }
     let memory = resident("VmHWM")? - before;
-    let copies = report.totals.copies as usize;
-    eprintln!("the report has {json} bytes");
-    drop((report, judge));
     drop(snapshot);
     engine.stop();
     Ok(Scale {
         data_sets,
         copies,
-        duties: judged,
-        report: computed,
-        json: watch.elapsed().as_secs_f64(),
+        duties: median(judged),
+        report: median(computed),
+        json: median(written),
         memory,
     })
 }
