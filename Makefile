@@ -27,6 +27,7 @@ setup: ## Installs what the build needs, when it is missing
 
 build: setup ## Builds every program
 	cargo build $(CARGO_FLAGS)
+	@echo "programs: $(BIN)/daicho, daichod, daicho-witness"
 
 demo: build ## Plays the five schemes, audits, tampers, reports; writes demo/
 	$(BIN)/demo --folder demo

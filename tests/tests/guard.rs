@@ -261,9 +261,7 @@ async fn while_the_bucket_is_away_receipts_come_without_proof_and_are_published_
     let receipt = voice.say().await.expect("recorded all the same");
     assert!(receipt.proof.is_none(), "nothing is signed that the guard does not hold");
     bucket.set_away(false);
-    while guarded(&bucket) <= receipt.entry_index {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    guard_holds(&bucket, receipt.entry_index + 1).await;
     assert!(voice.say().await.expect("recorded").proof.is_some());
 
     // Stored, and the answer lost: it was our own write, and not another server's.
@@ -271,9 +269,7 @@ async fn while_the_bucket_is_away_receipts_come_without_proof_and_are_published_
     let unanswered = voice.say().await.expect("recorded");
     bucket.set_loses_answers(false);
     let size = unanswered.entry_index + 1;
-    while guarded(&bucket) < size {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    guard_holds(&bucket, size).await;
     assert!(voice.say().await.expect("recorded").proof.is_some());
 
     // Recorded and not published when it dies: the guard is behind, which is no fork.
@@ -287,8 +283,15 @@ async fn while_the_bucket_is_away_receipts_come_without_proof_and_are_published_
     bucket.set_away(false);
     assert!((before..=recorded.entry_index).contains(&guarded(&bucket)));
     let server = serve(folder.path(), &bucket);
-    while guarded(&bucket) <= recorded.entry_index {
+    guard_holds(&bucket, recorded.entry_index + 1).await;
+    server.stop().expect("stopped");
+}
+
+/// Waits until the guard holds so many entries.
+async fn guard_holds(bucket: &LocalBucket, size: u64) {
+    let started = std::time::Instant::now();
+    while guarded(bucket) < size {
+        assert!(started.elapsed() < Duration::from_secs(60), "the guard never holds {size} entries");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    server.stop().expect("stopped");
 }

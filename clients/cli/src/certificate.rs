@@ -29,9 +29,9 @@ const MOST: usize = 1_000;
 pub(crate) enum Command {
     /// Make the certificate or the report of erasures from the statements that say so (PDF/A-3)
     #[command(after_help = "Examples:\n  \
-        daicho certificate deletion --scheme queue_notice --holder operator --id C-2021-007 \\\n    \
+        daicho certificate deletion --scheme queue_notice_service --holder operator --id C-2021-007 \\\n    \
         --from 2021-02-01 --to 2021-02-28 --out certificate.pdf\n  \
-        daicho certificate deletion --scheme queue_notice --holder operator --id R-2021-007 \\\n    \
+        daicho certificate deletion --scheme queue_notice_service --holder operator --id R-2021-007 \\\n    \
         --form report --entry 48 --entry 51 --out report.pdf\n\n\
         The signed statements are attached with their proofs. The hash that is printed goes into the event\n\
         deletion_certified when the form is handed over. An erasure whose verification failed is not certified.")]
@@ -80,7 +80,11 @@ enum FormName {
 }
 
 pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let Command::Deletion(args) = command;
+    let Command::Deletion(mut args) = command;
+    // As the ledger names it, `<scheme>/<party>`, or as the scheme does.
+    if let Some(local) = args.holder.strip_prefix(&format!("{}/", args.scheme)) {
+        args.holder = local.to_owned();
+    }
     let days = match (&args.from, &args.to) {
         (Some(from), Some(to)) => Some((report::day(from, context)?, report::day(to, context)?)),
         _ => None,

@@ -11,8 +11,8 @@ use crate::table::{Table, or_dash, when};
 use crate::words;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  daicho copies --scheme queue_notice\n  \
-    daicho copies --scheme queue_notice --as-of 2021-04-30 --output json")]
+#[command(after_help = "Examples:\n  daicho copies --scheme queue_notice_service\n  \
+    daicho copies --scheme queue_notice_service --as-of 2021-04-30 --output json")]
 pub(crate) struct Args {
     /// Scheme id
     #[arg(long)]

@@ -87,7 +87,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut draft = read(&args.file, context)?;
     if args.send {
-        return send(&draft, &args.file, context, out).await;
+        return send(&draft, context, out).await;
     }
     show(&draft, context, out)?;
     let Some(file) = &args.key else { return Ok(Exit::Ok) };
@@ -190,10 +190,15 @@ fn still_missing(draft: &Draft, file: &Path, context: &Context, out: &mut dyn Wr
     Ok(writeln!(out, "{text}")?)
 }
 
-async fn send(draft: &Draft, file: &Path, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    if draft.signers().any(|(_, signed)| !signed) {
-        still_missing(draft, file, context, out)?;
-        return Ok(Exit::Wrong);
+async fn send(draft: &Draft, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let missing: Vec<String> =
+        draft.signers().filter(|(_, signed)| !signed).map(|(id, _)| id.key.to_string()).collect();
+    if !missing.is_empty() {
+        let keys = missing.join(context.pick("、", ", "));
+        bail!(context.pick(
+            format!("送っていません。次の鍵の署名がまだありません: {keys}"),
+            format!("not sent; these keys have not signed it yet: {keys}"),
+        ));
     }
     let who = context.identity.as_deref().ok_or_else(|| {
         anyhow!(context.pick(

@@ -13,17 +13,19 @@ use crate::table::{Table, or_dash, plain};
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// List the data sets of a scheme
-    #[command(after_help = "Examples:\n  daicho dataset list --scheme queue_notice")]
+    #[command(after_help = "Examples:\n  daicho dataset list --scheme queue_notice_service")]
     List {
         /// Scheme id
         #[arg(long)]
         scheme: String,
     },
     /// Show a data set with its copies
-    #[command(after_help = "Examples:\n  daicho dataset show --scheme queue_notice 2021-04-01/entry\n  \
-        daicho dataset show --scheme queue_notice 2021-04-01/entry --as-of 2021-04-30\n  \
-        daicho dataset show --scheme queue_notice 2021-04-01/entry --bundle entry.bundle\n\n\
-        --bundle writes the entries that speak of it, and those that they rest on, with their proofs: for `daicho verify`.")]
+    #[command(
+        after_help = "Examples:\n  daicho dataset show --scheme queue_notice_service 2021-04-01/entry\n  \
+        daicho dataset show --scheme queue_notice_service 2021-04-01/entry --as-of 2021-04-30\n  \
+        daicho dataset show --scheme queue_notice_service 2021-04-01/entry --bundle entry.bundle\n\n\
+        --bundle writes the entries that speak of it, and those that they rest on, with their proofs: for `daicho verify`."
+    )]
     Show {
         /// Scheme id
         #[arg(long)]

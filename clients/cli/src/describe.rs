@@ -115,7 +115,7 @@ fn example(fact: &FieldDescriptor) -> Value {
     let mut event = Map::new();
     event.insert("occur_time".to_owned(), json!("2021-04-01T09:00:00+09:00"));
     if !shared.contains(&fact.name()) {
-        event.insert("scheme".to_owned(), json!("queue_notice"));
+        event.insert("scheme".to_owned(), json!("queue_notice_service"));
     }
     event.insert(fact.name().to_owned(), filled(&message_of(fact)));
     Value::Object(event)

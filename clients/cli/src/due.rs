@@ -17,10 +17,12 @@ use crate::schema;
 use crate::table::{Table, or_dash, plain, when};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  daicho due\n  daicho due --within P30D --scheme queue_notice\n  \
+#[command(
+    after_help = "Examples:\n  daicho due\n  daicho due --within P30D --scheme queue_notice_service\n  \
     daicho due --until 2021-04-30 --output json\n  daicho due --party shinjuku_ward --follow\n\n\
     A duty that was missed is listed for as long after its time as the list looks ahead; `daicho duties` keeps it.\n\
-    For calendars and calls to other systems: daicho remind")]
+    For calendars and calls to other systems: daicho remind"
+)]
 pub(crate) struct Args {
     /// How far to look ahead of the ledger's time: P7D, P1M, PT12H
     #[arg(long, value_name = "DURATION", default_value = "P7D", conflicts_with = "until")]

@@ -26,7 +26,7 @@ const BAD_LINES_SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  daicho emit --describe\n  daicho emit --describe collected\n  \
-    daicho emit --key terminal.pem --event \\\n    '{\"occur_time\":\"2021-04-01T09:00\",\"scheme\":\"queue_notice\",\
+    daicho emit --key terminal.pem --event \\\n    '{\"occur_time\":\"2021-04-01T09:00\",\"scheme\":\"queue_notice_service\",\
 \"copied\":{\"from_copies\":[\"a\"],\"copies\":[{\"id\":\"b\",\"data_set\":\"d\",\"system\":\"s\"}]}}'\n  \
     daicho emit --key terminal.pem --file day.jsonl --dry-run\n  daicho emit --key terminal.pem --file day.jsonl\n  \
     daicho emit --key terminal.pem --file day.jsonl --receipts receipts\n  \
@@ -123,16 +123,31 @@ struct Batch {
     events: Vec<proto::Event>,
 }
 
+/// A file as text, without the mark that some editors put at its start.
+fn utf8(bytes: Vec<u8>, name: &Path, context: &Context) -> anyhow::Result<String> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..at].iter().filter(|b| **b == b'\n').count() + 1;
+        let name = name.display();
+        anyhow!(context.pick(
+            format!("{name} の {line} 行目は UTF-8 ではありません。UTF-8 で保存し直してください"),
+            format!("{name}, line {line}: not UTF-8; save it as UTF-8"),
+        ))
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
 /// Reads and checks all events.
 fn read(args: &Args, context: &Context) -> anyhow::Result<Vec<Batch>> {
     let (name, text) = match (&args.file, &args.stdin) {
         (Some(file), _) if file != Path::new("-") => {
-            (file.display().to_string(), String::from_utf8(context.read(file)?)?)
+            (file.display().to_string(), utf8(context.read(file)?, file, context)?)
         }
         (Some(_), _) | (None, Some(_)) => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text)?;
-            (context.pick("標準入力", "standard input").to_owned(), text)
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes)?;
+            let name = context.pick("標準入力", "standard input");
+            (name.to_owned(), utf8(bytes, Path::new(name), context)?)
         }
         // A line break inside of one event would be taken for the end of it.
         (None, None) => {
@@ -305,14 +320,22 @@ fn predict(
             format!("is recorded already, as entry {entry}"),
         ),
         (None, None) if findings.is_empty() => {
-            context.pick("記録でき、指摘は生じません。", "would be recorded without findings").to_owned()
+            context
+                .pick(
+                    "記録でき、記録による指摘は生じません(期限の遵守は、記録後に時点ごとに判定します)。",
+                    "would be recorded, and recording it raises no finding (deadlines are judged whenever somebody looks)",
+                )
+                .to_owned()
         }
         (None, None) => context.pick(
             format!("記録できますが、次の {} 件の指摘が生じます。", findings.len()),
             format!("would be recorded and raise {} finding(s):", findings.len()),
         ),
     };
-    let heading = context.pick(format!("{first}〜{last} 行目: "), format!("lines {first}-{last}: "));
+    let heading = match (first, last) {
+        (first, last) if first == last => context.pick(format!("{first} 行目: "), format!("line {first}: ")),
+        _ => context.pick(format!("{first}〜{last} 行目: "), format!("lines {first}-{last}: ")),
+    };
     writeln!(out, "{heading}{verdict}")?;
     for finding in findings {
         writeln!(out, "  {}  {}  {}", finding.code, finding.object, finding.detail)?;

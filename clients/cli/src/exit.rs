@@ -79,7 +79,9 @@ pub(crate) fn report(error: &anyhow::Error, lang: Lang) -> ExitCode {
         return Exit::Ok.into();
     }
     let (exit, text) = if let Some(client) = error.downcast_ref::<ClientError>() {
-        (Exit::of(client), explain(client, lang))
+        // What was added says what came of it; the error says why.
+        let (said, why) = (error.to_string(), explain(client, lang));
+        (Exit::of(client), if said == client.to_string() { why } else { format!("{said}: {why}") })
     } else if let Some(failure) = error.downcast_ref::<Failure>() {
         (failure.exit(), failure.explain(lang))
     } else {
@@ -147,12 +149,17 @@ pub(crate) fn refusal_ja(refusal: &Refusal) -> String {
         RefusalCode::BadSignature => "署名を検証できません。鍵をご確認ください。",
         RefusalCode::UnknownKey => "この鍵は台帳に登録されていません。先に鍵の承認を受けてください。",
         RefusalCode::KeyRevoked => "この鍵は失効しています。別の鍵をお使いください。",
+        RefusalCode::NotAuthorized if refusal.field == "signers" => {
+            "区の定めにより、この申告には複数の鍵の署名が要ります。下書き（--with、--draft）で署名をそろえてください。"
+        }
         RefusalCode::NotAuthorized => "この当事者には申告する権限がありません。",
         RefusalCode::UnknownReference => {
             "台帳に登録のないものを指しています。先に登録するか、指定を直してください。"
         }
         RefusalCode::DuplicateId => "識別子がすでに別のものに使われています。別の識別子にしてください。",
-        RefusalCode::SequenceUsed => "この申告番号はすでに使われています。もう一度送ると次の番号になります。",
+        RefusalCode::SequenceUsed => {
+            "この申告番号はすでに使われています。emit はもう一度送ると次の番号になります。下書きは作り直してください。"
+        }
         RefusalCode::FutureTime => "発生時刻が未来になっています。機器の時計をご確認ください。",
         RefusalCode::SchemeRejected => "事業の定義に誤り、または処理されていない原典の誤りがあります。",
         RefusalCode::VerificationFailed => {

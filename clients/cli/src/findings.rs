@@ -3,15 +3,18 @@
 use std::io::Write;
 
 use daicho_core::proto::Finding;
+use daicho_custody::FindingCode;
+use daicho_report::words::detail_in;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::schema;
+use crate::scheme::Lang;
 use crate::table::{Table, or_dash};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  daicho findings\n  \
-    daicho findings --scheme queue_notice --as-of 2021-04-30 --output json\n\n\
+    daicho findings --scheme queue_notice_service --as-of 2021-04-30 --output json\n\n\
     An empty list says that no violation is recorded, not that there is none.")]
 pub(crate) struct Args {
     /// Scheme id. Default: all schemes
@@ -41,17 +44,15 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     ));
     for finding in findings {
         let entries = entries(&finding);
-        let mut detail = finding.detail.clone();
+        let mut detail = detail_in(&finding.detail, context.lang);
+        let code = match FindingCode::parse(&finding.code).filter(|_| context.lang == Lang::Ja) {
+            Some(code) => format!("{} {}", code.meaning().ja, finding.code),
+            None => finding.code,
+        };
         for answer in &finding.answers {
             detail.push_str(&format!(" [{} #{}: {}]", answer.kind, answer.entry, answer.text));
         }
-        table.row([
-            or_dash(&finding.scheme),
-            finding.code,
-            or_dash(&finding.object),
-            or_dash(&detail),
-            entries,
-        ]);
+        table.row([or_dash(&finding.scheme), code, or_dash(&finding.object), or_dash(&detail), entries]);
     }
     table.write(context, out)?;
     Ok(Exit::Ok)

@@ -9,8 +9,8 @@ use crate::table::{Table, or_dash};
 use crate::words;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  daicho handovers --scheme queue_notice\n  \
-    daicho handovers --scheme queue_notice --output json")]
+#[command(after_help = "Examples:\n  daicho handovers --scheme queue_notice_service\n  \
+    daicho handovers --scheme queue_notice_service --output json")]
 pub(crate) struct Args {
     /// Scheme id
     #[arg(long)]

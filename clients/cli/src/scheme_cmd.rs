@@ -35,7 +35,7 @@ pub(crate) enum Command {
     /// Upload a scheme file and put it in force
     #[command(after_help = "Examples:\n  daicho scheme enact queue_notice.toml --key ward.pem\n  \
         daicho scheme enact queue_notice.toml --key ward.pem \\\n    \
-        --settle 'date-order@matters.delivery=misprint, see letter 2021-12'")]
+        --settle 'date-order@matter.delivery=misprint, see letter 2021-12'")]
     Enact(EnactArgs),
 }
 

@@ -347,20 +347,21 @@ pub(crate) fn state(word: &str, lang: Lang) -> &str {
         return word;
     }
     match word {
-        "not-triggered" => "契機待ち",
-        "due" => "期限前",
-        "on-time" => "期限内に完了",
-        "late" => "期限後に完了",
+        // Those of reports: `Verdict::label`, `Evidence::label`.
+        "not-triggered" => "契機未到来(保有中)",
+        "due" => "期限内(保有中)",
+        "on-time" => "期限内消去",
+        "late" => "期限後消去",
         "overdue" => "期限超過",
-        "returned" => "返却済",
+        "returned" => "期限内返却",
         "moved" => "引渡し済",
         "deferred" => "延期中",
         "no-schedule" => "期限の定めなし",
         "not-judged" => "判定対象外",
-        "none" => "なし",
+        "none" => "証拠なし",
         "attested" => "申告",
         "certified" => "証明書",
-        "confirmed" => "区の確認済",
+        "confirmed" => "区が確認",
         "sent" => "引渡しの記録のみ",
         "received" => "受領の記録のみ",
         "matched" => "一致",
@@ -379,6 +380,17 @@ mod tests {
         let from_copies = from.iter().map(|id| (*id).to_owned()).collect();
         let fact = Fact::Derived(proto::Derived { from_copies, copies: vec![copy], ..Default::default() });
         proto::Event { fact: Some(fact), ..Default::default() }
+    }
+
+    #[test]
+    fn verdicts_and_evidence_have_the_words_of_reports() {
+        use daicho_custody::{Evidence, Verdict};
+        for verdict in Verdict::ALL {
+            assert_eq!(state(verdict.word(), Lang::Ja), verdict.label().ja);
+        }
+        for evidence in [Evidence::None, Evidence::Attested, Evidence::Certified, Evidence::Confirmed] {
+            assert_eq!(state(evidence.word(), Lang::Ja), evidence.label().ja);
+        }
     }
 
     #[test]

@@ -219,18 +219,23 @@ impl<'r> Words<'r> {
         if unit.is_empty() { system.to_owned() } else { format!("{system} / {unit}") }
     }
 
-    /// A finding's detail, which the ledger writes in English.
+    /// A finding's detail, which the ledger writes in English, with the parties' names.
     pub fn detail(&self, detail: &str) -> String {
-        let detail = tidy_times(detail);
         if let Some(owed) = detail.strip_prefix("owed to ") {
             let names: Vec<&str> = owed.split(", ").map(|id| self.party(id)).collect();
             let names = names.join("、");
             return self.say(format!("未提出先: {names}"), format!("owed to {names}"));
         }
-        match self.lang {
-            Lang::En => detail,
-            Lang::Ja => detail_ja(&detail),
-        }
+        detail_in(detail, self.lang)
+    }
+}
+
+/// A finding's detail, which the ledger writes in English.
+pub fn detail_in(detail: &str, lang: Lang) -> String {
+    let detail = tidy_times(detail);
+    match lang {
+        Lang::En => detail,
+        Lang::Ja => detail_ja(&detail),
     }
 }
 
@@ -353,6 +358,11 @@ fn detail_ja(detail: &str) -> String {
         (" goes to ", "", "の承認された相手は ", ""),
         (" ends at ", "", "の承認された機器・媒体は ", ""),
         (" instead of ", "", "（承認は ", "）"),
+        ("; the law cited was in force until ", "取扱日: ", "、引用された法令の効力の終わり: ", ""),
+        ("; the law cited is in force from ", "取扱日: ", "、引用された法令の施行: ", ""),
+        (" is not of flow ", "", " は流れ ", " のものではない"),
+        (" to ", "対象者の区分: ", "、相手: ", ""),
+        (" by ", "行為: ", "、当事者: ", ""),
     ];
     if let Some((_, ja)) = WHOLE.iter().find(|(en, _)| *en == detail) {
         return (*ja).to_owned();
@@ -378,13 +388,41 @@ fn detail_ja(detail: &str) -> String {
         let wanted: Vec<&str> = wanted.split(" or ").map(|word| method_ja(word).unwrap_or(word)).collect();
         return format!("{used}（必要な方法: {}）", wanted.join("、"));
     }
-    for (en, before, after) in STARTS {
+    if let Some(rest) = detail.strip_prefix("owed to ") {
+        return format!("未提出先: {}", rest.replace(", ", "、"));
+    }
+    if let Some((numbers, party)) =
+        detail.strip_prefix("number").and_then(|rest| rest.trim_start_matches('s').trim().split_once(" of "))
+    {
+        return format!("欠けた申告番号: {}（{party}）", numbers.replace(" to ", "〜"));
+    }
+    if let Some((said, due)) = detail.split_once(", due ")
+        && let Some(to) = said.strip_suffix("nothing recorded")
+    {
+        let to = to.strip_prefix("to ").and_then(|to| to.strip_suffix(": ")).unwrap_or_default();
+        let to = if to.is_empty() { String::new() } else { format!("{to} に対する") };
+        return format!("{to}記録がない（期限: {due}）");
+    }
+    // A rule that says for how long to keep, after its name.
+    if let Some((rule, kept)) = detail.split_once(": kept for ") {
+        if let Some((least, milestone)) =
+            kept.strip_suffix(", which has not come").and_then(|k| k.split_once(" from "))
+        {
+            return format!("定め: {rule}、保存期間: {least}（契機 {milestone} は未到来）");
+        }
+        if let Some((least, until)) = kept.split_once(", until ") {
+            return format!("定め: {rule}、保存期間: {least}（{until} まで）");
+        }
+    }
+    let law = detail.contains("; the law cited ");
+    for (en, before, after) in STARTS.iter().filter(|_| !law) {
         if let Some(rest) = detail.strip_prefix(en) {
             return format!("{before}{rest}{after}");
         }
     }
     for (en, before, between, after) in INSIDE {
         if let Some((a, b)) = detail.split_once(en) {
+            let a = a.strip_prefix("on ").or_else(|| a.strip_prefix("kind ")).unwrap_or(a);
             let a = a.strip_prefix("occurred ").map_or_else(|| a.to_owned(), |time| format!("発生: {time}"));
             let a = a.strip_prefix("flow ").map_or_else(|| a.clone(), |flow| format!("流れ {flow} "));
             return format!("{before}{a}{between}{}{after}", b.strip_suffix(" out").unwrap_or(b));
@@ -427,6 +465,31 @@ mod tests {
                 "上書き等（Clear）（必要な方法: 除去（Purge）、物理的破壊（Destroy））",
             ),
             ("letter instead of lgwan", "letter（承認は lgwan）"),
+            (
+                "on 2026-04-01; the law cited was in force until 2023-03-31",
+                "取扱日: 2026-04-01、引用された法令の効力の終わり: 2023-03-31",
+            ),
+            ("taken-out by fujitsu", "行為: taken-out、当事者: fujitsu"),
+            (
+                "r1: kept for P5Y, until 2026-03-31T23:59:59.999+09:00",
+                "定め: r1、保存期間: P5Y（2026-03-31 23:59 まで）",
+            ),
+            (
+                "r1: kept for P5Y from case_closed, which has not come",
+                "定め: r1、保存期間: P5Y（契機 case_closed は未到来）",
+            ),
+            ("sensitive_person to toppan_forms", "対象者の区分: sensitive_person、相手: toppan_forms"),
+            ("numbers 1 to 4 of ward", "欠けた申告番号: 1〜4（ward）"),
+            ("number 7 of ward", "欠けた申告番号: 7（ward）"),
+            ("kind ds_x is not of flow f1", "ds_x は流れ f1 のものではない"),
+            ("owed to ward, line", "未提出先: ward、line"),
+            ("on 2021-02-01", "取扱日: 2021-02-01"),
+            ("by hyojito", "hyojitoによる"),
+            ("nothing recorded, due 2021-02-01T09:01:00+09:00", "記録がない（期限: 2021-02-01 09:01）"),
+            (
+                "to ward: nothing recorded, due 2021-02-01T09:01:00+09:00",
+                "ward に対する記録がない（期限: 2021-02-01 09:01）",
+            ),
             ("something new", "something new"),
         ];
         for (en, ja) in cases {

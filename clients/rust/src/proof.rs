@@ -134,6 +134,11 @@ impl Client {
         let request = proto::GetReceiptRequest { entry: Some(wanted), tree_size };
         let response = self.proof().get_receipt(request).await?.into_inner();
         let answer = response.receipt.ok_or_else(|| missing("receipt"))?;
+        if response.entry.is_empty() {
+            let text =
+                format!("entry {} is not of your party; its proof alone is open to all", answer.entry_index);
+            return Err(ClientError::NotAllowed(text));
+        }
         let bad = |fault| ClientError::bad_receipt(answer.entry_index, fault);
         let receipt = crate::receipt::assemble(&answer, response.entry)
             .and_then(|receipt| receipt.ok_or(ReceiptFault::Unproven))

@@ -115,18 +115,21 @@ pub enum ReadCode {
     NotAllowed,
     /// The reader of a stream took nothing for too long. Read on from where it stopped.
     TooSlow,
+    /// The party has as many streams of entries as it may. End one first.
+    TooManyStreams,
     /// The files cannot be read. The operator stops the server and checks them.
     StorageFailed,
 }
 
 impl ReadCode {
     /// Every reason.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::InvalidArgument,
         Self::NotFound,
         Self::NotKnown,
         Self::NotAllowed,
         Self::TooSlow,
+        Self::TooManyStreams,
         Self::StorageFailed,
     ];
 
@@ -138,6 +141,7 @@ impl ReadCode {
             Self::NotKnown => "NOT_KNOWN",
             Self::NotAllowed => "NOT_ALLOWED",
             Self::TooSlow => "TOO_SLOW",
+            Self::TooManyStreams => "TOO_MANY_STREAMS",
             Self::StorageFailed => "STORAGE_FAILED",
         }
     }

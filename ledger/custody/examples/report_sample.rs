@@ -3,7 +3,6 @@
 use std::io::Write as _;
 
 #[path = "../tests/report/ledger.rs"]
-#[allow(dead_code, reason = "shared with the tests, which use more of it")]
 mod ledger;
 #[path = "../tests/report/samples.rs"]
 #[allow(dead_code, reason = "shared with the tests, which use more of it")]

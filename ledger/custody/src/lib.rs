@@ -27,9 +27,11 @@ pub mod state;
 pub use answers::{AnswerKind, FindingAnswer};
 pub use context::{ContextCache, FlowContext, SchemeContext, binds};
 pub use due::{Due, DueWhat};
-pub use finding::{Arises, FindingCode};
+pub use finding::{About, FindingCode};
 pub use fold::{FOLD_VERSION, Fold, FoldError};
-pub use judge::{Detail, Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
+pub use judge::{
+    Detail, Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict, handovers_of,
+};
 pub use media::method_word;
 pub use report::{DeletionReport, ReportHead};
 pub use silence::key_findings;

@@ -6,7 +6,8 @@ use crate::FindingCode;
 use crate::judge::{Finding, Judge};
 use crate::scheme::Storage;
 use crate::state::{
-    AttestationRecord, KeyRecord, Scan, SequenceRecord, StateError, Table, Txn, decode, key, part,
+    AttestationRecord, Fact, KeyRecord, LateNumberRecord, Scan, SequenceRecord, StateError, Table, Txn,
+    decode, key, part,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -15,7 +16,7 @@ type Result<T> = std::result::Result<T, StateError>;
 /// revocation says, it is not trusted; and numbers that it left out.
 ///
 /// What a distrusted key signed stands. The state does not know which of its statements came in between, so the finding
-/// names the time span and the last number that the key used. A number that came later after all is no gap any more.
+/// names the time span and the last number that the key used. A number that came later after all is no gap from then on.
 ///
 /// # Errors
 /// When the state cannot be read.
@@ -30,11 +31,7 @@ pub fn key_findings(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool)
         let id = part(&place, 0);
         let used: SequenceRecord = Txn::new(state).get(&key(Table::Sequence, &[id]))?.unwrap_or_default();
         let object = format!("key/{id}");
-        let left_out: Vec<_> = used
-            .skipped_by()
-            .into_iter()
-            .filter_map(|(gap, by)| Some((gap, by.filter(|by| by.recorded <= t)?)))
-            .collect();
+        let left_out = left_out(state, id, &used, t)?;
         if let Some((gap, _)) = left_out.first() {
             let detail = match gap {
                 (from, to) if from == to => format!("number {from} of {}", record.party),
@@ -59,6 +56,33 @@ pub fn key_findings(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool)
         found.push(Finding::once(code, object, detail, entries));
     }
     Ok(found)
+}
+
+/// Numbers that a key had left out at `t`, as ranges in order, each with the entry that skipped it.
+fn left_out(
+    state: &dyn Scan,
+    id: &str,
+    used: &SequenceRecord,
+    t: Instant,
+) -> Result<Vec<((u64, u64), Fact)>> {
+    let mut all: Vec<((u64, u64), Fact)> =
+        used.skipped_by().into_iter().filter_map(|(gap, by)| Some((gap, by?))).collect();
+    for row in state.scan(&key(Table::LateNumber, &[id]), None) {
+        let late: LateNumberRecord = decode(&row?.1)?;
+        if late.fact.recorded > t {
+            all.push(((late.number, late.number), late.skipped));
+        }
+    }
+    all.retain(|(_, by)| by.recorded <= t);
+    all.sort_unstable_by_key(|(gap, _)| *gap);
+    all.dedup_by(|next, before| {
+        let joins = before.0.1 + 1 == next.0.0 && before.1 == next.1;
+        if joins {
+            before.0.1 = next.0.1;
+        }
+        joins
+    });
+    Ok(all)
 }
 
 impl Judge<'_> {

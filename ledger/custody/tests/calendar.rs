@@ -1,7 +1,6 @@
 //! Business days, closing times and the law's own time, from the documents in the ledger to the verdict.
 
 #[path = "report/ledger.rs"]
-#[allow(dead_code, reason = "shared by tests that each use a part")]
 mod ledger;
 #[path = "report/samples.rs"]
 #[allow(dead_code, reason = "shared by tests that each use a part")]

@@ -1,7 +1,6 @@
 //! Duties: each kind of rule at the times that matter, whose act counts, answers to findings, signals from silence.
 
 #[path = "report/ledger.rs"]
-#[allow(dead_code, reason = "shared by tests that each use a part")]
 mod ledger;
 #[path = "report/samples.rs"]
 #[allow(dead_code, reason = "shared by tests that each use a part")]

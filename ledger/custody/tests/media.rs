@@ -1,7 +1,6 @@
 //! Erasing data, and media that go out of use: methods, assurance, third parties, least times to keep.
 
 #[path = "report/ledger.rs"]
-#[allow(dead_code, reason = "shared by tests that each use a part")]
 mod ledger;
 #[path = "report/samples.rs"]
 #[allow(dead_code, reason = "shared by tests that each use a part")]

@@ -37,8 +37,9 @@ impl Store {
 /// # Errors
 /// When the folder cannot be read.
 pub fn backups(folder: &Path) -> Result<Vec<Backup>, StoreError> {
-    if !folder.is_dir() {
-        return Err(StoreError::Missing(folder.display().to_string()));
+    // Opened, any folder becomes one of backups.
+    if !folder.join("meta").is_dir() {
+        return Err(StoreError::NoBackup(format!("backups in {}", folder.display())));
     }
     Ok(list(&open(folder)?))
 }
@@ -54,15 +55,15 @@ pub fn keep_newest(folder: &Path, count: usize) -> Result<(), StoreError> {
 /// Writes a backup back into a folder that holds no ledger.
 ///
 /// # Errors
-/// [`StoreError::Exists`] when it holds one, [`StoreError::Missing`] when there is no such backup.
+/// [`StoreError::Exists`] when it holds one, [`StoreError::NoBackup`] when there is no such backup.
 pub fn restore(folder: &Path, id: u32, data: &Path) -> Result<(), StoreError> {
     if data.join("CURRENT").exists() {
         return Err(StoreError::Exists(data.display().to_string()));
     }
-    let mut engine = open(folder)?;
-    if !list(&engine).iter().any(|backup| backup.id == id) {
-        return Err(StoreError::Missing(format!("backup {id} of {}", folder.display())));
+    if !backups(folder)?.iter().any(|backup| backup.id == id) {
+        return Err(StoreError::NoBackup(format!("backup {id} in {}", folder.display())));
     }
+    let mut engine = open(folder)?;
     Ok(engine.restore_from_backup(data, data, &RestoreOptions::default(), id)?)
 }
 

@@ -10,6 +10,9 @@ pub enum StoreError {
     /// There is no ledger in this folder.
     #[error("no ledger in {0}; make one with `daichod init`")]
     Missing(String),
+    /// There is no such backup.
+    #[error("no {0}")]
+    NoBackup(String),
     /// There is a ledger in this folder already.
     #[error("{0} holds a ledger already")]
     Exists(String),

@@ -331,15 +331,7 @@ impl Store {
     /// # Errors
     /// When the disk fails or a block is damaged.
     pub fn count_rows(&self) -> Result<(u64, u64), StoreError> {
-        let count = |name: &str| -> Result<u64, StoreError> {
-            let mut n = 0;
-            for row in self.db.iterator_cf(self.cf(name), rocksdb::IteratorMode::Start) {
-                row?;
-                n += 1;
-            }
-            Ok(n)
-        };
-        Ok((count(CF_STATEMENTS)?, count(CF_STATE)?))
+        Ok((self.count(CF_STATEMENTS)?, self.count(CF_STATE)?))
     }
 
     /// Number of rows of the tiles, read one by one.
@@ -347,12 +339,14 @@ impl Store {
     /// # Errors
     /// When the disk fails or a block is damaged.
     pub fn count_tile_rows(&self) -> Result<u64, StoreError> {
-        let mut n = 0;
-        for row in self.db.iterator_cf(self.cf(CF_TILES), rocksdb::IteratorMode::Start) {
+        self.count(CF_TILES)
+    }
+
+    fn count(&self, name: &str) -> Result<u64, StoreError> {
+        self.db.iterator_cf(self.cf(name), rocksdb::IteratorMode::Start).try_fold(0, |n, row| {
             row?;
-            n += 1;
-        }
-        Ok(n)
+            Ok(n + 1)
+        })
     }
 
     /// Writes everything that is still in memory to table files. For a quiet shutdown; nothing depends on it.

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use daicho_core::{Entry, EntryIndex, KeyId, ParsedStatement, proto};
 use daicho_custody::fold::{AUDITOR_PURPOSE, COUNCIL_PURPOSE, INVITATION_PURPOSE};
-use daicho_custody::state::{HandoverRecord, InvitationRecord, KeyRecord, Table, Txn, key};
+use daicho_custody::handovers_of;
+use daicho_custody::state::{InvitationRecord, KeyRecord, Table, Txn, key};
 use daicho_engine::Engine;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 use tonic::{Request, Status};
 
 use crate::connection::Peer;
@@ -17,7 +19,7 @@ use crate::shares::{Share, Shares};
 /// What can be asked of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Right {
-    /// What the ledger is, how far it is, checkpoints, hashes, proofs, receipts.
+    /// What the ledger is, how far it is, checkpoints, hashes, proofs.
     Proofs,
     /// Parties and schemes: what council papers say in public.
     Register,
@@ -263,19 +265,61 @@ impl Access {
         }
     }
 
-    /// The share of the queue of the sender of a request who may record.
+    /// The same for a list or a report that takes a look at much: each party has its turns. The second value is kept until it
+    /// is computed.
     ///
     /// # Errors
     /// As [`Access::check`].
-    pub(crate) fn share<T>(&self, request: &Request<T>) -> Result<Share, Status> {
+    pub(crate) async fn look<T>(
+        &self,
+        request: &Request<T>,
+        right: Right,
+    ) -> Result<(Sight, Option<OwnedSemaphorePermit>), Status> {
+        let sight = self.check(request, right)?;
+        let turn = self.share(request, right)?.look().await;
+        Ok((sight, turn))
+    }
+
+    /// The same for a stream of entries. The second value is kept as long as it lasts.
+    ///
+    /// # Errors
+    /// As [`Access::check`]; `RESOURCE_EXHAUSTED` when the party has as many as it may.
+    pub(crate) fn stream<T>(
+        &self,
+        request: &Request<T>,
+        right: Right,
+    ) -> Result<(Sight, Option<OwnedSemaphorePermit>), Status> {
+        let sight = self.check(request, right)?;
+        let place = self.share(request, right)?.stream().map_err(status::too_many_streams)?;
+        Ok((sight, place))
+    }
+
+    /// Whether a caller is one that the ledger knows. What cannot be read says no.
+    pub(crate) fn knows(&self, peer: Peer) -> bool {
+        self.who(peer).is_ok_and(|(role, _)| role != Role::Unknown)
+    }
+
+    /// The share of the server of the sender of a request who has this right.
+    ///
+    /// # Errors
+    /// As [`Access::check`].
+    pub(crate) fn share<T>(&self, request: &Request<T>, right: Right) -> Result<Share, Status> {
         let peer = peer(request);
-        let (_, role, party) = self.admit(peer, Right::Record)?;
+        let (_, role, party) = self.admit(peer, right)?;
         Ok(match (role, peer) {
             (Role::Local, _) => Share::unlimited(),
             // Who found a paper does not eat of the party's share.
             (Role::Invited, Peer::Key(id)) => self.shares.of(&format!("{INVITATION_PURPOSE}/{id}").into()),
             _ => self.shares.of(&party),
         })
+    }
+
+    /// Whether an entry is within sight.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub(crate) fn sees(&self, sight: &Sight, entry: &[u8]) -> Result<bool, Status> {
+        sight.party().map_or(Ok(true), |party| self.concerns(entry, party))
     }
 
     /// Whether an entry concerns a party: it signed a statement of it, it is named in it, or it is the other side of a
@@ -300,10 +344,13 @@ impl Access {
                 Some(proto::event::Fact::HandoverReceived(e)) => &e.handover,
                 _ => continue,
             };
-            let handover: Option<HandoverRecord> =
-                self.record(&key(Table::Handover, &[&event.scheme, handover]))?;
+            let state = &**self.engine.store();
+            let known = handovers_of(state, &event.scheme, handover).map_err(|e| status::state(&e))?;
             let own = local(party, &event.scheme);
-            if handover.is_some_and(|h| [&h.giver, &h.taker].iter().any(|p| Some(p.as_str()) == own)) {
+            // Of the pair that the entry speaks for, and no other that names the same id.
+            let spoken_of =
+                known.iter().find(|h| [h.given, h.received].iter().flatten().any(|f| f.entry == entry.index));
+            if spoken_of.is_some_and(|h| [&h.giver, &h.taker].iter().any(|p| Some(p.as_str()) == own)) {
                 return Ok(true);
             }
         }

@@ -80,14 +80,23 @@ pub(crate) fn back_up(args: &BackupArgs) -> anyhow::Result<ExitCode> {
     })?;
     let entries = store.head()?.size.get();
     let backup = store.back_up(&args.to)?;
-    println!("backup {} of {entries} entries, {} bytes, in {}", backup.id, backup.bytes, args.to.display());
+    crate::say!(
+        "backup {} of {entries} entries, {} bytes, in {}",
+        backup.id,
+        backup.bytes,
+        args.to.display()
+    );
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn run_restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let backup = find(&args.from, args.id)?;
     restore(&args.from, backup.id, &args.data).context("restoring")?;
-    println!("backup {} restored to {}", backup.id, args.data.display());
+    crate::say!("backup {} restored to {}", backup.id, args.data.display());
+    crate::say!(
+        "To serve it, name the fork guard, checkpoint key and certificate of the ledger that it is of: they are no part of a \
+         backup, and lie beside that ledger's folder. Do not make new ones."
+    );
     fsck::run(&fsck::Args::whole(&args.data))
 }
 
@@ -100,20 +109,20 @@ pub(crate) fn verify(args: &VerifyArgs) -> anyhow::Result<ExitCode> {
     let aside = aside.context("a folder to restore to")?;
     let data = aside.path().join("data");
     if let Err(error) = restore(&args.from, backup.id, &data) {
-        println!("DAMAGED  backup {}: {error}", backup.id);
+        crate::say!("DAMAGED  backup {}: {error}", backup.id);
         return Ok(ExitCode::from(1));
     }
-    println!("backup {} restored aside", backup.id);
+    crate::say!("backup {} restored aside", backup.id);
     fsck::run(&fsck::Args::whole(&data))
 }
 
 fn find(folder: &Path, id: Option<u32>) -> Result<Backup, StoreError> {
-    let missing = || StoreError::Missing(format!("a backup in {}", folder.display()));
     let list = backups(folder)?;
-    match id {
-        None => list.last().copied().ok_or_else(missing),
-        Some(id) => list.into_iter().find(|backup| backup.id == id).ok_or_else(missing),
-    }
+    let (what, found) = match id {
+        None => ("backup".to_owned(), list.last().copied()),
+        Some(id) => (format!("backup {id}"), list.into_iter().find(|backup| backup.id == id)),
+    };
+    found.ok_or_else(|| StoreError::NoBackup(format!("{what} in {}", folder.display())))
 }
 
 /// Takes backups as the configuration says, and whenever the process gets SIGUSR1. Runs until it is dropped.

@@ -74,11 +74,11 @@ pub(crate) struct Config {
     pub(crate) backup_every: u64,
     /// How many backups are kept. Default: 48. Minimum: 1.
     pub(crate) backup_keep: usize,
-    /// Address for tiles (C2SP tlog-tiles) over HTTP. Port 0 takes a free one. Default: none.
+    /// Address for tiles (C2SP tlog-tiles) over HTTP, with TLS as for gRPC. Port 0 takes a free one. Default: none.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) tiles_listen: Option<SocketAddr>,
-    /// File with the bearer token that entry bundles ask for. Default: none; then nobody is given them, unless
-    /// `plaintext` is set.
+    /// File with the bearer token for which entry bundles are given to tools that cannot show a key. Default: none; auditors
+    /// and the ward show their keys.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) entries_token_file: Option<PathBuf>,
 }

@@ -37,6 +37,8 @@ use crate::idle::Idle;
 
 /// Most connections at a time.
 pub(crate) const MAX_CONNECTIONS: usize = 12_000;
+/// Most of them of callers whom the ledger does not know: the rest is for those whom it does.
+const MAX_STRANGERS: usize = MAX_CONNECTIONS / 4;
 /// Longest time that a caller may take to show who it is.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long nothing may move over a connection of HTTP/1.1.
@@ -62,6 +64,7 @@ pub(crate) struct Connection {
     stream: Stream,
     peer: Peer,
     _permit: OwnedSemaphorePermit,
+    _stranger: Option<OwnedSemaphorePermit>,
 }
 
 enum Stream {
@@ -167,7 +170,8 @@ impl Protocol {
 /// Connections as they stand.
 pub(crate) type Incoming = ReceiverStream<io::Result<Connection>>;
 
-/// Listens at an address, which the setting of this name gives. Runs on a runtime.
+/// Listens at an address, which the setting of this name gives. Runs on a runtime. `knows` says whether a caller is one of the
+/// ledger's.
 ///
 /// # Errors
 /// When the address or the certificate cannot be used, or TLS is switched off for an address that others reach.
@@ -175,6 +179,7 @@ pub(crate) async fn listen(
     (setting, address): (&str, SocketAddr),
     protocol: Protocol,
     config: &Config,
+    knows: impl Fn(Peer) -> bool + Send + Sync + 'static,
 ) -> anyhow::Result<(SocketAddr, Incoming)> {
     let greeting = if config.plaintext {
         if !address.ip().is_loopback() {
@@ -194,6 +199,8 @@ pub(crate) async fn listen(
     let (sender, receiver) = mpsc::channel(64);
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let greeting = Arc::new(greeting);
+    let strangers = Arc::new(Semaphore::new(MAX_STRANGERS));
+    let knows = Arc::new(knows);
     let idle = protocol.idle_limit();
     tokio::spawn(async move {
         loop {
@@ -213,10 +220,19 @@ pub(crate) async fn listen(
                 }
             };
             let (greeting, sender) = (Arc::clone(&greeting), sender.clone());
+            let (strangers, knows) = (Arc::clone(&strangers), Arc::clone(&knows));
             tokio::spawn(async move {
                 match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(&greeting, stream, idle, permit)).await {
-                    // The server stops where nobody takes it.
-                    Ok(Ok(connection)) => drop(sender.send(Ok(connection)).await),
+                    Ok(Ok(mut connection)) => {
+                        if !knows(connection.peer) {
+                            match strangers.try_acquire_owned() {
+                                Ok(place) => connection._stranger = Some(place),
+                                Err(_) => return tracing::debug!(%from, "too many callers that nobody knows"),
+                            }
+                        }
+                        // The server stops where nobody takes it.
+                        drop(sender.send(Ok(connection)).await);
+                    }
                     Ok(Err(error)) => tracing::debug!(%from, %error, "no connection came about"),
                     Err(_) => tracing::debug!(%from, "a caller did not show who it is in time"),
                 }
@@ -248,7 +264,7 @@ async fn greet(
             (Stream::Tls(Box::new(stream)), peer)
         }
     };
-    Ok(Connection { stream, peer, _permit: permit })
+    Ok(Connection { stream, peer, _permit: permit, _stranger: None })
 }
 
 /// The key that a certificate is over. Nothing else of it is believed.

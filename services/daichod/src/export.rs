@@ -72,10 +72,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let exported = runtime.block_on(async { export(&store, &Target::open(&args.to)?).await });
     match exported {
         Ok(done) => {
-            println!("ledger      {}", done.checkpoint.checkpoint().origin());
+            crate::say!("ledger      {}", done.checkpoint.checkpoint().origin());
             let (size, root) = (done.checkpoint.checkpoint().size(), done.checkpoint.checkpoint().root());
-            println!("checkpoint  {size} entries, root {root}");
-            println!("written     {} tiles and bundles; {} were there", done.written, done.present);
+            crate::say!("checkpoint  {size} entries, root {root}");
+            crate::say!("written     {} tiles and bundles; {} were there", done.written, done.present);
             Ok(ExitCode::SUCCESS)
         }
         Err(error) if error.is::<Unsound>() => {

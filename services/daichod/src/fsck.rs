@@ -297,19 +297,19 @@ fn print_report(args: &Args, report: &AuditReport) {
             "signatures": counts.signatures, "events": counts.events, "head": report.head.to_string(), "seals": counts.seals, "root": report.root.to_string(),
             "state_compared": args.rebuild,
         });
-        println!("{json}");
+        crate::say!("{json}");
         return;
     }
-    println!("sound: {}", report.origin);
-    println!("  entries     {:>10}  hashes recomputed", counts.entries);
-    println!("  links       {:>10}  each to the entry before it", counts.links);
-    println!("  signatures  {:>10}  verified under the keys of their time", counts.signatures);
-    println!("  events      {:>10}  folded again", counts.events);
-    println!("  seals       {:>10}  each for the entry before it", counts.seals);
-    println!("  tree        every tile and kept checkpoint; root {}", report.root);
-    println!("  head        {}  {}", report.head, report.recorded);
+    crate::say!("sound: {}", report.origin);
+    crate::say!("  entries     {:>10}  hashes recomputed", counts.entries);
+    crate::say!("  links       {:>10}  each to the entry before it", counts.links);
+    crate::say!("  signatures  {:>10}  verified under the keys of their time", counts.signatures);
+    crate::say!("  events      {:>10}  folded again", counts.events);
+    crate::say!("  seals       {:>10}  each for the entry before it", counts.seals);
+    crate::say!("  tree        every tile and kept checkpoint; root {}", report.root);
+    crate::say!("  head        {}  {}", report.head, report.recorded);
     if args.rebuild {
-        println!("  state       rebuilt from the entries and equal in every record");
+        crate::say!("  state       rebuilt from the entries and equal in every record");
     }
 }
 
@@ -318,17 +318,17 @@ fn report_fault(args: &Args, fault: &Fault) -> ExitCode {
         let json = serde_json::json!({
             "ok": false, "entry": fault.entry, "check": fault.check, "detail": fault.detail,
         });
-        println!("{json}");
+        crate::say!("{json}");
     } else {
-        println!("DAMAGED at entry {}: check {} failed", fault.entry, fault.check);
-        println!("  {}", fault.detail);
+        crate::say!("DAMAGED at entry {}: check {} failed", fault.entry, fault.check);
+        crate::say!("  {}", fault.detail);
         if fault.entry > 0 {
             let between = [Check::ChainLink, Check::ClaimedHead].iter().any(|c| c.to_string() == fault.check);
             if between {
                 let (before, at) = (fault.entry - 1, fault.entry);
-                println!("Entry {at} does not continue entry {before}: one of the two was changed.");
+                crate::say!("Entry {at} does not continue entry {before}: one of the two was changed.");
             } else {
-                println!("The entries before entry {} are sound.", fault.entry);
+                crate::say!("The entries before entry {} are sound.", fault.entry);
             }
         }
     }

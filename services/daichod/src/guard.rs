@@ -64,14 +64,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Show(place) => {
             let Some(held) = place.with(|guard| guard.read())? else {
-                println!("the guard holds nothing");
+                crate::say!("the guard holds nothing");
                 return Ok(ExitCode::from(1));
             };
-            println!("guard   {} entries, root {}", held.size(), held.root());
+            crate::say!("guard   {} entries, root {}", held.size(), held.root());
             let now = place.folder()?;
-            println!("folder  {} entries, root {}", now.size(), now.root());
+            crate::say!("folder  {} entries, root {}", now.size(), now.root());
             if now.size() < held.size() {
-                println!("The folder is OLDER than what was acknowledged. Bring back the newest one.");
+                crate::say!("The folder is OLDER than what was acknowledged. Bring back the newest one.");
                 return Ok(ExitCode::from(1));
             }
             Ok(ExitCode::SUCCESS)
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Action::Renew { place, .. } => {
             let now = place.folder()?;
             place.with(|guard| guard.renew(&now))?;
-            println!("the guard holds {} entries, root {}", now.size(), now.root());
+            crate::say!("the guard holds {} entries, root {}", now.size(), now.root());
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -119,15 +119,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let chain = found(&args.data, &founding)?;
     let founded = state_of(&args.data)?;
     guard.with(|guard| guard.renew(&founded))?;
-    println!("ledger       {}", founding.origin);
-    println!("data         {}", args.data.display());
-    println!("operator     {} key {}", args.operator, operator_key.public().id());
-    println!("ward         {} key {}", args.ward, ward_key.public().id());
+    crate::say!("ledger       {}", founding.origin);
+    crate::say!("data         {}", args.data.display());
+    crate::say!("operator     {} key {}", args.operator, operator_key.public().id());
+    crate::say!("ward         {} key {}", args.ward, ward_key.public().id());
     for key in &checkpoint_keys {
-        println!("checkpoints  {key}");
+        crate::say!("checkpoints  {key}");
     }
-    println!("fork guard   {guard}");
-    println!("TLS          clients are given {}", authority.display());
-    println!("entry 0      {at}  chain hash {chain}");
+    crate::say!("fork guard   {guard}");
+    crate::say!("TLS          clients are given {}", authority.display());
+    crate::say!("entry 0      {at}  chain hash {chain}");
     Ok(ExitCode::SUCCESS)
 }

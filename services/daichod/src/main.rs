@@ -22,6 +22,14 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+/// Says something to whoever reads. Nobody may: then what was done stands all the same, and the exit code says it.
+macro_rules! say {
+    ($($text:tt)*) => {
+        drop(std::io::Write::write_fmt(&mut std::io::stdout(), format_args!("{}\n", format_args!($($text)*))))
+    };
+}
+pub(crate) use say;
+
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -52,7 +60,7 @@ enum Command {
     Init(init::Args),
     /// Serve a ledger over gRPC until SIGINT or SIGTERM.
     Serve(serve::Args),
-    /// Check every hash, link, signature and custody rule of the files. The server must not run.
+    /// Check every hash, link, signature and custody rule of the files. Best while the server does not run.
     Fsck(fsck::Args),
     /// Write the ledger as C2SP tlog-tiles to a folder or a bucket.
     Export(export::Args),

@@ -149,7 +149,7 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     backup_dir: Option<PathBuf>,
-    /// Address for tiles (C2SP tlog-tiles) over HTTP; port 0 takes a free one.
+    /// Address for tiles (C2SP tlog-tiles) over HTTP, with TLS as for gRPC; port 0 takes a free one.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     tiles_listen: Option<SocketAddr>,
@@ -211,7 +211,10 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     let reads = Arc::new(Reads::beside(&config.data)?);
     let access = Access::new(&engine, Shares::new(config.party_kib, config.party_rate), Arc::clone(&reads))?;
     let reads = tokio::spawn(crate::reads::watch(Arc::clone(&engine), reads));
-    let (address, incoming) = connection::listen(("listen", config.listen), Protocol::Grpc, &config).await?;
+    let known = access.clone();
+    let (address, incoming) =
+        connection::listen(("listen", config.listen), Protocol::Grpc, &config, move |peer| known.knows(peer))
+            .await?;
     let tiles = tiles::Server::start(&config, &engine, &access).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<LedgerServiceServer<Ledger>>().await;
@@ -311,6 +314,7 @@ fn start_log(format: LogFormat) -> anyhow::Result<()> {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     let started = match format {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),

@@ -10,6 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How much a party that was quiet may send at once: as much as it may within this time.
 const BURST: Duration = Duration::from_millis(250);
+/// How many lists and reports of one party are computed at a time.
+const LOOKS: usize = 2;
+/// How many streams of entries one party has at a time.
+const STREAMS: usize = 64;
 /// Longest time that a single call waits for its turn.
 const LONGEST_TURN: Duration = Duration::from_secs(1);
 
@@ -18,13 +22,15 @@ pub(crate) struct Shares {
     kib: u32,
     /// Time of one statement; zero: no limit.
     pace: Duration,
-    /// As many as there are parties that ever recorded something.
+    /// As many as there are parties that ever called.
     of: Mutex<HashMap<Arc<str>, Arc<Allowance>>>,
 }
 
 /// What a party has, over all its connections.
 struct Allowance {
     room: Arc<Semaphore>,
+    looks: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     /// When its next statement may come.
     next: Mutex<Instant>,
 }
@@ -49,13 +55,18 @@ impl Shares {
         let allowance = of.entry(Arc::clone(party)).or_insert_with(|| {
             let now = Instant::now();
             let next = Mutex::new(now.checked_sub(BURST).unwrap_or(now));
-            Arc::new(Allowance { room: Arc::new(Semaphore::new(self.kib as usize)), next })
+            Arc::new(Allowance::new(self.kib as usize, next))
         });
         Share { allowance: Some(Arc::clone(allowance)), kib: self.kib, pace: self.pace }
     }
 }
 
 impl Allowance {
+    fn new(kib: usize, next: Mutex<Instant>) -> Self {
+        let of = |places| Arc::new(Semaphore::new(places));
+        Self { room: of(kib), looks: of(LOOKS), streams: of(STREAMS), next }
+    }
+
     /// How long the next statements wait for their turn, or `None` when that is too long. They have it then.
     fn turn(&self, now: Instant, cost: Duration, longest: Duration) -> Option<Duration> {
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
@@ -110,6 +121,21 @@ impl Share {
         Arc::clone(&allowance.room).try_acquire_many_owned(wanted).map(Some).map_err(|_| full())
     }
 
+    /// Waits until one more list or report of this party may be computed. Its place is free when this is dropped.
+    pub(crate) async fn look(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        Arc::clone(&self.allowance.as_ref()?.looks).acquire_owned().await.ok()
+    }
+
+    /// Takes a place for a stream of entries. Its place is free when this is dropped.
+    ///
+    /// # Errors
+    /// How many there are, when all are taken.
+    pub(crate) fn stream(&self) -> Result<Option<OwnedSemaphorePermit>, usize> {
+        let Some(allowance) = &self.allowance else { return Ok(None) };
+        Arc::clone(&allowance.streams).try_acquire_owned().map(Some).map_err(|_| STREAMS)
+    }
+
     fn wanted(&self, statements: &[proto::SignedStatement]) -> u32 {
         let kib: usize = statements.iter().map(|s| s.statement.len() / 1024 + 1).sum();
         u32::try_from(kib).unwrap_or(u32::MAX).min(self.kib)
@@ -140,11 +166,32 @@ mod tests {
         assert!(Share::unlimited().wait(&many).await.is_none());
     }
 
+    #[tokio::test]
+    async fn a_party_computes_two_lists_at_a_time_and_others_do_not_wait() {
+        let shares = Shares::new(2, 0);
+        let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
+        let mut held = Vec::new();
+        for _ in 0..LOOKS {
+            held.push(shares.of(&one).look().await.expect("a place"));
+        }
+        let share = shares.of(&one);
+        let mut third = Box::pin(share.look());
+        assert!(futures::poll!(&mut third).is_pending());
+        assert!(shares.of(&two).look().await.is_some());
+        held.pop();
+        assert!(third.await.is_some());
+        let streams: Vec<_> = (0..STREAMS).map(|_| shares.of(&one).stream().expect("a place")).collect();
+        assert_eq!(shares.of(&one).stream().expect_err("all are taken"), STREAMS);
+        assert!(shares.of(&two).stream().is_ok());
+        drop(streams);
+        assert!(shares.of(&one).stream().is_ok());
+    }
+
     #[test]
     fn a_party_goes_at_its_pace_after_a_burst() {
         let ms = Duration::from_millis;
         let now = Instant::now() + Duration::from_secs(60);
-        let allowance = Allowance { room: Arc::new(Semaphore::new(1)), next: Mutex::new(now) };
+        let allowance = Allowance::new(1, Mutex::new(now));
         let turn = |at: u64, n: u64, longest| allowance.turn(now + ms(at), ms(10) * n as u32, longest);
         assert_eq!(turn(0, 1, ms(5)), Some(ms(0)));
         assert_eq!(turn(0, 1, ms(5)), None, "it would wait too long, and has not taken its turn");

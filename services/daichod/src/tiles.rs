@@ -64,8 +64,10 @@ impl Server {
             access: access.clone(),
             entries_token: config.entries_token()?,
         });
+        let known = access.clone();
+        let knows = move |peer| known.knows(peer);
         let (address, incoming) =
-            connection::listen(("tiles-listen", address), Protocol::Http, config).await?;
+            connection::listen(("tiles-listen", address), Protocol::Http, config, knows).await?;
         info!(%address, entries_need_token = tiles.entries_token.is_some(), "tiles");
         let router = Router::new()
             .route("/", get(about))

@@ -1,6 +1,8 @@
 //! Checkpoints that an audit holds the entries to, and who stands behind them.
 
+use anyhow::anyhow;
 use daicho_client::Instant;
+use daicho_tlog::policy::PolicyError;
 use daicho_tlog::{Policy, SignedCheckpoint, VerifierKey};
 use daicho_verify::AuditReport;
 
@@ -39,7 +41,7 @@ impl Anchor {
         checkpoint: SignedCheckpoint,
         policy: Option<&Policy>,
         quorum: Quorum,
-    ) -> Result<Self, Fault> {
+    ) -> anyhow::Result<Self> {
         let mut anchor =
             Self { checkpoint, signed_by: Vec::new(), cosigned_by: Vec::new(), keys: Keys::Ledger };
         let Some(policy) = policy else { return Ok(anchor) };
@@ -47,7 +49,10 @@ impl Anchor {
             Quorum::Wanted => policy.check(&anchor.checkpoint),
             Quorum::MayLack => policy.examine(&anchor.checkpoint),
         };
-        let trust = trust.map_err(|error| Fault::of_checkpoint(&anchor.checkpoint, error))?;
+        let trust = trust.map_err(|error| match error {
+            PolicyError::UnknownLog { .. } => anyhow!("{error}: it is for another ledger"),
+            error => Fault::of_checkpoint(&anchor.checkpoint, error).into(),
+        })?;
         anchor.keys = Keys::Policy;
         anchor.signed_by = trust.logs.iter().map(|log| name_of(&log.key)).collect();
         anchor.cosigned_by =

@@ -90,8 +90,10 @@ pub(super) async fn run(
 fn explain(error: OutboxError, context: &Context) -> anyhow::Error {
     match error {
         OutboxError::Ledger(error) => anyhow::Error::from(error).context(
-            context
-                .pick("新しい送信箱は、はじめに一度だけ台帳に尋ねます", "a new outbox asks the ledger once"),
+            context.pick(
+                "何も保管していません。新しい送信箱は、はじめに一度だけ台帳に尋ねます。つながってから、もう一度送ってください",
+                "nothing was kept: a new outbox asks the ledger once; send it again when it can be reached",
+            ),
         ),
         OutboxError::Refused(refusal) => ClientError::Refused(refusal).into(),
         error => error.into(),

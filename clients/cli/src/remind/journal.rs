@@ -74,9 +74,9 @@ impl Journal {
         self.told.get(name) == Some(&due_ms)
     }
 
-    /// What was told and is not settled.
-    pub(super) fn told(&self) -> impl Iterator<Item = &str> {
-        self.told.keys().map(String::as_str)
+    /// What was told and is not settled, with the deadline that was told.
+    pub(super) fn told(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.told.iter().map(|(name, due_ms)| (name.as_str(), *due_ms))
     }
 
     /// Remembers what was told: a deadline, or that there is none any more.
@@ -121,7 +121,7 @@ mod tests {
         text.extend(b"{\"name\":\"c\",\"due");
         std::fs::write(&path, text).expect("written");
         let journal = Journal::open(&path, &context).expect("opens");
-        assert_eq!(journal.told().collect::<Vec<_>>(), ["b"]);
+        assert_eq!(journal.told().collect::<Vec<_>>(), [("b", 2)]);
         assert!(journal.knows("b", 2) && !journal.knows("b", 3));
         // A line that is damaged in the middle is no crash.
         std::fs::write(&path, "nonsense\n{\"name\":\"b\",\"due_ms\":2}\n").expect("written");

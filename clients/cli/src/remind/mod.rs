@@ -193,13 +193,14 @@ impl Teller {
             self.journal.note(told, context)?;
         }
         let gone = |name: &str| !list.items.get(name).is_some_and(|item| item.overdue);
-        let settled: Vec<String> = self.journal.told().filter(|name| gone(name)).map(str::to_owned).collect();
+        let told = self.journal.told().filter(|(name, _)| gone(name));
+        let settled: Vec<(String, i64)> = told.map(|(name, due_ms)| (name.to_owned(), due_ms)).collect();
         for group in settled.chunks(webhook::MOST_ITEMS) {
             let call = webhook::settled(&self.origin, list.as_of_ms, group);
             if !self.hook.send(&call).await {
                 return Ok(false);
             }
-            self.journal.note(group.iter().map(|name| (name.clone(), None)), context)?;
+            self.journal.note(group.iter().map(|(name, _)| (name.clone(), None)), context)?;
         }
         Ok(true)
     }

@@ -51,9 +51,11 @@ pub(super) fn overdue(origin: &str, as_of_ms: i64, items: &[&DueItem]) -> Call {
 }
 
 /// What was told before and is no longer overdue: gone, put off, or too long past to be listed.
-pub(super) fn settled(origin: &str, as_of_ms: i64, names: &[String]) -> Call {
-    let list = names.iter().map(|name| json!({ "id": name })).collect();
-    call("deadline.settled", origin, as_of_ms, names.to_vec(), list)
+/// It names the deadlines that were told: what is overdue again under another one is settled again, too.
+pub(super) fn settled(origin: &str, as_of_ms: i64, told: &[(String, i64)]) -> Call {
+    let ids = told.iter().map(|(name, due_ms)| format!("{name}@{due_ms}"));
+    let list = told.iter().map(|(name, _)| json!({ "id": name }));
+    call("deadline.settled", origin, as_of_ms, ids.collect(), list.collect())
 }
 
 fn call(kind: &str, origin: &str, as_of_ms: i64, ids: Vec<String>, items: Vec<Value>) -> Call {

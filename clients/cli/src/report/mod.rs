@@ -28,12 +28,12 @@ const MAX_REPORT_LEN: usize = 256 * 1024 * 1024;
 pub(crate) enum Command {
     /// Report what was erased on schedule and what was not
     #[command(after_help = "Examples:\n  \
-        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28\n  \
-        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html\n  \
-        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format pdf --out report.pdf \\\n    \
+        daicho report deletion --scheme queue_notice_service --from 2021-02-01 --to 2021-02-28\n  \
+        daicho report deletion --scheme queue_notice_service --from 2021-02-01 --to 2021-02-28 --format html --out report.html\n  \
+        daicho report deletion --scheme queue_notice_service --from 2021-02-01 --to 2021-02-28 --format pdf --out report.pdf \\\n    \
         --policy policy.txt --issue-key ward.pem --issued-to 審議会\n  \
-        daicho report deletion --scheme queue_notice --from 2020-04-01 --to 2021-03-31 --as-of 2021-04-30 --format json\n  \
-        daicho report deletion --scheme queue_notice --from 2021-02-01 --to 2021-02-28 --format html --out report.html \\\n    \
+        daicho report deletion --scheme queue_notice_service --from 2020-04-01 --to 2021-03-31 --as-of 2021-04-30 --format json\n  \
+        daicho report deletion --scheme queue_notice_service --from 2021-02-01 --to 2021-02-28 --format html --out report.html \\\n    \
         --bundle report.bundle\n\n\
         Data sets that came into being in the period are reported, whatever became of them later.\n\
         --bundle publishes a checkpoint, reads and audits every entry up to it, computes the report from them and demands\n\

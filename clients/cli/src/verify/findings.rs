@@ -18,7 +18,7 @@ use crate::table::plain;
 pub(crate) struct Findings {
     /// Whether it proves anything.
     pub(crate) proven: bool,
-    /// `report-pdf`, `bundle`, `receipt`, `fork-proof` or `checkpoint`.
+    /// `report-pdf`, `certificate-pdf`, `bundle`, `receipt`, `fork-proof` or `checkpoint`.
     pub(crate) kind: &'static str,
     pub(crate) headline: String,
     /// What is claimed.

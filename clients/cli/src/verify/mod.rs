@@ -29,11 +29,11 @@ pub(crate) use receipt::{Demand, described, of_receipt};
     daicho verify queue_notice_service.bundle --policy policy.txt\n  \
     daicho verify 12.tlog-proof --policy policy.txt --lang ja\n  \
     daicho verify fork-proof.txt --policy policy.txt --output json\n\n\
-    Takes reports on paper (PDF), evidence bundles, receipts, proofs of a fork, and checkpoints. Nothing is asked of anybody: the file and the\n\
+    Takes reports and certificates on paper (PDF), evidence bundles, receipts, proofs of a fork, and checkpoints. Nothing is asked of anybody: the file and the\n\
     policy decide. What is not proven is said as well.\n\n\
     Exit codes: 0 proven; 1 not proven, with the check and the part; 2 the file or the policy cannot be read.")]
 pub(crate) struct Args {
-    /// What to verify: a report in PDF, a bundle, a receipt, a proof of a fork or a checkpoint
+    /// What to verify: a report or certificate in PDF, a bundle, a receipt, a proof of a fork or a checkpoint
     file: PathBuf,
     /// Trust policy (C2SP tlog-policy): who must have signed and cosigned the checkpoint
     #[arg(long, value_name = "FILE", env = "DAICHO_POLICY")]

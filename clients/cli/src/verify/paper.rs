@@ -1,12 +1,13 @@
 //! Reports on paper, in words.
 
-use daicho_report::pdf::{Difference, verify_paper};
+use daicho_report::pdf::{Difference, PaperError, ReadError, is_statement, statements, verify_paper};
 use daicho_tlog::Policy;
 use serde_json::{Value, json};
 
 use super::bundle::found_in;
 use super::faults::Fault;
 use super::findings::Findings;
+use super::receipt::{Demand, of_receipt};
 use crate::context::Context;
 
 /// What a paper proves. `given` are the bytes of the policy.
@@ -16,7 +17,12 @@ pub(super) fn of_paper(
     given: &[u8],
     context: &Context,
 ) -> Result<Findings, Fault> {
-    let paper = verify_paper(pdf, policy).map_err(|error| Fault::paper(&error, context))?;
+    let paper = match verify_paper(pdf, policy) {
+        Err(PaperError::Read(ReadError::Unknown(name))) if is_statement(&name) => {
+            return of_certificate(pdf, policy, context);
+        }
+        paper => paper.map_err(|error| Fault::paper(&error, context))?,
+    };
     let own = paper.policy.map(|attached| attached == given);
     let (pages, files) = (paper.pages as u64, &paper.manifest.files);
     let mut findings = found_in(paper.bundle, policy, context)?;
@@ -43,6 +49,39 @@ pub(super) fn of_paper(
         facts.insert("attached_policy_is_yours".to_owned(), json!(own));
     }
     Ok(findings)
+}
+
+/// What a certificate of erasure proves: that the statements which it rests on were recorded as signed.
+fn of_certificate(pdf: &[u8], policy: &Policy, context: &Context) -> Result<Findings, Fault> {
+    let files = statements(pdf).map_err(|error| Fault::paper(&error.into(), context))?;
+    let mut all: Option<Findings> = None;
+    let mut each = Vec::with_capacity(files.len());
+    for (_, bytes) in &files {
+        let one = of_receipt(bytes, policy, &Demand::default(), context)?;
+        each.push(one.facts.clone());
+        let Some(all) = &mut all else {
+            all = Some(one);
+            continue;
+        };
+        all.claimed.extend(one.claimed);
+        for (sum, more) in all.checks.iter_mut().zip(one.checks) {
+            sum.1 += more.1;
+        }
+    }
+    let mut all = all.ok_or_else(|| Fault::paper(&ReadError::Missing("N.tlog-proof").into(), context))?;
+    all.kind = "certificate-pdf";
+    let count = files.len();
+    all.headline = context.pick(
+        format!("証明されました: この文書に添付された消去の申告 {count} 件は、署名されたとおりに台帳に記録されています"),
+        format!("PROVEN: the {count} statement(s) of erasure that are attached were recorded as signed"),
+    );
+    let words = context.pick(
+        "紙面に印刷された文字。添付の申告とは照合していません。上の「主張されたこと」と見比べてください",
+        "what the pages print: it was not compared with the statements; hold it against what is claimed above",
+    );
+    all.limits.insert(0, words.to_owned());
+    all.facts = json!({ "statements": each });
+    Ok(all)
 }
 
 fn policy_line(own: Option<bool>, context: &Context) -> &'static str {

@@ -21,13 +21,13 @@ use crate::Lang;
 pub use certificate::{CertificatePaper, ErasedCopy, Erasure, Form, render_certificate};
 pub use manifest::{FileRecord, Manifest, ManifestError};
 pub use paper::{PaperError, ProvenPaper, draw, verify_paper};
-pub use read::{Difference, MAX_PDF_BYTES, ReadError, attachments, difference};
+pub use read::{Difference, MAX_PDF_BYTES, ReadError, attachments, difference, is_statement, statements};
 
 /// What makes a document, as it stands in its metadata and in its manifest. Another one draws another paper.
 ///
 /// Raise the number whenever the same report would give other bytes: no test notices.
 pub fn program() -> String {
-    format!("daicho {} report-pdf/1 typst/{}", env!("CARGO_PKG_VERSION"), typst::utils::version().raw())
+    format!("daicho {} report-pdf/2 typst/{}", env!("CARGO_PKG_VERSION"), typst::utils::version().raw())
 }
 
 /// Name of the attached evidence bundle.

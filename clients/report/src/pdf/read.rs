@@ -13,8 +13,12 @@ use super::{BUNDLE, MANIFEST, POLICY, REPORT};
 pub const MAX_PDF_BYTES: u64 = 1 << 30;
 /// Largest attachment that is packed, in bytes as unpacked. A bundle is packed already and lies there as it is.
 const MAX_UNPACKED: u64 = 256 << 20;
-/// Most attachments: one of each name.
+/// Most attachments of a report: one of each name.
 const MAX_FILES: usize = 4;
+/// Most statements of a certificate.
+const MAX_STATEMENTS: usize = 1_000;
+/// How the names of these end.
+const STATEMENT: &str = ".tlog-proof";
 
 /// Why attachments cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,6 +62,38 @@ pub enum ReadError {
 /// # Errors
 /// [`ReadError`] with the first thing that is wrong.
 pub fn attachments(pdf: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>, ReadError> {
+    let of_report = |key: &str| [BUNDLE, REPORT, POLICY, MANIFEST].into_iter().find(|name| *name == key);
+    let files = listed(pdf, MAX_FILES, of_report)?;
+    for name in [MANIFEST, BUNDLE, REPORT] {
+        if !files.iter().any(|(other, _)| *other == name) {
+            return Err(ReadError::Missing(name));
+        }
+    }
+    Ok(files)
+}
+
+/// The signed statements of a certificate with their proofs (C2SP tlog-proof), by the names under which they are attached:
+/// `<entry>.tlog-proof`.
+///
+/// # Errors
+/// [`ReadError`] with the first thing that is wrong.
+pub fn statements(pdf: &[u8]) -> Result<Vec<(String, Vec<u8>)>, ReadError> {
+    let of_certificate = |key: &str| is_statement(key).then(|| key.to_owned());
+    listed(pdf, MAX_STATEMENTS, of_certificate)
+}
+
+/// Whether an attachment of this name is a statement of a certificate.
+pub fn is_statement(name: &str) -> bool {
+    let entry = name.strip_suffix(STATEMENT).unwrap_or_default();
+    !entry.is_empty() && entry.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// At most so many attachments, all with names that are ours.
+fn listed<N: AsRef<str>>(
+    pdf: &[u8],
+    most: usize,
+    ours: impl Fn(&str) -> Option<N>,
+) -> Result<Vec<(N, Vec<u8>)>, ReadError> {
     if pdf.len() as u64 > MAX_PDF_BYTES {
         return Err(ReadError::TooLarge);
     }
@@ -68,24 +104,19 @@ pub fn attachments(pdf: &[u8]) -> Result<Vec<(&'static str, Vec<u8>)>, ReadError
     // One flat list: that is how they are written, and it leaves no room for two trees that differ.
     let list = names.and_then(|tree| tree.get::<Array<'_>>("Names")).ok_or(ReadError::Missing(MANIFEST))?;
     let mut list = list.flex_iter();
-    let mut files: Vec<(&'static str, Vec<u8>)> = Vec::new();
+    let mut files: Vec<(N, Vec<u8>)> = Vec::new();
     while let Some(key) = list.next::<PdfString<'_>>() {
         let key = String::from_utf8_lossy(key.as_bytes()).into_owned();
-        let Some(name) = [BUNDLE, REPORT, POLICY, MANIFEST].into_iter().find(|name| *name == key) else {
+        let Some(name) = ours(&key) else {
             return Err(ReadError::Unknown(key));
         };
-        if files.iter().any(|(other, _)| *other == name) {
+        if files.iter().any(|(other, _)| other.as_ref() == key) {
             return Err(ReadError::Doubled(key));
         }
         let spec: Dict<'_> = list.next().ok_or(ReadError::NotPdf)?;
-        files.push((name, content(name, &spec)?));
-        if files.len() > MAX_FILES {
+        files.push((name, content(&key, &spec)?));
+        if files.len() > most {
             return Err(ReadError::Unknown(key));
-        }
-    }
-    for name in [MANIFEST, BUNDLE, REPORT] {
-        if !files.iter().any(|(other, _)| *other == name) {
-            return Err(ReadError::Missing(name));
         }
     }
     Ok(files)

@@ -335,7 +335,7 @@ fn respond(asked: &Asked<'_>, request: &str, answer: &Answer, within: Option<Dea
     }
 }
 
-/// 実施: at least once in the window, by the ward's limit from its start where there is one.
+/// 実施: at least once by the end of the window, by the ward's limit from its start where there is one.
 fn done(asked: &Asked<'_>, word: &str, within: Option<Deadline>, window: Window) -> DutyJudgement {
     let t = asked.records.t;
     let acts: Vec<&Act> = asked.acts(word, &asked.duty.who).collect();

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use list::{Duty, DutySource, duties, duty_object};
 pub use records::Records;
+pub(crate) use records::SUBCONTRACT_APPROVED;
 
 use crate::scheme::Text;
 

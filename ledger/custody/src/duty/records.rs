@@ -20,7 +20,7 @@ use crate::state::{
 type Result<T> = std::result::Result<T, StateError>;
 
 /// The act word that the ward's consent to a subcontractor counts as.
-pub(super) const SUBCONTRACT_APPROVED: &str = "subcontract-approved";
+pub(crate) const SUBCONTRACT_APPROVED: &str = "subcontract-approved";
 
 /// Everything that duties ask about.
 #[derive(Debug, Clone)]
@@ -223,9 +223,10 @@ impl Records {
             self.used(&handover.flow, fact);
             earliest(&mut self.first_receipt, &handover.taker, fact);
             let below = context.party(&handover.taker).is_none_or(|p| p.role == PartyRole::SubProcessor);
-            let by_contractor = context.party(&handover.giver).is_some_and(|p| p.role.is_contractor());
+            let giver = handover.giver_at(self.t);
+            let by_contractor = context.party(giver).is_some_and(|p| p.role.is_contractor());
             if below && by_contractor {
-                earliest(&mut self.first_pass_on, &handover.giver, fact);
+                earliest(&mut self.first_pass_on, giver, fact);
             }
         }
     }
@@ -242,7 +243,8 @@ impl Records {
         Ok(())
     }
 
-    /// The ward's consents, as acts of the ward towards the subcontractor under the contract.
+    /// The ward's consents, as acts of the ward towards the subcontractor under the contract. Ledgers that fold by version 3 or
+    /// later have them among the acts.
     fn read_approvals(&mut self, state: &dyn Scan, context: &SchemeContext, scheme: &str) -> Result<()> {
         let ward = context.scheme.parties.iter().find(|p| p.role == PartyRole::Controller);
         for row in state.scan(&key(Table::Approval, &[scheme]), None) {

@@ -7,15 +7,16 @@ use daicho_core::{
 use daicho_tlog::VerifierKey;
 use sha2::{Digest as _, Sha256};
 
-use super::{FOLD_VERSION, FoldError, Result, Step, refuse};
+use super::{FIRST_WITH_SIDES, FOLD_VERSION, FoldError, Result, Step, refuse};
 use crate::FindingCode;
 use crate::calendar::{Calendar, ClockTime};
+use crate::duty::SUBCONTRACT_APPROVED;
 use crate::judge::ACT_RULE_PREFIX;
-use crate::scheme::{Deadline, Level, Scheme, Vocabulary, lint};
+use crate::scheme::{Deadline, Level, PartyRole, Scheme, Vocabulary, lint};
 use crate::state::{
-    ApprovalRecord, CheckpointKeysRecord, ContractRecord, CorrectionRecord, DecisionRecord, DocumentRecord,
-    Fact, InvitationRecord, KeyRecord, LedgerRecord, LimitSetting, PartyRecord, RuleRecord, RuleSetting,
-    SchemeRecord, SchemeVersion, Settlement, StateError, Table, Txn, WardRuleRecord, key,
+    ActRecord, ApprovalRecord, CheckpointKeysRecord, ContractRecord, CorrectionRecord, DecisionRecord,
+    DocumentRecord, Fact, InvitationRecord, KeyRecord, LedgerRecord, LimitSetting, PartyRecord, RuleRecord,
+    RuleSetting, SchemeRecord, SchemeVersion, Settlement, StateError, Table, Txn, WardRuleRecord, key,
 };
 
 /// Purpose of a key whose holder reads everything: an auditor's.
@@ -249,6 +250,11 @@ impl Step<'_, '_> {
     /// Whether the ledger folds by a version that knows proofs of possession, invitations and the ward's rule.
     fn has_possession(&self) -> bool {
         self.ledger.fold_version >= FIRST_WITH_POSSESSION
+    }
+
+    /// Whether the ledger folds by a version in which nobody takes another's side.
+    pub(super) fn has_sides(&self) -> bool {
+        self.ledger.fold_version >= FIRST_WITH_SIDES
     }
 
     /// Notes what a one-time key may do, where it is one.
@@ -680,7 +686,25 @@ impl Step<'_, '_> {
             check_id("member", member)?;
         }
         let place = key(Table::Approval, &[self.scheme_id(), party, member]);
-        self.txn.put(place, &ApprovalRecord { approved: self.fact, contract: contract.to_owned() });
+        let mut record = ApprovalRecord { approved: self.fact, contract: contract.to_owned() };
+        if self.has_sides() && !contract.is_empty() {
+            // Consents to one party under several contracts, and again, are acts beside each other. The record only says that
+            // there is one.
+            record.contract.clear();
+            let context = self.context();
+            let ward = context.scheme.parties.iter().find(|p| p.role == PartyRole::Controller);
+            let act = ActRecord {
+                fact: self.fact,
+                by: ward.map(|p| p.id.clone()).unwrap_or_default(),
+                target: contract.to_owned(),
+                counterpart: party.to_owned(),
+                document: Vec::new(),
+                attributes: Vec::new(),
+            };
+            let at = self.output_key(Table::Act, &[self.scheme_id(), SUBCONTRACT_APPROVED], 0);
+            self.txn.put(at, &act);
+        }
+        self.txn.put(place, &record);
         Ok(())
     }
 

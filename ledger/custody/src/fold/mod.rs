@@ -30,12 +30,16 @@ use crate::calendar::{Calendar, ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
 use crate::scheme::{Deadline, Scheme, Vocabulary};
 use crate::state::{
-    Changes, Fact, FindingRecord, KeyRecord, LedgerRecord, SchemeRecord, SchemeVersion, SequenceRecord,
-    StateError, Table, Txn, View, WardRuleRecord, decode, key, key_at,
+    Changes, Fact, FindingRecord, KeyRecord, LateNumberRecord, LedgerRecord, SchemeRecord, SchemeVersion,
+    SequenceRecord, StateError, Table, Txn, View, WardRuleRecord, decode, key, key_at,
 };
 
-/// Version of the rules of this module. It is in entry 0; ledgers of version 1 are replayed by theirs.
-pub const FOLD_VERSION: u32 = 2;
+/// Version of the rules of this module. It is in entry 0; ledgers of earlier versions are replayed by theirs.
+pub const FOLD_VERSION: u32 = 3;
+/// The first version in which nobody takes another's side of a handover, a key leaves out few numbers, and every consent stays.
+const FIRST_WITH_SIDES: u32 = 3;
+/// How many spans of numbers a key may have used: what it leaves out is kept, and read with each of its statements.
+const MAX_SPANS: usize = 256;
 
 /// Why a statement was not folded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -187,7 +191,21 @@ fn admit_signers(
             let text = format!("key {hex} of {} was revoked at entry {}", record.party, revoked.entry);
             return Err(Refusal::field(RefusalCode::KeyRevoked, at(), text).into());
         }
+        let late = used.skipper_of(signer.sequence).filter(|_| signer.sequence < used.last());
         used.insert(signer.sequence, fact);
+        if ledger.fold_version >= FIRST_WITH_SIDES {
+            used.forget_filled();
+            if let Some(skipped) = late {
+                let record = LateNumberRecord { number: signer.sequence, skipped, fact };
+                txn.put(key_at(Table::LateNumber, &[&hex], fact.entry, i as u32), &record);
+            }
+            if let Some((missing, _)) = used.gaps().first().filter(|_| used.used.len() > MAX_SPANS) {
+                let text = format!(
+                    "key {hex} leaves out too many numbers; send what has number {missing}, or go on from the last one"
+                );
+                return Err(Refusal::field(RefusalCode::Malformed, at(), text).into());
+            }
+        }
         txn.put(place, &used);
         if purposes_count && matches!(&*record.purpose, AUDITOR_PURPOSE | COUNCIL_PURPOSE) {
             let text = format!("key {hex} reads for its holder; it says nothing");

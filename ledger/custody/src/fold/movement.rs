@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use daicho_core::{Date, RefusalCode, check_id, check_text, proto};
 
-use super::{Result, Step, refuse};
+use super::{FoldError, Result, Step, refuse};
 use crate::FindingCode;
 use crate::context::{FlowContext, SchemeContext};
 use crate::scheme::{Effect, Flow, Identity, Scope, Storage, Witness};
@@ -358,53 +358,99 @@ impl Step<'_, '_> {
     ) -> Result<()> {
         let place = self.local_key(Table::Handover, id);
         let known: Option<HandoverRecord> = self.txn.get(&place)?;
-        let taken = known.as_ref().is_some_and(|h| match side {
-            Side::Given { .. } => h.given.is_some(),
-            Side::Received { .. } => h.received.is_some(),
-        });
-        if taken {
-            return Err(refuse(
-                RefusalCode::DuplicateId,
-                "handover",
-                &format!("this side of `{id}` is recorded already"),
-            ));
-        }
         let two_sided = context.flow(flow).is_none_or(|(f, _)| f.witness == Witness::TwoSided);
-        let gives = matches!(side, Side::Given { .. });
-        let (giver, taker) = match side {
-            Side::Given { taker } => (self.actor.clone(), taker),
-            Side::Received { giver } => (giver, self.actor.clone()),
+        let claim = |giver, taker, given, received| HandoverRecord {
+            flow: flow.to_owned(),
+            giver,
+            taker,
+            two_sided,
+            given,
+            received,
+            items,
+            mismatched: false,
         };
-        let mut record = match known {
-            None => HandoverRecord {
-                flow: flow.to_owned(),
-                giver,
-                taker,
-                two_sided,
-                given: None,
-                received: None,
-                items,
-                mismatched: false,
-            },
-            Some(mut first) => {
-                // A taker that knows no flow does not name the giver.
-                let same_giver = first.giver == giver || giver.is_empty() || first.giver.is_empty();
-                let same_parties = first.taker == taker && same_giver;
-                first.mismatched = first.flow != flow || !same_parties || first.items != items;
-                if first.mismatched {
-                    let other = first.given.or(first.received).map_or(0, |f| f.entry.get());
-                    self.raise(FindingCode::HandoverMismatched, id, &format!("differs from entry {other}"));
-                }
-                first
-            }
+        let actor = self.actor.clone();
+        let claim = match side {
+            Side::Given { taker } => claim(actor, taker, Some(self.fact), None),
+            Side::Received { giver } => claim(giver, actor, None, Some(self.fact)),
         };
-        if gives {
-            record.given = Some(self.fact);
-        } else {
-            record.received = Some(self.fact);
-        }
+        let record = match known {
+            None => claim,
+            Some(first) if self.has_sides() => return self.met(id, first, claim),
+            Some(first) => self.joined(id, first, claim)?,
+        };
         self.txn.put(place, &record);
         Ok(())
+    }
+
+    /// Takes in another statement about a handover of which something is known.
+    ///
+    /// Each pair of giver and taker has a handover of its own under the id, whoever else speaks of it. A statement belongs to the
+    /// pair that it names, else to one that it may be of. Where there is none, it is a finding and begins one: refused, it
+    /// would leave the id to whoever came first.
+    fn met(&mut self, id: &str, first: HandoverRecord, claim: HandoverRecord) -> Result<()> {
+        let others = self.local_key(Table::OtherHandovers, id);
+        let mut known = vec![first];
+        known.extend(self.txn.get::<Vec<HandoverRecord>>(&others)?.unwrap_or_default());
+        let gives = claim.given.is_some();
+        let taken = |one: &HandoverRecord| if gives { one.given.is_some() } else { one.received.is_some() };
+        let speaker =
+            |one: &HandoverRecord| if gives { one.giver == self.actor } else { one.taker == self.actor };
+        if known.iter().any(|one| taken(one) && speaker(one)) {
+            return Err(side_is_recorded(id));
+        }
+        let open = |one: &HandoverRecord| !taken(one) && one.taker == claim.taker;
+        // A taker that knows no flow does not name the giver.
+        let may_be = |one: &HandoverRecord| one.giver.is_empty() || claim.giver.is_empty();
+        let named = known.iter().position(|one| open(one) && one.giver == claim.giver);
+        let at = named.or_else(|| known.iter().position(|one| open(one) && may_be(one)));
+        let differs = at.is_none_or(|at| known[at].flow != claim.flow || known[at].items != claim.items);
+        if differs {
+            let one = &known[at.unwrap_or(0)];
+            let other = one.given.or(one.received).map_or(0, |f| f.entry.get());
+            self.raise(FindingCode::HandoverMismatched, id, &format!("differs from entry {other}"));
+        }
+        match at.map(|at| &mut known[at]) {
+            Some(one) => {
+                one.given = one.given.or(claim.given);
+                one.received = one.received.or(claim.received);
+                one.mismatched = differs;
+                if one.giver.is_empty() {
+                    one.giver = claim.giver;
+                }
+            }
+            None => known.push(claim),
+        }
+        if at == Some(0) {
+            let place = self.local_key(Table::Handover, id);
+            self.txn.put(place, &known[0]);
+        } else {
+            self.txn.put(others, &known.split_off(1));
+        }
+        Ok(())
+    }
+
+    /// The same by the rules of ledgers before version 3, in which whoever came first had the side.
+    fn joined(
+        &mut self,
+        id: &str,
+        mut first: HandoverRecord,
+        claim: HandoverRecord,
+    ) -> Result<HandoverRecord> {
+        let gives = claim.given.is_some();
+        if (if gives { first.given } else { first.received }).is_some() {
+            return Err(side_is_recorded(id));
+        }
+        let same_giver = first.giver == claim.giver || claim.giver.is_empty() || first.giver.is_empty();
+        let same_parties = first.taker == claim.taker && same_giver;
+        first.mismatched = first.flow != claim.flow || !same_parties || first.items != claim.items;
+        if first.mismatched {
+            let other = first.given.or(first.received).map_or(0, |f| f.entry.get());
+            self.raise(FindingCode::HandoverMismatched, id, &format!("differs from entry {other}"));
+        }
+        first.given = first.given.or(claim.given);
+        first.received = first.received.or(claim.received);
+        Ok(first)
     }
 
     fn touch_sources(&mut self, copies: &[String], moves: bool) -> Result<()> {
@@ -725,4 +771,8 @@ pub(crate) fn scope_word(scope: Scope) -> &'static str {
         Scope::Day => "day",
         Scope::Contract => "contract",
     }
+}
+
+fn side_is_recorded(id: &str) -> FoldError {
+    refuse(RefusalCode::DuplicateId, "handover", &format!("this side of `{id}` is recorded already"))
 }

@@ -9,13 +9,11 @@ use daicho_core::Instant;
 use super::walk::Walk;
 use super::{Law, SetNumber};
 use crate::fold::scope_word;
-use crate::scheme::{Deadline, EvidenceSource, Rule, Scope};
+use crate::scheme::{Deadline, EvidenceSource, Rule, Scope, Trigger};
 use crate::state::{CopyRecord, Fact, Scan, StateError, Table, decode, push_parts};
 
 type Result<T> = std::result::Result<T, StateError>;
 
-/// The milestone of a rule that names none.
-pub(super) const NO_MILESTONE: &str = "none";
 const CONTRACT_ENDED: &str = "contract_ended";
 const DATE_REACHED: &str = "date_reached";
 
@@ -128,7 +126,7 @@ impl<'a> Prepared<'a> {
     fn start(&mut self, state: &'a dyn Scan, rule: &Rule, contract: impl Fn() -> Option<String>) -> Start {
         let name = rule.trigger.milestone.as_str();
         match name {
-            NO_MILESTONE => Start::Never,
+            Trigger::NO_MILESTONE => Start::Never,
             DATE_REACHED => Start::Opening,
             _ if rule.deadline.stated == Some(Deadline::NeverPersist) => Start::Opening,
             CONTRACT_ENDED => Start::ContractEnd(contract()),

@@ -19,7 +19,8 @@ use crate::scheme::{Action, Deadline, Diagnostic, Level, Rule, lint};
 use crate::silence::key_findings;
 use crate::state::{
     ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, LimitSetting,
-    RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, StateError, Table, Txn, decode, key, part,
+    RuleRecord, RuleSetting, Scan, SchemeRecord, SchemeVersion, StateError, Table, Txn, View, decode, key,
+    part,
 };
 
 mod binding;
@@ -27,7 +28,7 @@ mod pass;
 mod verdict;
 mod walk;
 
-use binding::{Binding, BoundRule, NO_MILESTONE, Prepared};
+use binding::{Binding, BoundRule, Prepared};
 pub(crate) use pass::DataSet;
 pub use verdict::{Detail, Evidence, Finding, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
 use walk::Walk;
@@ -341,7 +342,7 @@ impl<'a> Judge<'a> {
             one.verdict = view.closed_verdict(rule);
             return (one, None);
         }
-        let Some(deadline) = deadline.filter(|_| rule.trigger.milestone != NO_MILESTONE) else {
+        let Some(deadline) = deadline.filter(|_| rule.trigger.starts()) else {
             return (one, None);
         };
         let Some(start) = started else {
@@ -628,8 +629,8 @@ impl<'a> Judge<'a> {
             let (id, handover) = row?;
             let known = |side: Option<Fact>| side.filter(|fact| fact.recorded <= t);
             let one_side = match (known(handover.given), known(handover.received)) {
-                (Some(fact), None) => Some((fact, &handover.taker)),
-                (None, Some(fact)) => Some((fact, &handover.giver)),
+                (Some(fact), None) => Some((fact, handover.taker.as_str())),
+                (None, Some(fact)) => Some((fact, handover.giver_at(t))),
                 _ => None,
             };
             let Some((fact, missing)) = one_side.filter(|_| handover.two_sided) else { continue };
@@ -642,13 +643,40 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// All handovers, in the order of their ids.
+    /// All handovers, each pair of parties of an id for itself.
     pub fn handovers(&self) -> impl Iterator<Item = Result<(String, HandoverRecord)>> + '_ {
-        self.state.scan(&key(Table::Handover, &[&self.law.id]), None).map(|row| {
+        let first = self.state.scan(&key(Table::Handover, &[&self.law.id]), None).map(|row| {
             let (place, value) = row?;
             Ok((part(&place, 1).to_owned(), decode(&value)?))
-        })
+        });
+        let others = self.state.scan(&key(Table::OtherHandovers, &[&self.law.id]), None).flat_map(|row| {
+            let others = row.and_then(|(place, value)| {
+                let id = part(&place, 1).to_owned();
+                let records: Vec<HandoverRecord> = decode(&value)?;
+                Ok(records.into_iter().map(move |record| (id.clone(), record)))
+            });
+            let (rows, error) = match others {
+                Ok(rows) => (Some(rows), None),
+                Err(error) => (None, Some(error)),
+            };
+            rows.into_iter().flatten().map(Ok).chain(error.map(Err))
+        });
+        first.chain(others)
     }
+}
+
+/// The handovers under an id, each pair of parties for itself.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn handovers_of(state: &(impl View + ?Sized), scheme: &str, id: &str) -> Result<Vec<HandoverRecord>> {
+    let first = state.get(&key(Table::Handover, &[scheme, id]))?;
+    let others = state.get(&key(Table::OtherHandovers, &[scheme, id]))?;
+    let mut all: Vec<HandoverRecord> = first.iter().map(|bytes| decode(bytes)).collect::<Result<_>>()?;
+    if let Some(others) = others {
+        all.extend(decode::<Vec<HandoverRecord>>(&others)?);
+    }
+    Ok(all)
 }
 
 /// Under which name the numbers of an act word are kept among those of rules.

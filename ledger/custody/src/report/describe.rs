@@ -14,7 +14,6 @@ use crate::scheme::{Action, Rule, Severity, Text};
 use crate::state::StateError;
 
 const EVERYTHING: &str = "*";
-const NO_MILESTONE: &str = "none";
 
 /// Reads what is known of a scheme at a time.
 pub(super) struct Describer<'d, 's> {
@@ -91,9 +90,8 @@ impl Describer<'_, '_> {
             scope: rule.trigger.scope,
         };
         let number = number(self.judge.number_source(rule, self.as_of));
-        let judgeable = !matches!(number, Number::Missing { .. })
-            && rule.trigger.milestone != NO_MILESTONE
-            && !rule.out_of_ledger;
+        let judgeable =
+            !matches!(number, Number::Missing { .. }) && rule.trigger.starts() && !rule.out_of_ledger;
         RuleReport {
             id: rule.id.clone(),
             words,

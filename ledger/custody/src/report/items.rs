@@ -36,7 +36,7 @@ pub struct DutyReport {
 /// A limit of the whole scheme.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitReport {
-    /// `certificate`, `acknowledge` or `report`.
+    /// `certificate`, `acknowledge`, `report`, `attest` or `warn`.
     pub what: String,
     /// What it limits, for people.
     pub label: Text,
@@ -51,7 +51,8 @@ pub struct LimitReport {
 pub struct WardSetting {
     /// Rule id. Empty: the scheme as a whole.
     pub rule: String,
-    /// `deadline`, `longest-wait`, `certificate`, `acknowledge` or `report`.
+    /// `deadline`, `longest-wait` or `keep-at-least`; of the scheme `certificate`, `acknowledge`, `report`, `attest`, `warn` or
+    /// `closing-time`.
     pub what: String,
     /// The number.
     pub value: String,

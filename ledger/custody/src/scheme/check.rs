@@ -48,7 +48,7 @@ pub enum Check {
         /// What must follow.
         answers: Vec<Answer>,
     },
-    /// 実施: an act comes at least once while the contract runs.
+    /// 実施: an act comes at least once by the end of the contract; it may come before it starts.
     Done {
         /// The act.
         act: String,

@@ -965,6 +965,16 @@ pub struct Trigger {
     pub stated_by: Vec<String>,
 }
 
+impl Trigger {
+    /// The milestone of a rule whose source gives no trigger.
+    pub const NO_MILESTONE: &'static str = "none";
+
+    /// Whether anything starts the clock.
+    pub fn starts(&self) -> bool {
+        self.milestone != Self::NO_MILESTONE
+    }
+}
+
 /// To what one milestone event applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -33,6 +33,8 @@ pub enum Table {
     Rule = b'R',
     /// `scheme, contract` → [`ContractRecord`](super::ContractRecord).
     Contract = b'C',
+    /// `key id in hex, entry, n` → [`LateNumberRecord`](super::LateNumberRecord). Output.
+    LateNumber = b'n',
     /// `scheme, party, member` → [`ApprovalRecord`](super::ApprovalRecord).
     Approval = b'A',
     /// `scheme, data set` → [`DataSetRecord`](super::DataSetRecord).
@@ -41,6 +43,8 @@ pub enum Table {
     Copy = b'c',
     /// `scheme, handover` → [`HandoverRecord`](super::HandoverRecord).
     Handover = b'H',
+    /// `scheme, handover` → list of [`HandoverRecord`](super::HandoverRecord): other pairs of parties than the first one.
+    OtherHandovers = b'h',
     /// `scheme, certificate` → [`CertificateRecord`](super::CertificateRecord).
     Certificate = b'E',
 
@@ -69,7 +73,7 @@ pub enum Table {
 impl Table {
     /// Whether the fold reads the table. What it only writes, a replay need not keep.
     pub fn is_read_by_fold(byte: u8) -> bool {
-        !matches!(byte, b'I' | b'e' | b'M' | b'F' | b'V' | b'X' | b'J' | b'Z' | b'O' | b'G')
+        !matches!(byte, b'I' | b'e' | b'M' | b'F' | b'V' | b'X' | b'J' | b'Z' | b'O' | b'G' | b'n')
     }
 }
 

@@ -117,6 +117,18 @@ impl SequenceRecord {
         }
     }
 
+    /// Drops who left out what has come since.
+    pub fn forget_filled(&mut self) {
+        let mut open = self.gaps().into_iter().map(|(from, _)| from).peekable();
+        let mut until = self.skipped.iter().skip(1).map(|(first, _)| *first).collect::<Vec<_>>().into_iter();
+        // One who skipped is kept as long as a gap lies between its first number and that of the next one.
+        self.skipped.retain(|(first, _)| {
+            let end = until.next().unwrap_or(u64::MAX);
+            while open.next_if(|from| from < first).is_some() {}
+            open.peek().is_some_and(|from| *from < end)
+        });
+    }
+
     /// The highest used number; 0 when there is none.
     pub fn last(&self) -> u64 {
         self.used.last().map_or(0, |&(_, to)| to)
@@ -124,8 +136,12 @@ impl SequenceRecord {
 
     /// Ranges that are still left out, each with the entry that skipped it.
     pub fn skipped_by(&self) -> Vec<((u64, u64), Option<Fact>)> {
-        let by = |from: u64| self.skipped.iter().rfind(|(first, _)| *first <= from).map(|(_, fact)| *fact);
-        self.gaps().into_iter().map(|gap| (gap, by(gap.0))).collect()
+        self.gaps().into_iter().map(|gap| (gap, self.skipper_of(gap.0))).collect()
+    }
+
+    /// The entry that skipped a number which is left out.
+    pub fn skipper_of(&self, n: u64) -> Option<Fact> {
+        self.skipped.iter().rfind(|(first, _)| *first <= n).map(|(_, fact)| *fact)
     }
 
     /// Ranges left out below the highest used number.
@@ -140,6 +156,17 @@ impl SequenceRecord {
         }
         gaps
     }
+}
+
+/// A number that a key had left out and that came after all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateNumberRecord {
+    /// The number.
+    pub number: u64,
+    /// The entry with which it was left out.
+    pub skipped: Fact,
+    /// Where it came.
+    pub fact: Fact,
 }
 
 /// A document that comes in pieces.
@@ -450,6 +477,14 @@ pub struct HandoverRecord {
     pub mismatched: bool,
 }
 
+impl HandoverRecord {
+    /// The giver as it was known at `t`: where no flow names it, it names itself. Empty: not known.
+    pub fn giver_at(&self, t: Instant) -> &str {
+        let spoke = self.given.is_some_and(|fact| fact.recorded <= t);
+        if self.flow.is_empty() && !spoke { "" } else { &self.giver }
+    }
+}
+
 /// A certificate of erasure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateRecord {
@@ -560,13 +595,17 @@ mod tests {
             order.truncate(keep);
             let mut record = SequenceRecord::default();
             let by = Fact { occurred: Instant::EPOCH, recorded: Instant::EPOCH, entry: EntryIndex::new(0) };
-            for &n in &order {
+            for (i, &n) in order.iter().enumerate() {
                 prop_assert!(!record.contains(n));
-                record.insert(n, by);
+                record.insert(n, Fact { entry: EntryIndex::new(i as u64), ..by });
                 prop_assert!(record.contains(n));
             }
             let max = order.iter().copied().max().unwrap_or(0);
             prop_assert_eq!(record.last(), max);
+            let by_all = record.skipped_by();
+            record.forget_filled();
+            prop_assert_eq!(record.skipped_by(), by_all);
+            prop_assert!(record.skipped.len() <= record.gaps().len());
             let missing: Vec<u64> = (1..max).filter(|n| !order.contains(n)).collect();
             let gaps: Vec<u64> = record.gaps().into_iter().flat_map(|(a, b)| a..=b).collect();
             prop_assert_eq!(gaps, missing);

@@ -1,4 +1,5 @@
 //! A small ledger in memory for tests and samples of reports: keys, statements, the fold.
+#![allow(dead_code, reason = "shared by tests that each use a part")]
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,6 @@ use daicho_custody::{ContextCache, DeletionReport, Fold, FoldError, ReportHead};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) const ORIGIN: &str = "daicho.example/test/simulated";
-#[allow(dead_code, reason = "shared by tests that each use a part")]
 pub(crate) const VOCABULARY: &str = include_str!("../../../../deploy/schemes/common.toml");
 
 /// A ledger with one scheme in force.
@@ -20,7 +20,6 @@ pub(crate) struct Ledger {
     pub(crate) state: MemoryState,
     pub(crate) scheme: Scheme,
     /// The bytes of the entries.
-    #[allow(dead_code, reason = "shared by tests that each use a part")]
     pub(crate) entries: Vec<Vec<u8>>,
     head: ChainHash,
     fold: Fold,
@@ -115,7 +114,6 @@ impl Ledger {
     }
 
     /// A key under a name of its own, and its request.
-    #[allow(dead_code, reason = "shared by tests that each use a part")]
     pub(crate) fn further_key(&mut self, name: &str, party: &str, purpose: &str) -> proto::KeyAuthorized {
         let seed: [u8; 32] = Sha256::digest(name.as_bytes()).into();
         let key = SigningKey::from_seed(&seed);
@@ -156,7 +154,6 @@ impl Ledger {
     }
 
     /// Records facts of the ledger itself in one statement that no fold has seen: what a ledger without rules would hold.
-    #[allow(dead_code, reason = "shared by tests that each use a part")]
     pub(crate) fn force_outside(&mut self, party: &str, facts: Vec<Fact>) {
         let events = facts.into_iter().map(|fact| self.outside(fact)).collect();
         let statement = self.sign(party, events);
@@ -164,7 +161,6 @@ impl Ledger {
     }
 
     /// Time passes.
-    #[allow(dead_code, reason = "shared by tests that each use a part")]
     pub(crate) fn wait_until(&mut self, time: &str) {
         self.now = at(time);
     }
@@ -173,6 +169,11 @@ impl Ledger {
         let (key, sequence) = self.keys.get_mut(party).expect("a key");
         *sequence += 1;
         sign_statement(ORIGIN, &[(key, *sequence)], events)
+    }
+
+    /// The number of the next statement of a key.
+    pub(crate) fn number_next(&mut self, party: &str, number: u64) {
+        self.keys.get_mut(party).expect("a key").1 = number - 1;
     }
 
     fn next_entry(&self, statement: proto::SignedStatement) -> Entry {
@@ -243,7 +244,6 @@ impl Ledger {
     }
 
     /// What the fold says to an event of the scheme right now.
-    #[allow(dead_code, reason = "shared by tests that each use a part")]
     pub(crate) fn try_say(&mut self, party: &str, time: &str, fact: Fact) -> Result<(), FoldError> {
         self.say(party, time, fact);
         let (time, party, event) = self.script.pop().expect("just said");

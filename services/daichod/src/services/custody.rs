@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use daicho_core::Instant;
-use daicho_custody::ContextCache;
 use daicho_custody::duty::{Duty, DutyJudgement, DutyStatus};
 use daicho_custody::state::{
     CopyRecord, DataSetRecord, HandoverRecord, InvitationRecord, KeyRecord, PartyRecord, SchemeRecord,
     SequenceRecord, StateError, Table, View as _, decode, key,
 };
+use daicho_custody::{ContextCache, handovers_of};
 use daicho_engine::Engine;
 use daicho_proto::v1;
 use daicho_proto::v1::custody_service_server::CustodyService;
@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 use super::due::{self, Wanted};
 use super::read::{Failure, Page, Reader, copies_of, judge, scheme_ids};
 use super::{seen, status, wire};
-use crate::access::{Access, Right, Sight, peer};
+use crate::access::{Access, Right, Sight, local, peer};
 
 /// Seven days, in milliseconds: how far ahead `ListDue` looks when nothing is said.
 const DUE_AHEAD_MS: i64 = 7 * daicho_core::DAY_MS;
@@ -29,7 +29,7 @@ const MAX_AHEAD_MS: i64 = 36_525 * daicho_core::DAY_MS;
 pub(crate) struct Custody {
     reader: Reader,
     access: Access,
-    /// All who follow what is due share one processor, however many they are.
+    /// Those who follow what is due look one after the other, however many they are.
     following: Arc<Semaphore>,
 }
 
@@ -62,8 +62,8 @@ impl CustodyService for Custody {
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, _| {
-            let (rows, next_page_token) = page.rows::<PartyRecord>(state, Table::Party, &[])?;
-            let parties = rows.into_iter().map(|(id, record)| wire::party(id, record)).collect();
+            let each = |id: &str, record: PartyRecord| Ok(Some(wire::party(id.to_owned(), record)));
+            let (parties, next_page_token) = page.rows(state, Table::Party, &[], each)?;
             Ok(v1::ListPartiesResponse { parties, next_page_token })
         })
         .await
@@ -77,19 +77,18 @@ impl CustodyService for Custody {
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, _| {
-            let (rows, next_page_token) = page.rows::<KeyRecord>(state, Table::Key, &[])?;
-            let mut keys = Vec::with_capacity(rows.len());
-            for (hex, record) in rows {
+            let each = |hex: &str, record: KeyRecord| {
                 if sight.party().is_some_and(|own| own != record.party) {
-                    continue;
+                    return Ok(None);
                 }
-                let used = state.get(&key(Table::Sequence, &[&hex]))?;
+                let used = state.get(&key(Table::Sequence, &[hex]))?;
                 let used: SequenceRecord = used.map(|bytes| decode(&bytes)).transpose()?.unwrap_or_default();
-                let invitation = state.get(&key(Table::Invitation, &[&hex]))?;
+                let invitation = state.get(&key(Table::Invitation, &[hex]))?;
                 let invitation: Option<InvitationRecord> =
                     invitation.map(|bytes| decode(&bytes)).transpose()?;
-                keys.push(wire::key(&hex, record, &used, invitation));
-            }
+                Ok(Some(wire::key(hex, record, &used, invitation)))
+            };
+            let (keys, next_page_token) = page.rows(state, Table::Key, &[], each)?;
             Ok(v1::ListKeysResponse { keys, next_page_token })
         })
         .await
@@ -104,11 +103,8 @@ impl CustodyService for Custody {
         let page = Page::new(request.page_size, &request.page_token)?;
         let now = self.reader.engine.now();
         self.read(move |state, cache| {
-            let (rows, next_page_token) = page.rows::<SchemeRecord>(state, Table::Scheme, &[])?;
-            let mut schemes = Vec::with_capacity(rows.len());
-            for (id, _) in rows {
-                schemes.push(wire::summary(&judge(state, cache, &id)?, now));
-            }
+            let each = |id: &str, _: SchemeRecord| Ok(Some(wire::summary(&judge(state, cache, id)?, now)));
+            let (schemes, next_page_token) = page.rows(state, Table::Scheme, &[], each)?;
             Ok(v1::ListSchemesResponse { schemes, next_page_token })
         })
         .await
@@ -144,23 +140,21 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListDataSetsRequest>,
     ) -> Result<Response<v1::ListDataSetsResponse>, Status> {
-        let sight = self.access.check(&request, Right::Custody)?;
+        let (sight, turn) = self.access.look(&request, Right::Custody).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, cache| {
+            let _turn = turn;
             judge(state, cache, &request.scheme)?;
-            let (rows, next_page_token) =
-                page.rows::<DataSetRecord>(state, Table::DataSet, &[&request.scheme])?;
-            let mut data_sets = Vec::with_capacity(rows.len());
-            for (id, record) in rows {
+            let each = |id: &str, record: DataSetRecord| {
                 let mut copies = 0;
-                for copy in copies_of(state, &request.scheme, &id)? {
+                for copy in copies_of(state, &request.scheme, id)? {
                     copies += usize::from(seen::copy(state, &sight, &request.scheme, &copy)?);
                 }
-                if copies > 0 || sight == Sight::All {
-                    data_sets.push(wire::data_set(id, &record, copies));
-                }
-            }
+                let seen = copies > 0 || sight == Sight::All;
+                Ok(seen.then(|| wire::data_set(id.to_owned(), &record, copies)))
+            };
+            let (data_sets, next_page_token) = page.rows(state, Table::DataSet, &[&request.scheme], each)?;
             Ok(v1::ListDataSetsResponse { data_sets, next_page_token })
         })
         .await
@@ -205,11 +199,12 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListCopiesRequest>,
     ) -> Result<Response<v1::ListCopiesResponse>, Status> {
-        let sight = self.access.check(&request, Right::Custody)?;
+        let (sight, turn) = self.access.look(&request, Right::Custody).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         let t = self.as_of(request.as_of_ms)?;
         self.read(move |state, cache| {
+            let _turn = turn;
             let judge = judge(state, cache, &request.scheme)?;
             let mut copies = Vec::new();
             let mut next_page_token = String::new();
@@ -234,15 +229,21 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListHandoversRequest>,
     ) -> Result<Response<v1::ListHandoversResponse>, Status> {
-        let sight = self.access.check(&request, Right::Custody)?;
+        let (sight, turn) = self.access.look(&request, Right::Custody).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, cache| {
+            let _turn = turn;
             judge(state, cache, &request.scheme)?;
-            let (rows, next_page_token) =
-                page.rows::<HandoverRecord>(state, Table::Handover, &[&request.scheme])?;
-            let seen = rows.into_iter().filter(|(_, record)| seen::handover(&sight, &request.scheme, record));
-            let handovers = seen.map(|(id, record)| wire::handover(id, record)).collect();
+            // Each pair of parties of an id; all of one id stand on one page.
+            let each = |id: &str, _: HandoverRecord| {
+                let known = handovers_of(state, &request.scheme, id)?.into_iter();
+                let seen = known.filter(|record| seen::handover(&sight, &request.scheme, record));
+                let seen: Vec<_> = seen.map(|record| wire::handover(id.to_owned(), record)).collect();
+                Ok((!seen.is_empty()).then_some(seen))
+            };
+            let (handovers, next_page_token) = page.rows(state, Table::Handover, &[&request.scheme], each)?;
+            let handovers = handovers.into_iter().flatten().collect();
             Ok(v1::ListHandoversResponse { handovers, next_page_token })
         })
         .await
@@ -252,7 +253,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListDueRequest>,
     ) -> Result<Response<v1::ListDueResponse>, Status> {
-        let sight = self.access.check(&request, Right::Custody)?;
+        let (sight, turn) = self.access.look(&request, Right::Custody).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         let now = self.reader.engine.now();
@@ -261,6 +262,7 @@ impl CustodyService for Custody {
             ms => status::time("until_ms", ms)?,
         };
         self.read(move |state, cache| {
+            let _turn = turn;
             let wanted = Wanted { scheme: request.scheme, party: request.party };
             let due = due::list(state, cache, &wanted, &sight, (now, until))?;
             let (due, next_page_token) = page.slice(due)?;
@@ -309,12 +311,13 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListFindingsRequest>,
     ) -> Result<Response<v1::ListFindingsResponse>, Status> {
-        let sight = self.access.check(&request, Right::Findings)?;
+        let (sight, turn) = self.access.look(&request, Right::Findings).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         let t = self.as_of(request.as_of_ms)?;
         let access = self.access.clone();
         self.read(move |state, cache| {
+            let _turn = turn;
             let mut findings = Vec::new();
             let whole_ledger = request.scheme.is_empty();
             if whole_ledger {
@@ -331,7 +334,7 @@ impl CustodyService for Custody {
                 for finding in judge.findings(t)? {
                     // A key may serve several schemes; in the list of all it stands once.
                     let stands_above = whole_ledger && finding.object.starts_with("key/");
-                    if !stands_above && seen.see(&finding.object)? {
+                    if !stands_above && seen.see(finding.code, &finding.object)? {
                         findings.push(wire::finding(&scheme, finding));
                     }
                 }
@@ -346,7 +349,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListDutiesRequest>,
     ) -> Result<Response<v1::ListDutiesResponse>, Status> {
-        let sight = self.access.check(&request, Right::Findings)?;
+        let (sight, turn) = self.access.look(&request, Right::Findings).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         let t = self.as_of(request.as_of_ms)?;
@@ -358,9 +361,14 @@ impl CustodyService for Custody {
             })?),
         };
         self.read(move |state, cache| {
+            let _turn = turn;
             let judge = judge(state, cache, &request.scheme)?;
+            let who = local(&request.who, &request.scheme);
+            if !request.who.is_empty() && who.is_none_or(|who| judge.context_at(t).party(who).is_none()) {
+                return Err(status::not_found(&format!("party `{}`", request.who)).into());
+            }
             let wanted = |(duty, judged): &(Duty<'_>, DutyJudgement)| {
-                (request.who.is_empty() || duty.who == request.who)
+                (request.who.is_empty() || Some(duty.who.as_str()) == who)
                     && seen::duty(&sight, &request.scheme, duty)
                     && wanted_status.is_none_or(|status| judged.status == status)
             };

@@ -13,8 +13,8 @@ use tonic::Status;
 
 use super::pages::{Pages, Responses};
 use super::read::{Failure, judge, scheme_ids};
-use super::wire;
-use crate::access::Sight;
+use super::{status, wire};
+use crate::access::{Sight, local};
 
 /// Of what a list is asked for: a scheme and a party, or all of them (empty).
 #[derive(Clone)]
@@ -44,9 +44,13 @@ pub(super) fn list(
     (now, until): (Instant, Instant),
 ) -> Result<Vec<v1::DueItem>, Failure> {
     let mut items = Vec::new();
+    let mut known = wanted.party.is_empty();
     for scheme in scheme_ids(state, &wanted.scheme)? {
         let mut parties = HashMap::new();
-        for one in judge(state, cache, &scheme)?.due(now, until)? {
+        let judge = judge(state, cache, &scheme)?;
+        let named = local(&wanted.party, &scheme);
+        known |= named.is_some_and(|party| judge.context_at(now).party(party).is_some());
+        for one in judge.due(now, until)? {
             let who = one.who();
             if !parties.contains_key(who) {
                 parties.insert(who.to_owned(), party_of_ledger(state, &scheme, who)?);
@@ -57,6 +61,9 @@ pub(super) fn list(
                 items.push(wire::due(&scheme, party.clone(), one));
             }
         }
+    }
+    if !known {
+        return Err(status::not_found(&format!("party `{}`", wanted.party)).into());
     }
     // Each scheme is in order already, and stays so.
     items.sort_by_key(|item| item.due_ms);

@@ -40,7 +40,7 @@ impl Ledger {
     fn entry_bytes(&self, index: EntryIndex, sight: &Sight) -> Result<v1::Entry, Status> {
         let missing = || status::not_found(&format!("entry {index}"));
         let bytes = self.engine.store().entry(index).map_err(|e| status::storage(&e))?.ok_or_else(missing)?;
-        if !sees(&self.access, sight, &bytes)? {
+        if !self.access.sees(sight, &bytes)? {
             return Err(missing());
         }
         Ok(v1::Entry { chain_hash: ChainHash::of_entry(&bytes).as_bytes().to_vec(), bytes })
@@ -77,7 +77,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::AppendStatementRequest>,
     ) -> Result<Response<v1::AppendStatementResponse>, Status> {
-        let share = self.access.share(&request)?;
+        let share = self.access.share(&request, Right::Record)?;
         let statement = request.into_inner().statement.ok_or_else(status::no_statement)?;
         let _room = share.take(&statement).await.map_err(|r| status::refused(&r))?;
         let receipt = self.engine.append(statement).await.map_err(|r| status::refused(&r))?;
@@ -88,7 +88,9 @@ impl LedgerService for Ledger {
         &self,
         request: Request<Streaming<v1::AppendStatementsRequest>>,
     ) -> Result<Response<Self::AppendStatementsStream>, Status> {
-        let share = self.access.share(&request)?;
+        let peer = peer(&request);
+        let share = self.access.share(&request, Right::Record)?;
+        let access = self.access.clone();
         let most = if share.is_paced() { PACED_CHUNK } else { CHUNK };
         let engine = Arc::clone(&self.engine);
         let committing = Arc::clone(&self.engine);
@@ -99,6 +101,8 @@ impl LedgerService for Ledger {
             .filter_map(|message| std::future::ready(message.ok()))
             .map(|message| message.statement.unwrap_or_default())
             .ready_chunks(most)
+            // A key that was revoked meanwhile sends no further; what has no answer was not taken.
+            .take_while(move |_| std::future::ready(access.check_peer(peer, Right::Record).is_ok()))
             .map(move |chunk| {
                 let (engine, share) = (Arc::clone(&engine), share.clone());
                 let count = chunk.len();
@@ -128,11 +132,14 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::ValidateStatementRequest>,
     ) -> Result<Response<v1::ValidateStatementResponse>, Status> {
-        self.access.check(&request, Right::Record)?;
+        let (_, turn) = self.access.look(&request, Right::Record).await?;
         let statement = request.into_inner().statement.ok_or_else(status::no_statement)?;
         let engine = Arc::clone(&self.engine);
-        let result =
-            tokio::task::spawn_blocking(move || engine.validate(statement)).await.map_err(status::task)?;
+        let validated = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            engine.validate(statement)
+        });
+        let result = validated.await.map_err(status::task)?;
         let response = match result {
             Err(refusal) => v1::ValidateStatementResponse {
                 refusal: Some(status::refusal(refusal)),
@@ -188,7 +195,8 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::ReadEntriesRequest>,
     ) -> Result<Response<Self::ReadEntriesStream>, Status> {
-        let sight = self.access.check(&request, Right::Entries)?;
+        let peer = peer(&request);
+        let (sight, place) = self.access.stream(&request, Right::Entries)?;
         let request = request.into_inner();
         let size = self.engine.head().borrow().size.get();
         let end = if request.end == 0 { size } else { request.end };
@@ -198,8 +206,15 @@ impl LedgerService for Ledger {
         let (pages, answers) = Pages::new();
         let (engine, access) = (Arc::clone(&self.engine), self.access.clone());
         tokio::task::spawn_blocking(move || {
-            let send = |page: Page| pages.push(page.map(|entries| v1::ReadEntriesResponse { entries }));
-            read_pages(&engine, request.start, end, |entry| sees(&access, &sight, entry), send);
+            let _place = place;
+            // A key that was revoked meanwhile reads no further.
+            let may = || access.check_peer(peer, Right::Entries);
+            let send = |page: Page| {
+                let page = may().and(page);
+                let whole = page.is_ok();
+                pages.push(page.map(|entries| v1::ReadEntriesResponse { entries })) && whole
+            };
+            read_pages(&engine, request.start, end, |entry| access.sees(&sight, entry), send);
         });
         Ok(Response::new(answers))
     }
@@ -209,7 +224,7 @@ impl LedgerService for Ledger {
         request: Request<v1::FollowEntriesRequest>,
     ) -> Result<Response<Self::FollowEntriesStream>, Status> {
         let peer = peer(&request);
-        self.access.check(&request, Right::Entries)?;
+        let (_, place) = self.access.stream(&request, Right::Entries)?;
         let mut next = request.into_inner().start;
         let mut head = self.engine.head();
         if next > head.borrow().size.get() {
@@ -218,6 +233,7 @@ impl LedgerService for Ledger {
         let (pages, answers) = Pages::new();
         let (engine, access) = (Arc::clone(&self.engine), self.access.clone());
         tokio::spawn(async move {
+            let _place = place;
             loop {
                 let size = head.borrow_and_update().size.get();
                 if next < size {
@@ -228,7 +244,7 @@ impl LedgerService for Ledger {
                         };
                         // A key that was revoked meanwhile reads no further.
                         match access.check_peer(peer, Right::Entries) {
-                            Ok(sight) => read_pages(&engine, next, size, |e| sees(&access, &sight, e), send),
+                            Ok(sight) => read_pages(&engine, next, size, |e| access.sees(&sight, e), send),
                             Err(status) => {
                                 send(Err(status));
                                 false
@@ -290,11 +306,6 @@ fn read_pages(
         }
     }
     page.is_empty() || send(Ok(page))
-}
-
-/// Whether an entry is within sight.
-fn sees(access: &Access, sight: &Sight, entry: &[u8]) -> Result<bool, Status> {
-    sight.party().map_or(Ok(true), |party| access.concerns(entry, party))
 }
 
 fn writer_closed() -> Refusal {

@@ -17,6 +17,8 @@ use crate::anchor::Anchors;
 
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
+/// How many kept checkpoints are looked through for one with a quorum.
+const LOOK_BACK: usize = 10_000;
 
 pub(crate) struct Proof {
     engine: Arc<Engine>,
@@ -77,17 +79,18 @@ impl Proof {
         Ok(if newest.size == size { newest.note.to_string() } else { String::new() })
     }
 
-    fn newest_kept(
-        &self,
-        fits: impl Fn(LedgerSize, &CheckpointRow) -> bool,
-    ) -> Result<Option<(LedgerSize, CheckpointRow)>, Status> {
-        for row in self.engine.store().checkpoints_down(LedgerSize::new(u64::MAX)) {
-            let (size, row) = row.map_err(|e| status::storage(&e))?;
-            if fits(size, &row) {
-                return Ok(Some((size, row)));
-            }
-        }
-        Ok(None)
+    fn newest_kept(&self) -> Result<Option<(LedgerSize, CheckpointRow)>, Status> {
+        crate::tiles::newest_kept(self.engine.store()).map_err(|e| status::storage(&e))
+    }
+
+    /// The newest of the last kept checkpoints with a quorum of witnesses.
+    async fn newest_witnessed(&self) -> Result<Option<(LedgerSize, CheckpointRow)>, Status> {
+        let engine = Arc::clone(&self.engine);
+        let found = tokio::task::spawn_blocking(move || {
+            let mut newest_first = engine.store().checkpoints_down(LedgerSize::new(u64::MAX)).take(LOOK_BACK);
+            newest_first.find(|row| row.as_ref().map_or(true, |(_, row)| row.witnessed)).transpose()
+        });
+        found.await.map_err(status::task)?.map_err(|e| status::storage(&e))
     }
 }
 
@@ -124,12 +127,12 @@ impl ProofService for Proof {
                     }
                 }
                 v1::CheckpointKind::Kept => {
-                    let (size, row) = self.newest_kept(|_, _| true)?.ok_or_else(|| missing("kept"))?;
+                    let (size, row) = self.newest_kept()?.ok_or_else(|| missing("kept"))?;
                     kept(size, row)?
                 }
                 v1::CheckpointKind::Witnessed => {
-                    let (size, row) =
-                        self.newest_kept(|_, row| row.witnessed)?.ok_or_else(|| missing("witnessed"))?;
+                    let found = self.newest_witnessed().await?;
+                    let (size, row) = found.ok_or_else(|| missing("witnessed"))?;
                     kept(size, row)?
                 }
             }
@@ -210,6 +213,8 @@ impl ProofService for Proof {
     ) -> Result<Response<v1::GetReceiptResponse>, Status> {
         use v1::get_receipt_request::Entry as Wanted;
         self.access.check(&request, Right::Proofs)?;
+        // The proof is open to all, as hashes are. What the entry says is for who may read it.
+        let sight = self.access.check(&request, Right::Entries).ok();
         let request = request.into_inner();
         let index = self.locate(request.entry.map(|entry| match entry {
             Wanted::EntryIndex(index) => Named::Index(index),
@@ -218,7 +223,7 @@ impl ProofService for Proof {
         let stored = self.engine.store().entry(index).map_err(|e| status::storage(&e))?;
         let stored = stored.ok_or_else(|| status::not_found(&format!("entry {index}")))?;
         let size = match request.tree_size {
-            0 => self.newest_kept(|size, _| size.get() > index.get())?.map(|(size, _)| size.get()),
+            0 => self.newest_kept()?.map(|(size, _)| size.get()).filter(|size| *size > index.get()),
             size => Some(size),
         };
         // Nothing kept covers it yet: the newest published one does.
@@ -238,7 +243,9 @@ impl ProofService for Proof {
             previous_chain_hash: entry.previous.as_bytes().to_vec(),
             proof: Some(v1::InclusionProof { tree_size: size, hashes: bytes(&hashes), checkpoint }),
         };
-        Ok(Response::new(v1::GetReceiptResponse { receipt: Some(receipt), entry: stored }))
+        let seen = sight.map_or(Ok(false), |sight| self.access.sees(&sight, &stored))?;
+        let entry = if seen { stored } else { Vec::new() };
+        Ok(Response::new(v1::GetReceiptResponse { receipt: Some(receipt), entry }))
     }
 
     async fn seal_ledger(

@@ -38,24 +38,27 @@ impl Page {
         Ok(Self { size, after })
     }
 
-    /// Rows of a table below `scope`, with the token of the next page.
-    pub(super) fn rows<T: DeserializeOwned>(
+    /// What `seen` makes of the rows of a table below `scope`, with the token of the next page. What it leaves out leaves no
+    /// trace, neither in the token nor in the size of a page.
+    pub(super) fn rows<T: DeserializeOwned, S>(
         &self,
         state: &dyn Scan,
         table: Table,
         scope: &[&str],
-    ) -> Result<(Vec<(String, T)>, String), StateError> {
+        mut seen: impl FnMut(&str, T) -> Result<Option<S>, Failure>,
+    ) -> Result<(Vec<S>, String), Failure> {
         let with = |id: &str| key(table, &scope.iter().copied().chain([id]).collect::<Vec<_>>());
         let after = self.after.as_deref().map(with);
-        let mut rows = Vec::new();
+        let (mut rows, mut last) = (Vec::new(), String::new());
         for row in state.scan(&key(table, scope), after.as_deref()) {
-            if rows.len() == self.size {
-                let token = rows.last().map(|(id, _): &(String, T)| id.clone()).unwrap_or_default();
-                return Ok((rows, token));
-            }
             let (place, value): Row = row?;
-            let id = part(&place, scope.len()).to_owned();
-            rows.push((id, decode(&value)?));
+            let id = part(&place, scope.len());
+            let Some(row) = seen(id, decode(&value)?)? else { continue };
+            if rows.len() == self.size {
+                return Ok((rows, last));
+            }
+            rows.push(row);
+            id.clone_into(&mut last);
         }
         Ok((rows, String::new()))
     }

@@ -35,7 +35,7 @@ impl ReportService for Report {
         &self,
         request: Request<v1::GetDeletionReportRequest>,
     ) -> Result<Response<Self::GetDeletionReportStream>, Status> {
-        self.access.check(&request, Right::Reports)?;
+        let (_, turn) = self.access.look(&request, Right::Reports).await?;
         let request = request.into_inner();
         status::id("scheme", &request.scheme)?;
         let day = |field: &str, text: &str| {
@@ -51,9 +51,11 @@ impl ReportService for Report {
         };
         let engine = Arc::clone(&self.engine);
         let scheme = request.scheme;
-        let json = tokio::task::spawn_blocking(move || compute(&engine, &scheme, period, as_of))
-            .await
-            .map_err(status::task)??;
+        let computed = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            compute(&engine, &scheme, period, as_of)
+        });
+        let json = computed.await.map_err(status::task)??;
         let pieces: Vec<_> = json
             .chunks(PIECE)
             .map(|piece| Ok(v1::GetDeletionReportResponse { json: piece.to_vec() }))

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use daicho_core::{EntryIndex, Instant};
-use daicho_custody::Judge;
 use daicho_custody::duty::{Duty, duties};
 use daicho_custody::state::{CopyRecord, HandoverRecord, Scan, StateError, Table, decode, key};
+use daicho_custody::{About, FindingCode, Judge, handovers_of};
 
 use super::read::{Failure, copies_of};
 use crate::access::{Access, Sight, local};
@@ -58,30 +58,33 @@ impl<'f> Findings<'f> {
         Self { state, access, sight, scheme, duties }
     }
 
-    /// Whether the finding about this object is.
-    pub(super) fn see(&self, object: &str) -> Result<bool, Failure> {
+    /// Whether the finding of this code about this object is. The code says what the object is: ids of one kind may be those
+    /// of another, and whoever makes ids chooses them.
+    pub(super) fn see(&self, code: FindingCode, object: &str) -> Result<bool, Failure> {
         let Some(own) = self.sight.party() else { return Ok(true) };
         let (state, scheme) = (self.state, self.scheme);
-        if object == own || local(own, scheme) == Some(object) || self.duties.contains(object) {
-            return Ok(true);
-        }
-        if copy(state, self.sight, scheme, object)? {
-            return Ok(true);
-        }
-        if let Some(owns) = self.access.owns_key(object, own)? {
-            return Ok(owns);
-        }
-        if let Some(index) = object.strip_prefix("entry/").and_then(|n| n.parse().ok()) {
-            return Ok(self.access.concerns_entry(EntryIndex::new(index), own)?);
-        }
-        if let Some(bytes) = state.get(&key(Table::Handover, &[scheme, object]))? {
-            return Ok(handover(self.sight, scheme, &decode(&bytes)?));
-        }
-        for of_data_set in copies_of(state, scheme, object)? {
-            if copy(state, self.sight, scheme, &of_data_set)? {
-                return Ok(true);
+        match code.about() {
+            About::Copy => Ok(copy(state, self.sight, scheme, object)?),
+            About::DataSet => {
+                for of_data_set in copies_of(state, scheme, object)? {
+                    if copy(state, self.sight, scheme, &of_data_set)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             }
+            About::Handover => {
+                let known = handovers_of(state, scheme, object)?;
+                Ok(known.iter().any(|record| handover(self.sight, scheme, record)))
+            }
+            About::Party => Ok(object == own || local(own, scheme) == Some(object)),
+            About::Duty => Ok(self.duties.contains(object)),
+            About::Key => Ok(self.access.owns_key(object, own)? == Some(true)),
+            About::Entry => match object.strip_prefix("entry/").and_then(|n| n.parse().ok()) {
+                Some(index) => Ok(self.access.concerns_entry(EntryIndex::new(index), own)?),
+                None => Ok(false),
+            },
+            About::Scheme => Ok(false),
         }
-        Ok(false)
     }
 }

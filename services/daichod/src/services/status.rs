@@ -26,6 +26,7 @@ pub(crate) fn code(reason: RefusalCode) -> Code {
         RefusalCode::KeyRevoked
         | RefusalCode::UnknownReference
         | RefusalCode::SchemeRejected
+        | RefusalCode::WrongSeal
         | RefusalCode::VerificationFailed => Code::FailedPrecondition,
         RefusalCode::QueueFull => Code::ResourceExhausted,
         RefusalCode::WriterClosed => Code::Unavailable,
@@ -97,6 +98,12 @@ pub(crate) fn too_slow() -> Status {
     Status::with_error_details(Code::Aborted, text, read(ReadCode::TooSlow))
 }
 
+/// A party that has as many streams of entries as it may.
+pub(crate) fn too_many_streams(most: usize) -> Status {
+    let text = format!("your party has its {most} streams of entries; end one first");
+    Status::with_error_details(Code::ResourceExhausted, text, read(ReadCode::TooManyStreams))
+}
+
 /// Something that is not there.
 pub(crate) fn not_found(what: &str) -> Status {
     let message = format!("{what} is not in the ledger");
@@ -130,4 +137,20 @@ fn read(code: ReadCode) -> ErrorDetails {
 /// A task that did not come to its end.
 pub(crate) fn task(_: tokio::task::JoinError) -> Status {
     Status::unavailable("the server is stopping")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_of_errors_has_these_codes() {
+        let page = include_str!("../../../../docs/formats/errors.md");
+        for reason in RefusalCode::ALL {
+            let row = page.lines().find(|line| line.starts_with(&format!("| `{}` |", reason.reason())));
+            let row = row.unwrap_or_else(|| panic!("no row for {}", reason.reason()));
+            let said = row.split('|').nth(2).expect("a code").trim().replace('_', "");
+            assert_eq!(said.to_lowercase(), format!("{:?}", code(reason)).to_lowercase(), "{row}");
+        }
+    }
 }

@@ -336,18 +336,14 @@ async fn a_slow_replay_goes_on_without_its_caller_and_holds_up_no_other_log() {
     // What must be rejected is rejected at once.
     assert_eq!(witness.ask(slow_log.request(3, 290)).await.status, 409);
     slow_tiles.served.held.send_replace(false);
-    while !witness.get("").await.body.contains("replayed 290 entries") {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    shows(&witness, "replayed 290 entries").await;
     // Nobody waited for it; now it is there at once.
     slow_tiles.served.held.send_replace(true);
     witness.cosign(&slow_log, 0, 290).await;
     assert!(refused(&witness, &slow_log, 290, 300).await.contains("290 of 300 entries"));
     // It is on its way to 300 entries and does not come back to a smaller checkpoint once it is past.
     slow_tiles.served.held.send_replace(false);
-    while !witness.get("").await.body.contains("replayed 300 entries") {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    shows(&witness, "replayed 300 entries").await;
     assert!(refused(&witness, &slow_log, 290, 295).await.contains("at least that size"));
     witness.cosign(&slow_log, 290, 300).await;
 }
@@ -388,5 +384,14 @@ async fn metrics_tell_sizes_answers_and_refusals() {
         format!("daicho_witness_last_cosigned_timestamp_seconds{{origin=\"{ORIGIN}\"}} 1"),
     ] {
         assert!(metrics.lines().any(|found| found.starts_with(&line)), "{line} in {metrics}");
+    }
+}
+
+/// Waits until the page of a witness says so.
+async fn shows(witness: &Witness, words: &str) {
+    let started = std::time::Instant::now();
+    while !witness.get("").await.body.contains(words) {
+        assert!(started.elapsed() < std::time::Duration::from_secs(60), "it never says `{words}`");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }

@@ -258,7 +258,7 @@ fn rule_refs(cx: &mut Context<'_>, r: &Rule) {
     each(cx, place("applies_to"), "matter", &r.applies_to);
     each(cx, place("same_duty_as"), "rule", &r.same_duty_as);
     let milestone = &r.trigger.milestone;
-    if milestone != "none" && !cx.vocabulary.milestones.iter().any(|m| m.id == *milestone) {
+    if r.trigger.starts() && !cx.vocabulary.milestones.iter().any(|m| m.id == *milestone) {
         unknown(cx, place("trigger"), "milestone", milestone);
     }
     clause_ref(cx, r);

@@ -24,7 +24,7 @@ pub(super) fn check(cx: &mut Context<'_>) {
 }
 
 fn schedule(cx: &mut Context<'_>, r: &Rule) {
-    if r.gap || r.trigger.milestone == "none" {
+    if r.gap || !r.trigger.starts() {
         cx.warning(
             "rule-without-schedule",
             at("rule", &r.id, "trigger"),
