@@ -131,6 +131,9 @@ fn write_plain(
     for (file, d) in found {
         let (file, line, message) = (file.display(), d.line, lang.of(&d.message));
         writeln!(out, "{file}:{line}: {}[{}] {}: {message}", d.level, d.check, d.key)?;
+        if d.level == Level::SourceError {
+            writeln!(out, "    --settle '{}={}'", d.name(), lang.either("根拠", "GROUND"))?;
+        }
     }
     let count = |level| found.iter().filter(|(_, d)| d.level == level).count();
     let (errors, source) = (count(Level::Error), count(Level::SourceError));

@@ -1,14 +1,15 @@
 //! `daicho scheme`: checks and shows scheme files, and puts them in force.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use clap::Subcommand;
 use daicho_client::{Emitter, Enactment};
 use daicho_core::proto::SourceCorrection;
 use daicho_custody::calendar::Calendar;
-use daicho_custody::scheme::{Scheme, Vocabulary};
+use daicho_custody::scheme::{Diagnostic, Level, Scheme, Vocabulary, lint};
 use serde_json::json;
 
 use crate::context::Context;
@@ -114,7 +115,8 @@ async fn enact(args: EnactArgs, context: &Context, out: &mut dyn Write) -> anyho
 
 /// Reads and checks everything that needs no server.
 fn prepare(args: &EnactArgs, context: &Context) -> anyhow::Result<Enactment> {
-    let corrections = args.settle.iter().map(|text| correction(text, context)).collect::<Result<_, _>>()?;
+    let corrections: Vec<SourceCorrection> =
+        args.settle.iter().map(|text| correction(text, context)).collect::<Result<_, _>>()?;
     let scheme_file = context.read(&args.file)?;
     let text = String::from_utf8_lossy(&scheme_file);
     let scheme = Scheme::parse(&text)
@@ -123,6 +125,7 @@ fn prepare(args: &EnactArgs, context: &Context) -> anyhow::Result<Enactment> {
         Some(file) => context.read(file)?,
         None => vocabulary_beside(&args.file, &scheme.vocabulary, context)?,
     };
+    check_settled(args, &text, &scheme, &vocabulary_file, &corrections, context)?;
     let calendar_file = match (&scheme.calendar, &args.calendar) {
         (None, _) => None,
         (Some(_), Some(file)) => Some(context.read(file)?),
@@ -137,6 +140,52 @@ fn prepare(args: &EnactArgs, context: &Context) -> anyhow::Result<Enactment> {
         corrections,
         applies_to_open: args.applies_to_open,
     })
+}
+
+/// What the ledger would refuse the file for, all of it and before anybody has signed.
+fn check_settled(
+    args: &EnactArgs,
+    text: &str,
+    scheme: &Scheme,
+    vocabulary: &[u8],
+    corrections: &[SourceCorrection],
+    context: &Context,
+) -> anyhow::Result<()> {
+    let vocabulary = Vocabulary::parse(&String::from_utf8_lossy(vocabulary))
+        .map_err(|error| anyhow!("{}, line {}: {}", scheme.vocabulary, error.line, error.message))?;
+    let found = lint(text, scheme, &vocabulary);
+    let file = args.file.display();
+    let errors = found.iter().filter(|d| d.level == Level::Error).count();
+    if errors > 0 {
+        bail!(context.pick(
+            format!("{file} に {errors} 件の誤りがあります。daicho scheme check {file} で確かめてください"),
+            format!("{file} has {errors} error(s); see daicho scheme check {file}"),
+        ));
+    }
+    let source: BTreeSet<String> =
+        found.iter().filter(|d| d.level == Level::SourceError).map(Diagnostic::name).collect();
+    let settled: BTreeSet<&str> = corrections.iter().map(|c| c.diagnostic.as_str()).collect();
+    if let Some(nothing) = settled.iter().find(|name| !source.contains(**name)) {
+        bail!(context.pick(
+            format!("--settle {nothing}: そのような書面の誤りはありません"),
+            format!("--settle {nothing}: there is no such error of the source"),
+        ));
+    }
+    let open: Vec<String> = source.iter().filter(|name| !settled.contains(name.as_str())).cloned().collect();
+    if !open.is_empty() {
+        let list: String = open
+            .iter()
+            .map(|name| format!("\n  --settle '{name}={}'", context.pick("根拠", "GROUND")))
+            .collect();
+        let count = open.len();
+        bail!(context.pick(
+            format!(
+                "書面の誤り {count} 件の扱いが決まっていません。それぞれ根拠を付けて指定してください:{list}"
+            ),
+            format!("{count} error(s) of the source are not settled; settle each with a ground:{list}"),
+        ));
+    }
+    Ok(())
 }
 
 /// The vocabulary with this id, among the files beside the scheme.
