@@ -48,5 +48,6 @@ cp "$folder"/target/release/{daichod,daicho,daicho-witness} "$folder/bin/"
     "$toolchain/bin/rustc" --version | sed 's/^/rustc   /'
     c++ --version | head -1 | sed 's/^/c++     /'
     ld --version | head -1 | sed 's/^/ld      /'
+    (compgen -G '/usr/lib/llvm-*/lib/libclang-[0-9]*.so*' || echo unknown) | xargs -n 1 readlink -m | sort -u | sed 's/^/clang   /'
     (cd "$folder/bin" && sha256sum daichod daicho daicho-witness)
 } | tee "$folder/bin/build.txt"

@@ -189,6 +189,21 @@ async fn a_certificate_is_made_of_signed_events_alone() {
         assert!(pdf.starts_with(b"%PDF-"));
         assert!(said.contains(&hex::encode(Sha256::digest(&pdf))), "the hash that is to be recorded: {said}");
     }
+    // Verified by itself: the statements that it rests on, not the words on its pages.
+    let verify = ["verify", "certificate.pdf", "--policy", "policy.txt", "--output", "json"];
+    let proven: serde_json::Value = serde_json::from_str(&scene.good(&verify)).expect("JSON");
+    assert_eq!((&proven["kind"], &proven["checks"]["entries"]), (&"certificate-pdf".into(), &1.into()));
+    assert_eq!(proven["statements"].as_array().map(Vec::len), Some(1), "{proven}");
+    let pdf = std::fs::read(scene.path("certificate.pdf")).expect("written");
+    let mark = b"c2sp.org/tlog-proof@";
+    let start = pdf.windows(mark.len()).position(|bytes| bytes == mark).expect("it lies there as it is");
+    for at in (start..start + 700).step_by(35) {
+        let mut changed = pdf.clone();
+        changed[at] ^= 1;
+        std::fs::write(scene.path("changed.pdf"), &changed).expect("written");
+        let code = scene.run(&["verify", "changed.pdf", "--policy", "policy.txt"]).status.code();
+        assert_eq!(code, Some(1), "a bit of byte {at}");
+    }
     // The first entry says nothing of an erasure.
     let more = ["--entry", "0", "--out", "none.pdf"];
     let refused = scene.run(&[&certificate[..], &more].concat());
@@ -198,6 +213,13 @@ async fn a_certificate_is_made_of_signed_events_alone() {
 #[tokio::test]
 async fn duties_are_listed_with_what_became_of_them() {
     let scene = Scene::new().await;
+    // As the scheme names a party, and as the ledger does; nobody is an error, not an empty list.
+    for list in [&["duties", "--scheme", SCHEME, "--who"][..], &["due", "--party"]] {
+        let of = |who: &str| scene.run(&[list, &[who]].concat());
+        assert_eq!(of("hyojito").stdout, of(&format!("{SCHEME}/hyojito")).stdout);
+        assert!(of("hyojito").status.success());
+        assert_eq!(of("nobody").status.code(), Some(2));
+    }
     let all = scene.good(&["duties", "--scheme", SCHEME, "--output", "json"]);
     let all: Vec<serde_json::Value> =
         all.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();

@@ -11,7 +11,7 @@ use daicho_core::proto::{self, event::Fact};
 use daicho_core::{Date, Entry, EntryIndex, Instant};
 use daicho_custody::DeletionReport;
 use daicho_custody::scheme::PartyRole;
-use daicho_report::pdf::{CertificatePaper, ErasedCopy, Erasure, Form, render_certificate};
+use daicho_report::pdf::{CertificatePaper, ErasedCopy, Erasure, Form, MAX_STATEMENTS, render_certificate};
 use daicho_report::words::Words;
 use futures::TryStreamExt as _;
 use prost::Message as _;
@@ -21,9 +21,6 @@ use sha2::{Digest as _, Sha256};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::report;
-
-/// Most statements in one form: each is attached with its proof.
-const MOST: usize = 1_000;
 
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
@@ -190,10 +187,10 @@ async fn erasures(
         Some(days) => of_days(client, args, days, size, &states).await?,
     };
     ensure!(
-        entries.len() <= MOST,
+        entries.len() <= MAX_STATEMENTS,
         context.pick(
-            format!("消去の申告が{}件あります。{MOST}件までに分けてください", entries.len()),
-            format!("there are {} statements; a form holds at most {MOST}", entries.len()),
+            format!("消去の申告が{}件あります。{MAX_STATEMENTS}件までに分けてください", entries.len()),
+            format!("there are {} statements; a form holds at most {MAX_STATEMENTS}", entries.len()),
         )
     );
     let mut list = Vec::with_capacity(entries.len());

@@ -57,7 +57,7 @@ impl Cosigners {
             context.create(file, &encoded(&draft))?,
             context.pick(format!("{path} が既にあります"), format!("{path} exists already"))
         );
-        still_missing(&draft, file, context, out)?;
+        still_missing(&draft, file, true, context, out)?;
         Ok(true)
     }
 }
@@ -87,7 +87,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let mut draft = read(&args.file, context)?;
     if args.send {
-        return send(&draft, context, out).await;
+        return send(&draft, &args.file, context, out).await;
     }
     show(&draft, context, out)?;
     let Some(file) = &args.key else { return Ok(Exit::Ok) };
@@ -100,7 +100,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
         bail!(context.pick("署名していません", "not signed"));
     }
     write(&args.file, &draft, context)?;
-    still_missing(&draft, &args.file, context, out)?;
+    still_missing(&draft, &args.file, true, context, out)?;
     Ok(Exit::Ok)
 }
 
@@ -167,8 +167,14 @@ fn agreed(context: &Context) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "はい"))
 }
 
-/// Who has to sign yet, and what to do next.
-fn still_missing(draft: &Draft, file: &Path, context: &Context, out: &mut dyn Write) -> anyhow::Result<()> {
+/// Who has to sign yet, and what to do next. `written`: whether the file was, or somebody wanted to send it.
+fn still_missing(
+    draft: &Draft,
+    file: &Path,
+    written: bool,
+    context: &Context,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let missing: Vec<String> =
         draft.signers().filter(|(_, signed)| !signed).map(|(id, _)| id.key.to_string()).collect();
     let path = file.display();
@@ -181,24 +187,24 @@ fn still_missing(draft: &Draft, file: &Path, context: &Context, out: &mut dyn Wr
             format!("全員が署名しました。送信: daicho --identity 鍵 cosign {path} --send"),
             format!("all have signed; to send it: daicho --identity KEY cosign {path} --send"),
         )
-    } else {
+    } else if written {
         context.pick(
             format!("{path} に書きました。次の鍵の署名が必要です: {keys}"),
             format!("written to {path}; these keys are to sign it: {keys}"),
+        )
+    } else {
+        context.pick(
+            format!("送っていません。次の鍵の署名がまだありません: {keys}"),
+            format!("not sent; these keys have not signed it yet: {keys}"),
         )
     };
     Ok(writeln!(out, "{text}")?)
 }
 
-async fn send(draft: &Draft, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    let missing: Vec<String> =
-        draft.signers().filter(|(_, signed)| !signed).map(|(id, _)| id.key.to_string()).collect();
-    if !missing.is_empty() {
-        let keys = missing.join(context.pick("、", ", "));
-        bail!(context.pick(
-            format!("送っていません。次の鍵の署名がまだありません: {keys}"),
-            format!("not sent; these keys have not signed it yet: {keys}"),
-        ));
+async fn send(draft: &Draft, file: &Path, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    if draft.signers().any(|(_, signed)| !signed) {
+        still_missing(draft, file, false, context, out)?;
+        return Ok(Exit::Wrong);
     }
     let who = context.identity.as_deref().ok_or_else(|| {
         anyhow!(context.pick(

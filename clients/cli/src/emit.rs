@@ -332,9 +332,10 @@ fn predict(
             format!("would be recorded and raise {} finding(s):", findings.len()),
         ),
     };
-    let heading = match (first, last) {
-        (first, last) if first == last => context.pick(format!("{first} 行目: "), format!("line {first}: ")),
-        _ => context.pick(format!("{first}〜{last} 行目: "), format!("lines {first}-{last}: ")),
+    let heading = if first == last {
+        context.pick(format!("{first} 行目: "), format!("line {first}: "))
+    } else {
+        context.pick(format!("{first}〜{last} 行目: "), format!("lines {first}-{last}: "))
     };
     writeln!(out, "{heading}{verdict}")?;
     for finding in findings {

@@ -223,6 +223,39 @@ async fn a_scheme_file_that_is_no_scheme_is_neither_sound_nor_enacted() {
 }
 
 #[tokio::test]
+async fn errors_of_the_source_are_named_at_once_and_nothing_is_sent_before_they_are_settled() {
+    let scene = Scene::new().await;
+    let file = "../../deploy/schemes/nhi_premium_payment.toml";
+    let file = std::fs::canonicalize(file).unwrap().display().to_string();
+    let enact = ["scheme", "enact", &file, "--key", "ward.pem"];
+    let open = scene.run(&enact).await;
+    let names: Vec<String> = err(&open)
+        .lines()
+        .filter_map(|line| Some(line.trim().strip_prefix("--settle '")?.split_once('=')?.0.to_owned()))
+        .collect();
+    assert_eq!((code(&open), names.len()), (2, 8), "{}", err(&open));
+    let settled: Vec<String> = names.iter().map(|name| format!("--settle={name}=ground")).collect();
+    let but_one: Vec<&str> = settled[1..].iter().map(String::as_str).collect();
+    let open = scene.run(&[&enact[..], &but_one].concat()).await;
+    assert!(err(&open).contains(&names[0]) && !err(&open).contains(&names[1]), "{}", err(&open));
+    let nothing = scene.run(&[&enact[..], &["--settle=era-date@matter.none=ground"]].concat()).await;
+    assert!(code(&nothing) == 2 && err(&nothing).contains("matter.none"), "{}", err(&nothing));
+    assert!(scene.fake.state().arrived.is_empty());
+}
+
+#[tokio::test]
+async fn a_file_in_another_encoding_is_named_with_its_line() {
+    let scene = Scene::new().await;
+    std::fs::write(scene.path("sjis.jsonl"), [GOOD.as_bytes(), b"\n\x8e\xca"].concat()).unwrap();
+    let bad = scene.run(&["emit", "--key", "ward.pem", "--file", "sjis.jsonl"]).await;
+    assert!(code(&bad) == 2 && err(&bad).contains("sjis.jsonl, line 2"), "{}", err(&bad));
+    assert!(scene.fake.state().arrived.is_empty());
+    scene.file("marked.jsonl", &format!("\u{feff}{GOOD}\n"));
+    let good = scene.run(&["emit", "--key", "ward.pem", "--file", "marked.jsonl"]).await;
+    assert_eq!(code(&good), 0, "{}", err(&good));
+}
+
+#[tokio::test]
 async fn two_people_sign_one_statement() {
     let scene = Scene::new().await;
     scene.file("second.pem", &SigningKey::from_seed(&[6; 32]).to_pem());

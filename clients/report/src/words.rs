@@ -358,8 +358,6 @@ fn detail_ja(detail: &str) -> String {
         (" goes to ", "", "の承認された相手は ", ""),
         (" ends at ", "", "の承認された機器・媒体は ", ""),
         (" instead of ", "", "（承認は ", "）"),
-        ("; the law cited was in force until ", "取扱日: ", "、引用された法令の効力の終わり: ", ""),
-        ("; the law cited is in force from ", "取扱日: ", "、引用された法令の施行: ", ""),
         (" is not of flow ", "", " は流れ ", " のものではない"),
         (" to ", "対象者の区分: ", "、相手: ", ""),
         (" by ", "行為: ", "、当事者: ", ""),
@@ -414,15 +412,22 @@ fn detail_ja(detail: &str) -> String {
             return format!("定め: {rule}、保存期間: {least}（{until} まで）");
         }
     }
-    let law = detail.contains("; the law cited ");
-    for (en, before, after) in STARTS.iter().filter(|_| !law) {
+    if let Some((day, law)) = detail.strip_prefix("on ").and_then(|d| d.split_once("; the law cited ")) {
+        let law = law.replacen("was in force until ", "引用された法令の効力の終わり: ", 1).replacen(
+            "is in force from ",
+            "引用された法令の施行: ",
+            1,
+        );
+        return format!("取扱日: {day}、{law}");
+    }
+    for (en, before, after) in STARTS {
         if let Some(rest) = detail.strip_prefix(en) {
             return format!("{before}{rest}{after}");
         }
     }
     for (en, before, between, after) in INSIDE {
         if let Some((a, b)) = detail.split_once(en) {
-            let a = a.strip_prefix("on ").or_else(|| a.strip_prefix("kind ")).unwrap_or(a);
+            let a = a.strip_prefix("kind ").unwrap_or(a);
             let a = a.strip_prefix("occurred ").map_or_else(|| a.to_owned(), |time| format!("発生: {time}"));
             let a = a.strip_prefix("flow ").map_or_else(|| a.clone(), |flow| format!("流れ {flow} "));
             return format!("{before}{a}{between}{}{after}", b.strip_suffix(" out").unwrap_or(b));

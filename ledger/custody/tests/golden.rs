@@ -32,7 +32,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().expect("a list")
 }
 
-const TABLES: [Table; 22] = [
+const TABLES: [Table; 24] = [
     Table::Ledger,
     Table::Party,
     Table::Key,
@@ -55,12 +55,14 @@ const TABLES: [Table; 22] = [
     Table::Attestation,
     Table::Act,
     Table::Correction,
+    Table::LateNumber,
+    Table::OtherHandovers,
 ];
 
 #[test]
 fn table_bytes_are_the_ones_assigned() {
     let letters: String = TABLES.iter().map(|table| char::from(*table as u8)).collect();
-    assert_eq!(letters, "LPKQDdSRCATcHEIeMFVXJZ");
+    assert_eq!(letters, "LPKQDdSRCATcHEIeMFVXJZnh");
 }
 
 #[test]

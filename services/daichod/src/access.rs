@@ -239,11 +239,16 @@ impl Access {
     /// # Errors
     /// As [`Access::check`].
     pub(crate) fn check_call(&self, peer: Peer, right: Right) -> Result<Sight, Status> {
-        let (sight, _, party) = self.admit(peer, right)?;
+        self.called(peer, right).map(|(sight, _, _)| sight)
+    }
+
+    /// What a caller sees by a right, and who it is. Reads are logged.
+    fn called(&self, peer: Peer, right: Right) -> Result<(Sight, Role, Arc<str>), Status> {
+        let called = self.admit(peer, right)?;
         if let (Peer::Key(key), true) = (peer, right.reads()) {
-            self.reads.note(self.engine.now(), key, &party, right.word());
+            self.reads.note(self.engine.now(), key, &called.2, right.word());
         }
-        Ok(sight)
+        Ok(called)
     }
 
     /// The same for a call that goes on: a key may be revoked while it does. Nothing is logged again.
@@ -275,9 +280,9 @@ impl Access {
         request: &Request<T>,
         right: Right,
     ) -> Result<(Sight, Option<OwnedSemaphorePermit>), Status> {
-        let sight = self.check(request, right)?;
-        let turn = self.share(request, right)?.look().await;
-        Ok((sight, turn))
+        let peer = peer(request);
+        let (sight, role, party) = self.called(peer, right)?;
+        Ok((sight, self.share_of(peer, role, &party).look().await))
     }
 
     /// The same for a stream of entries. The second value is kept as long as it lasts.
@@ -289,8 +294,9 @@ impl Access {
         request: &Request<T>,
         right: Right,
     ) -> Result<(Sight, Option<OwnedSemaphorePermit>), Status> {
-        let sight = self.check(request, right)?;
-        let place = self.share(request, right)?.stream().map_err(status::too_many_streams)?;
+        let peer = peer(request);
+        let (sight, role, party) = self.called(peer, right)?;
+        let place = self.share_of(peer, role, &party).stream().map_err(status::too_many_streams)?;
         Ok((sight, place))
     }
 
@@ -299,19 +305,23 @@ impl Access {
         self.who(peer).is_ok_and(|(role, _)| role != Role::Unknown)
     }
 
-    /// The share of the server of the sender of a request who has this right.
+    /// The share of the server of the sender of a request who may record.
     ///
     /// # Errors
     /// As [`Access::check`].
-    pub(crate) fn share<T>(&self, request: &Request<T>, right: Right) -> Result<Share, Status> {
+    pub(crate) fn share<T>(&self, request: &Request<T>) -> Result<Share, Status> {
         let peer = peer(request);
-        let (_, role, party) = self.admit(peer, right)?;
-        Ok(match (role, peer) {
+        let (_, role, party) = self.admit(peer, Right::Record)?;
+        Ok(self.share_of(peer, role, &party))
+    }
+
+    fn share_of(&self, peer: Peer, role: Role, party: &Arc<str>) -> Share {
+        match (role, peer) {
             (Role::Local, _) => Share::unlimited(),
             // Who found a paper does not eat of the party's share.
             (Role::Invited, Peer::Key(id)) => self.shares.of(&format!("{INVITATION_PURPOSE}/{id}").into()),
-            _ => self.shares.of(&party),
-        })
+            _ => self.shares.of(party),
+        }
     }
 
     /// Whether an entry is within sight.

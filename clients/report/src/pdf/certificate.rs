@@ -109,6 +109,11 @@ struct Attached {
     description: String,
 }
 
+/// Most statements in one form: each is attached with its proof.
+pub const MAX_STATEMENTS: usize = 1_000;
+/// How the name of an attached statement ends, after the number of its entry.
+pub(super) const STATEMENT: &str = ".tlog-proof";
+
 /// The form as PDF/A-3a, with the signed statements attached. Its time is that of the last statement's recording.
 ///
 /// # Errors
@@ -118,7 +123,7 @@ pub fn render_certificate(paper: &CertificatePaper<'_>) -> Result<Vec<u8>, PdfEr
     let time = time.ok_or_else(|| PdfError::Set("no erasure is stated".to_owned()))?;
     let mut attachments: Vec<Attachment> = Vec::new();
     for e in paper.erasures {
-        let name = format!("{}.tlog-proof", e.entry);
+        let name = format!("{}{STATEMENT}", e.entry);
         // One statement may state several erasures.
         if !attachments.iter().any(|file| file.name == name) {
             attachments.push(Attachment { name, bytes: e.receipt.clone() });

@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::Lang;
 
-pub use certificate::{CertificatePaper, ErasedCopy, Erasure, Form, render_certificate};
+pub use certificate::{CertificatePaper, ErasedCopy, Erasure, Form, MAX_STATEMENTS, render_certificate};
 pub use manifest::{FileRecord, Manifest, ManifestError};
 pub use paper::{PaperError, ProvenPaper, draw, verify_paper};
 pub use read::{Difference, MAX_PDF_BYTES, ReadError, attachments, difference, is_statement, statements};

@@ -7,6 +7,7 @@ use flate2::read::ZlibDecoder;
 use hayro_syntax::Pdf;
 use hayro_syntax::object::{Array, Dict, Name, Stream, String as PdfString};
 
+use super::certificate::{MAX_STATEMENTS, STATEMENT};
 use super::{BUNDLE, MANIFEST, POLICY, REPORT};
 
 /// Largest paper, in bytes.
@@ -15,10 +16,6 @@ pub const MAX_PDF_BYTES: u64 = 1 << 30;
 const MAX_UNPACKED: u64 = 256 << 20;
 /// Most attachments of a report: one of each name.
 const MAX_FILES: usize = 4;
-/// Most statements of a certificate.
-const MAX_STATEMENTS: usize = 1_000;
-/// How the names of these end.
-const STATEMENT: &str = ".tlog-proof";
 
 /// Why attachments cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

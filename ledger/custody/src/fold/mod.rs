@@ -199,7 +199,8 @@ fn admit_signers(
                 let record = LateNumberRecord { number: signer.sequence, skipped, fact };
                 txn.put(key_at(Table::LateNumber, &[&hex], fact.entry, i as u32), &record);
             }
-            if let Some((missing, _)) = used.gaps().first().filter(|_| used.used.len() > MAX_SPANS) {
+            if used.used.len() > MAX_SPANS {
+                let missing = used.gaps().first().map_or(0, |(from, _)| *from);
                 let text = format!(
                     "key {hex} leaves out too many numbers; send what has number {missing}, or go on from the last one"
                 );

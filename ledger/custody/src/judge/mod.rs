@@ -651,15 +651,10 @@ impl<'a> Judge<'a> {
         });
         let others = self.state.scan(&key(Table::OtherHandovers, &[&self.law.id]), None).flat_map(|row| {
             let others = row.and_then(|(place, value)| {
-                let id = part(&place, 1).to_owned();
                 let records: Vec<HandoverRecord> = decode(&value)?;
-                Ok(records.into_iter().map(move |record| (id.clone(), record)))
+                Ok(records.into_iter().map(|record| Ok((part(&place, 1).to_owned(), record))).collect())
             });
-            let (rows, error) = match others {
-                Ok(rows) => (Some(rows), None),
-                Err(error) => (None, Some(error)),
-            };
-            rows.into_iter().flatten().map(Ok).chain(error.map(Err))
+            others.unwrap_or_else(|error| vec![Err(error)])
         });
         first.chain(others)
     }

@@ -119,6 +119,9 @@ impl SequenceRecord {
 
     /// Drops who left out what has come since.
     pub fn forget_filled(&mut self) {
+        if self.skipped.is_empty() {
+            return;
+        }
         let mut open = self.gaps().into_iter().map(|(from, _)| from).peekable();
         let mut until = self.skipped.iter().skip(1).map(|(first, _)| *first).collect::<Vec<_>>().into_iter();
         // One who skipped is kept as long as a gap lies between its first number and that of the next one.

@@ -21,6 +21,7 @@ use tokio::sync::{Mutex, mpsc};
 use crate::config::Config;
 use tsa::Tsa;
 use witness::Witness;
+pub(crate) use witness::newest_witnessed;
 
 pub(crate) use metrics::describe as describe_metrics;
 

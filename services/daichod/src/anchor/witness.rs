@@ -8,7 +8,7 @@ use std::time::{Duration, Instant as Stopwatch};
 
 use anyhow::Context as _;
 use daicho_core::LedgerSize;
-use daicho_store::StoreError;
+use daicho_store::{CheckpointRow, Store, StoreError};
 use daicho_tlog::policy::{Octets, PolicyWitness};
 use daicho_tlog::witness::{AddCheckpoint, parse_cosignatures, parse_size};
 use daicho_tlog::{NoteSignature, Policy, SignedCheckpoint, merkle, note};
@@ -19,8 +19,17 @@ use super::metrics as names;
 use super::{Http, Job, Rows, Trouble, body, http_url, words};
 use crate::config::ConfigError;
 
-/// How many kept checkpoints are looked through at the start for the newest witnessed one: more than a day of them.
+/// How many kept checkpoints are looked through for the newest witnessed one: more than a day of them.
 const LOOK_BACK: usize = 10_000;
+
+/// The newest kept checkpoint with a quorum of witnesses, of the last ones.
+///
+/// # Errors
+/// When the disk fails.
+pub(crate) fn newest_witnessed(store: &Store) -> Result<Option<(LedgerSize, CheckpointRow)>, StoreError> {
+    let mut newest_first = store.checkpoints_down(LedgerSize::new(u64::MAX)).take(LOOK_BACK);
+    newest_first.find(|row| row.as_ref().map_or(true, |(_, row)| row.witnessed)).transpose()
+}
 
 /// A witness with an address. Several lines of a policy may share one: a witness with several keys is asked once.
 pub(super) struct Witness {
@@ -254,13 +263,8 @@ struct Heard {
 impl Quorum {
     /// Finds the newest witnessed checkpoint of earlier runs.
     fn look_back(&self, rows: &Rows) -> Result<(), StoreError> {
-        let newest_first = rows.engine.store().checkpoints_down(LedgerSize::new(u64::MAX));
-        for row in newest_first.take(LOOK_BACK) {
-            let (size, row) = row?;
-            if row.witnessed {
-                self.reached(size);
-                break;
-            }
+        if let Some((size, _)) = newest_witnessed(rows.engine.store())? {
+            self.reached(size);
         }
         Ok(())
     }

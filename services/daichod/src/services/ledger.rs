@@ -77,7 +77,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::AppendStatementRequest>,
     ) -> Result<Response<v1::AppendStatementResponse>, Status> {
-        let share = self.access.share(&request, Right::Record)?;
+        let share = self.access.share(&request)?;
         let statement = request.into_inner().statement.ok_or_else(status::no_statement)?;
         let _room = share.take(&statement).await.map_err(|r| status::refused(&r))?;
         let receipt = self.engine.append(statement).await.map_err(|r| status::refused(&r))?;
@@ -89,7 +89,7 @@ impl LedgerService for Ledger {
         request: Request<Streaming<v1::AppendStatementsRequest>>,
     ) -> Result<Response<Self::AppendStatementsStream>, Status> {
         let peer = peer(&request);
-        let share = self.access.share(&request, Right::Record)?;
+        let share = self.access.share(&request)?;
         let access = self.access.clone();
         let most = if share.is_paced() { PACED_CHUNK } else { CHUNK };
         let engine = Arc::clone(&self.engine);

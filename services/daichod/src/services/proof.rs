@@ -13,12 +13,10 @@ use tonic::{Request, Response, Status};
 use super::ledger::wire;
 use super::status;
 use crate::access::{Access, Right};
-use crate::anchor::Anchors;
+use crate::anchor::{Anchors, newest_witnessed};
 
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
-/// How many kept checkpoints are looked through for one with a quorum.
-const LOOK_BACK: usize = 10_000;
 
 pub(crate) struct Proof {
     engine: Arc<Engine>,
@@ -86,10 +84,7 @@ impl Proof {
     /// The newest of the last kept checkpoints with a quorum of witnesses.
     async fn newest_witnessed(&self) -> Result<Option<(LedgerSize, CheckpointRow)>, Status> {
         let engine = Arc::clone(&self.engine);
-        let found = tokio::task::spawn_blocking(move || {
-            let mut newest_first = engine.store().checkpoints_down(LedgerSize::new(u64::MAX)).take(LOOK_BACK);
-            newest_first.find(|row| row.as_ref().map_or(true, |(_, row)| row.witnessed)).transpose()
-        });
+        let found = tokio::task::spawn_blocking(move || newest_witnessed(engine.store()));
         found.await.map_err(status::task)?.map_err(|e| status::storage(&e))
     }
 }
