@@ -196,16 +196,37 @@ pub(crate) async fn listen(
         .await
         .map_err(|error| ConfigError::new(format!("{setting} {address}: {error}")))?;
     let address = listener.local_addr()?;
+    let room = Room::for_callers(MAX_CONNECTIONS, MAX_STRANGERS);
+    Ok((address, take(listener, greeting, protocol.idle_limit(), room, knows)))
+}
+
+/// How many connections may stand at a time.
+struct Room {
+    all: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+}
+
+impl Room {
+    /// For so many callers, so many of them unknown to the ledger.
+    fn for_callers(all: usize, strangers: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), strangers: Arc::new(Semaphore::new(strangers)) }
+    }
+}
+
+/// Takes callers as long as somebody takes their connections.
+fn take(
+    listener: TcpListener,
+    greeting: Greeting,
+    idle: Option<Duration>,
+    room: Room,
+    knows: impl Fn(Peer) -> bool + Send + Sync + 'static,
+) -> Incoming {
     let (sender, receiver) = mpsc::channel(64);
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let greeting = Arc::new(greeting);
-    let strangers = Arc::new(Semaphore::new(MAX_STRANGERS));
-    let knows = Arc::new(knows);
-    let idle = protocol.idle_limit();
+    let (greeting, knows) = (Arc::new(greeting), Arc::new(knows));
     tokio::spawn(async move {
         loop {
             // Callers beyond the limit wait in the system's queue.
-            let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+            let Ok(permit) = Arc::clone(&room.all).acquire_owned().await else { return };
             let stream = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = sender.closed() => return,
@@ -220,7 +241,7 @@ pub(crate) async fn listen(
                 }
             };
             let (greeting, sender) = (Arc::clone(&greeting), sender.clone());
-            let (strangers, knows) = (Arc::clone(&strangers), Arc::clone(&knows));
+            let (strangers, knows) = (Arc::clone(&room.strangers), Arc::clone(&knows));
             tokio::spawn(async move {
                 match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(&greeting, stream, idle, permit)).await {
                     Ok(Ok(mut connection)) => {
@@ -239,7 +260,7 @@ pub(crate) async fn listen(
             });
         }
     });
-    Ok((address, ReceiverStream::new(receiver)))
+    ReceiverStream::new(receiver)
 }
 
 async fn greet(
@@ -484,7 +505,43 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio_stream::StreamExt as _;
+
     use super::*;
+
+    #[tokio::test]
+    async fn strangers_leave_room_for_those_whom_the_ledger_knows() {
+        let known = Arc::new(AtomicBool::new(false));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("an address");
+        let address = listener.local_addr().expect("bound");
+        let knows = Arc::clone(&known);
+        let room = Room::for_callers(4, 2);
+        let mut incoming = take(listener, Greeting::Plain, None, room, move |_| knows.load(Ordering::SeqCst));
+        let call = || async { TcpStream::connect(address).await.expect("taken by the system") };
+        let (_first, _second) = (call().await, call().await);
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            taken.push(incoming.next().await.expect("open").expect("a connection"));
+        }
+        let mut third = call().await;
+        assert_eq!(third.read(&mut [0]).await.ok().unwrap_or_default(), 0, "it is let go");
+
+        known.store(true, Ordering::SeqCst);
+        let _friends = (call().await, call().await);
+        for _ in 0..2 {
+            taken.push(incoming.next().await.expect("open").expect("a connection"));
+        }
+        assert_eq!(taken.len(), 4, "nobody was let in but those four");
+
+        known.store(false, Ordering::SeqCst);
+        drop(taken.swap_remove(0));
+        let _next = call().await;
+        let next = incoming.next().await.expect("open").expect("a stranger's place was free again");
+        assert!(next._stranger.is_some());
+    }
 
     #[test]
     fn a_renewed_certificate_is_used_and_a_broken_one_is_not() {

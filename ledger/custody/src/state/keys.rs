@@ -71,6 +71,39 @@ pub enum Table {
 }
 
 impl Table {
+    /// Every table.
+    pub const ALL: [Self; 29] = [
+        Self::Ledger,
+        Self::Party,
+        Self::Key,
+        Self::CheckpointKeys,
+        Self::Invitation,
+        Self::WardRule,
+        Self::Sequence,
+        Self::DocumentPiece,
+        Self::Document,
+        Self::Scheme,
+        Self::Rule,
+        Self::Contract,
+        Self::LateNumber,
+        Self::Approval,
+        Self::DataSet,
+        Self::Copy,
+        Self::Handover,
+        Self::OtherHandovers,
+        Self::Certificate,
+        Self::CopyOfDataSet,
+        Self::CopyFact,
+        Self::Milestone,
+        Self::Finding,
+        Self::Relay,
+        Self::Attestation,
+        Self::Act,
+        Self::Author,
+        Self::Decision,
+        Self::Correction,
+    ];
+
     /// Whether the fold reads the table. What it only writes, a replay need not keep.
     pub fn is_read_by_fold(byte: u8) -> bool {
         !matches!(byte, b'I' | b'e' | b'M' | b'F' | b'V' | b'X' | b'J' | b'Z' | b'O' | b'G' | b'n')
