@@ -16,6 +16,19 @@ use daicho_store::{Commit, Head, StatementRow, Store};
 use daicho_tlog::merkle::{Frontier, Growth};
 use daicho_tlog::{Checkpoint, TreeHash};
 
+/// Takes what the operator of the ledger below `folder` signs and serves with to a folder that is made.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn take_keys(folder: &Path, forged: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(forged.join("data.tls"))?;
+    let certificate = ["data.tls/ca.pem", "data.tls/server.pem", "data.tls/server.key"];
+    for file in ["operator.pem", "ward.pem", "data.checkpoint-key"].into_iter().chain(certificate) {
+        std::fs::copy(folder.join(file), forged.join(file))?;
+    }
+    Ok(())
+}
+
 /// Writes a copy of the ledger in `data` to `forged` in which the events of entry `at` happened a day earlier.
 ///
 /// The operator cannot sign for the party that said it, so it signs the altered statement itself. Every later entry is

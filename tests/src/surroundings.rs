@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use daicho_tlog::{NoteSigner, Policy};
 
+use crate::witness_process::Audited;
 use crate::{LocalTsa, Witness};
 
 /// Witnesses and authority, and the two files that name them: the policy for verifiers, the configuration for `daichod`.
@@ -26,7 +27,8 @@ pub const WITNESSES: [&str; 3] =
     ["witness.jlis.example/daicho", "witness.contractor.example/daicho", "auditor.council.example/daicho"];
 
 impl Surroundings {
-    /// Starts them for the ledger that was founded below `folder`. Two of the three witnesses make a quorum.
+    /// Starts them for the ledger that was founded below `folder` and that will be served over TLS. Two of the three
+    /// witnesses make a quorum.
     ///
     /// # Errors
     /// When one of them does not come up.
@@ -38,10 +40,12 @@ impl Surroundings {
         let vkeys = [vkey.clone()];
         // The witness that replays must know where the tiles are before the server that serves them starts.
         let tiles = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let prefix = format!("http://{tiles}");
+        let prefix = format!("https://{tiles}");
         let token = folder.join("entries.token");
         std::fs::write(&token, "a-token-of-this-test-alone\n")?;
-        let audit = [None, None, Some((prefix.as_str(), token.as_path()))];
+        let authority = folder.join("data.tls/ca.pem");
+        let source = Audited { prefix: &prefix, token: &token, authority: &authority };
+        let audit = [None, None, Some(source)];
         let mut witnesses = Vec::new();
         for (n, (name, audit)) in WITNESSES.into_iter().zip(audit).enumerate() {
             witnesses.push(Witness::start(&folder.join(format!("witness-{n}")), name, &vkeys, audit)?);

@@ -15,9 +15,20 @@ pub struct Witness {
     lines: String,
 }
 
+/// Where the entries of a log are, for a witness that replays them.
+#[derive(Debug, Clone, Copy)]
+pub struct Audited<'a> {
+    /// Prefix of the log's tiles.
+    pub prefix: &'a str,
+    /// File with the token for entries.
+    pub token: &'a Path,
+    /// Certificate of the authority of the tiles' server.
+    pub authority: &'a Path,
+}
+
 impl Witness {
-    /// Makes keys below `folder` and serves one log, whose verifier keys these are. With `audit`, the prefix of the
-    /// log's tiles and a file with the token for entries, it replays every entry before it cosigns.
+    /// Makes keys below `folder` and serves one log, whose verifier keys these are. With `audit` it replays every entry
+    /// before it cosigns.
     ///
     /// # Errors
     /// When the witness does not come up within a minute.
@@ -25,7 +36,7 @@ impl Witness {
         folder: &Path,
         name: &str,
         vkeys: &[String],
-        audit: Option<(&str, &Path)>,
+        audit: Option<Audited<'_>>,
     ) -> anyhow::Result<Self> {
         std::fs::create_dir_all(folder)?;
         let made = Command::new(binary("daicho-witness")?)
@@ -40,8 +51,10 @@ impl Witness {
             "name = \"{name}\"\nkeys = {keys:?}\nlisten = \"127.0.0.1:0\"\nstate = {:?}\n\n[[log]]\norigin = \"{origin}\"\nvkeys = {vkeys:?}\n",
             folder.join("state")
         );
-        if let Some((prefix, token)) = audit {
-            config.push_str(&format!("audit = \"{prefix}\"\ntoken-file = {token:?}\n"));
+        if let Some(Audited { prefix, token, authority }) = audit {
+            config.push_str(&format!(
+                "audit = \"{prefix}\"\ntoken-file = {token:?}\nca-file = {authority:?}\n"
+            ));
         }
         let file = folder.join("witness.toml");
         std::fs::write(&file, config)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use daicho_client::{Client, Emitter, EntryName, Instant};
 use daicho_core::{EntryIndex, SigningKey};
-use daicho_tests::{Daichod, Play, Surroundings, collected, deleted, liar, milestone};
+use daicho_tests::{Daichod, Play, Surroundings, TLS, collected, deleted, liar, milestone};
 use daicho_tlog::{Policy, SignedCheckpoint, merkle};
 use daicho_verify::timestamp::{TimestampError, TimestampToken, TsaTrust};
 use daicho_verify::{AuditError, Auditor, Check};
@@ -22,7 +22,7 @@ async fn advance(client: &Client, to: &str) {
 
 fn start(folder: &Path, around: &Surroundings) -> Daichod {
     let config = around.config().to_str().expect("a path of this test");
-    Daichod::start(folder, &["--config", config]).expect("a server")
+    Daichod::start(folder, &[TLS, "--config", config]).expect("a server")
 }
 
 /// What an auditor finds who reads the entries and is told no root beforehand.
@@ -49,7 +49,8 @@ async fn a_witness_a_receipt_a_timestamp_and_an_auditor_each_catch_an_operator_t
     let server = start(folder, &around);
     let client = server.client().await.expect("a client");
     let play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
-    let mut contractor = Emitter::new(client.clone(), play.contractor).await.expect("authorised");
+    let own = server.client_of(Some(&play.contractor)).await.expect("a client");
+    let mut contractor = Emitter::new(own, play.contractor).await.expect("authorised");
     advance(&client, "2021-02-01T10:00").await;
     contractor.emit(vec![collected(at("2021-02-01T10:00"), "slow")]).await.expect("recorded");
     contractor.emit(vec![milestone(at("2021-02-01T10:00"), &["slow"])]).await.expect("recorded");
@@ -72,10 +73,7 @@ async fn a_witness_a_receipt_a_timestamp_and_an_auditor_each_catch_an_operator_t
 
     // The operator makes the deletion a day earlier, and everything else fit.
     let forged = folder.join("forged");
-    std::fs::create_dir(&forged).expect("a folder");
-    for file in ["operator.pem", "ward.pem", "data.checkpoint-key"] {
-        std::fs::copy(folder.join(file), forged.join(file)).expect("its real keys");
-    }
+    liar::take_keys(folder, &forged).expect("its real keys");
     let pem = std::fs::read_to_string(folder.join("operator.pem")).expect("readable");
     let operator = SigningKey::from_pem(&pem).expect("a key");
     liar::rewrite(&folder.join("data"), &forged.join("data"), late.get(), &operator).expect("rewritten");

@@ -31,7 +31,7 @@ const PARALLEL: usize = 8;
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  daicho audit\n  daicho audit --server http://ledger.city.example:7340 --policy policy.txt\n  \
+    after_help = "Examples:\n  daicho audit\n  daicho audit --server https://ledger.city.example:7340 --policy policy.txt\n  \
     daicho audit --tiles https://ledger.city.example/ --token-file auditor.token\n  \
     daicho audit --tiles ./published --output json\n\n\
     --tiles reads what `daichod serve --tiles-listen` serves and what `daichod export` writes.\n\

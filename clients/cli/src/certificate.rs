@@ -26,9 +26,9 @@ use crate::report;
 pub(crate) enum Command {
     /// Make the certificate or the report of erasures from the statements that say so (PDF/A-3)
     #[command(after_help = "Examples:\n  \
-        daicho certificate deletion --scheme queue_notice_service --holder operator --id C-2021-007 \\\n    \
+        daicho certificate deletion --scheme queue_notice_service --holder hyojito --id C-2021-007 \\\n    \
         --from 2021-02-01 --to 2021-02-28 --out certificate.pdf\n  \
-        daicho certificate deletion --scheme queue_notice_service --holder operator --id R-2021-007 \\\n    \
+        daicho certificate deletion --scheme queue_notice_service --holder hyojito --id R-2021-007 \\\n    \
         --form report --entry 48 --entry 51 --out report.pdf\n\n\
         The signed statements are attached with their proofs. The hash that is printed goes into the event\n\
         deletion_certified when the form is handed over. An erasure whose verification failed is not certified.")]
@@ -65,6 +65,9 @@ pub(crate) struct Args {
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Write over what is there
+    #[arg(long)]
+    force: bool,
 }
 
 /// Which form.
@@ -86,6 +89,7 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
         (Some(from), Some(to)) => Some((report::day(from, context)?, report::day(to, context)?)),
         _ => None,
     };
+    context.vacant(&args.out, args.force)?;
     let client = context.connect().await?;
     // For the names of parties and systems, in the version in force.
     let today = now(&client).await?.jst_day();
@@ -96,6 +100,13 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
         as_of_ms: 0,
     };
     let names = report::parse(&report::fetch(&client, request, context).await?, context)?;
+    ensure!(
+        names.parties.iter().any(|party| party.id == args.holder),
+        context.pick(
+            format!("{} に「{}」という当事者はありません", args.scheme, args.holder),
+            format!("no party `{}` in {}", args.holder, args.scheme),
+        )
+    );
     let words = Words::new(&names, context.lang);
     let erasures = erasures(&client, &args, days, &words, context).await?;
     ensure!(
@@ -118,7 +129,7 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
         recipients: &recipients,
         erasures: &erasures,
     })?;
-    context.write(&args.out, &drawn)?;
+    context.write(&args.out, &drawn, args.force)?;
     say(&args, &to, &erasures, &drawn, context, out)?;
     Ok(Exit::Ok)
 }

@@ -10,6 +10,8 @@ use daicho_client::{Client, ClientError, Security};
 use daicho_core::{Date, Instant, SigningKey};
 use daicho_tlog::Policy;
 use futures::future::BoxFuture;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::scheme::Lang;
 
@@ -61,7 +63,7 @@ impl Context {
         &self,
         signer: &Arc<SigningKey>,
     ) -> anyhow::Result<impl Fn() -> BoxFuture<'static, Result<Client, ClientError>> + Send + 'static> {
-        let authority = self.ca.as_deref().map(|path| self.read(path)).transpose()?.map(Arc::new);
+        let authority = self.authority()?.map(Arc::new);
         let identity = self.given()?.map_or_else(|| Arc::clone(signer), Arc::new);
         let server = self.server.clone();
         Ok(move || {
@@ -78,8 +80,18 @@ impl Context {
         self.identity.as_deref().map(|path| crate::key::load(path, self)).transpose()
     }
 
+    /// The authority of `--ca`, in PEM. One that holds no certificate would be believed to be there.
+    fn authority(&self) -> anyhow::Result<Option<Vec<u8>>> {
+        let Some(path) = self.ca.as_deref() else { return Ok(None) };
+        let pem = self.read(path)?;
+        if CertificateDer::pem_slice_iter(&pem).next().is_none_or(|first| first.is_err()) {
+            return Err(anyhow!(self.no_certificate(path)));
+        }
+        Ok(Some(pem))
+    }
+
     async fn open(&self, identity: Option<&SigningKey>) -> anyhow::Result<Client> {
-        let authority = self.ca.as_deref().map(|path| self.read(path)).transpose()?;
+        let authority = self.authority()?;
         let security = Security { authority: authority.as_deref(), identity };
         Ok(Client::connect_as(&self.server, &security).await?)
     }
@@ -114,9 +126,27 @@ impl Context {
         })
     }
 
-    /// Writes a file whole.
-    pub(crate) fn write(&self, path: &std::path::Path, bytes: &[u8]) -> anyhow::Result<()> {
-        std::fs::write(path, bytes).with_context(|| self.cannot_write(path))
+    /// Writes a file whole. One that is there is written over by force alone.
+    pub(crate) fn write(&self, path: &std::path::Path, bytes: &[u8], force: bool) -> anyhow::Result<()> {
+        if force {
+            return std::fs::write(path, bytes).with_context(|| self.cannot_write(path));
+        }
+        if self.create(path, bytes)? { Ok(()) } else { Err(self.is_there(path)) }
+    }
+
+    /// Fails for a file that would not be written, before the work for it is done.
+    pub(crate) fn vacant(&self, path: &std::path::Path, force: bool) -> anyhow::Result<()> {
+        if !force && path.exists() { Err(self.is_there(path)) } else { Ok(()) }
+    }
+
+    fn is_there(&self, path: &std::path::Path) -> anyhow::Error {
+        let path = path.display();
+        anyhow!(self.pick(
+            format!(
+                "{path} は既にあります。別の名前を指定するか、上書きしてよければ --force を付けてください"
+            ),
+            format!("{path} is there already; name another file, or say --force to write over it"),
+        ))
     }
 
     /// Writes a file that must not be there yet: evidence is not written over. Says whether it was written.

@@ -38,16 +38,20 @@ pub(crate) enum Command {
         /// Also write an evidence bundle of the entries about it
         #[arg(long, value_name = "FILE")]
         bundle: Option<std::path::PathBuf>,
+        /// Write over what is there
+        #[arg(long)]
+        force: bool,
     },
 }
 
 pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     match command {
         Command::List { scheme } => list(&scheme, context, out).await?,
-        Command::Show { scheme, data_set, as_of, bundle } => {
+        Command::Show { scheme, data_set, as_of, bundle, force } => {
             let as_of = context.moment(as_of.as_deref())?;
             show(&scheme, &data_set, as_of, context, out).await?;
             if let Some(file) = bundle {
+                context.vacant(&file, force)?;
                 let selection = daicho_verify::bundle::Selection::of_data_set(&scheme, &data_set);
                 crate::evidence::selective_bundle(&context.connect().await?, selection, &file, context)
                     .await?;

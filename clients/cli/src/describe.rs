@@ -136,7 +136,7 @@ fn sample(field: &FieldDescriptor) -> Value {
         (Kind::Enum(words), _) => {
             words.values().find(|w| w.number() != 0).map_or(json!(0), |w| json!(w.name()))
         }
-        (Kind::Bytes, "key_id") => json!(format!("hex:{}", "00".repeat(16))),
+        (Kind::Bytes, "key_id" | "key_ids") => json!(format!("hex:{}", "00".repeat(16))),
         (Kind::Bytes, "data") => json!("hex:00"),
         (Kind::Bytes, _) => json!(format!("hex:{}", "00".repeat(32))),
         (Kind::Bool, _) => json!(false),
@@ -149,10 +149,16 @@ fn sample(field: &FieldDescriptor) -> Value {
         ) => {
             json!("P7D")
         }
-        (Kind::String, name) => json!(format!("{}-1", name.trim_end_matches('s'))),
+        (Kind::String, name) => json!(format!("{}-1", singular(name))),
         (_, name) if name.ends_with("_ms") => json!(1_617_235_200_000_i64),
         _ => json!(1),
     }
+}
+
+/// One of what a list is named after.
+fn singular(name: &str) -> &str {
+    let several = if name.ends_with("classes") { "es" } else { "s" };
+    name.strip_suffix(several).unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ mod reporter;
 
 use std::io::{Read as _, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -21,6 +23,8 @@ use reporter::Reporter;
 
 /// Statements in flight: enough to fill the ledger's commit groups.
 const WINDOW: usize = 256;
+/// Exit code of a program that was interrupted twice, as shells have it: 128 and the number of SIGINT.
+const INTERRUPTED: i32 = 130;
 /// Bad lines that are shown at once.
 const BAD_LINES_SHOWN: usize = 20;
 
@@ -107,12 +111,38 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
         return dry_run(emitter, batches, &cosigners, context, out).await;
     }
     let mut reporter = Reporter::new(&batches, receipts, context, out);
+    let stop = Interrupt::listen();
     let left = if cosigners.is_empty() && batches.len() > 1 {
-        send_many(emitter, batches, &mut reporter).await?
+        send_many(emitter, batches, &stop, &mut reporter).await?
     } else {
-        send_each(emitter, batches, &cosigners, &mut reporter).await?
+        send_each(emitter, batches, &cosigners, &stop, &mut reporter).await?
     };
+    if stop.came() {
+        reporter.interrupted();
+    }
     reporter.finish(left, &client).await
+}
+
+/// Whether somebody pressed Ctrl-C. What is on its way then is still answered; a second one ends the program at once.
+struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    fn listen() -> Self {
+        let came = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&came);
+        tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                flag.store(true, Ordering::Relaxed);
+                drop(tokio::signal::ctrl_c().await);
+                std::process::exit(INTERRUPTED);
+            }
+        });
+        Self(came)
+    }
+
+    fn came(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The events of one statement, and where they come from.
@@ -213,11 +243,15 @@ async fn send_each(
     mut emitter: Emitter,
     batches: Vec<Batch>,
     cosigners: &[SigningKey],
+    stop: &Interrupt,
     reporter: &mut Reporter<'_>,
 ) -> anyhow::Result<usize> {
     let cosigners: Vec<&SigningKey> = cosigners.iter().collect();
     let mut left = batches.len();
     for batch in batches {
+        if stop.came() {
+            break;
+        }
         let place = place(&batch);
         left -= 1;
         let result = emitter.emit_with(batch.events, &cosigners).await;
@@ -233,6 +267,7 @@ async fn send_each(
 async fn send_many(
     emitter: Emitter,
     batches: Vec<Batch>,
+    stop: &Interrupt,
     reporter: &mut Reporter<'_>,
 ) -> anyhow::Result<usize> {
     let mut left = batches.len();
@@ -243,7 +278,7 @@ async fn send_many(
         while let Some(answer) = stream.try_next() {
             go_on &= reporter.answered(sent.pop_front().unwrap_or_default(), answer.result)?;
         }
-        if !go_on {
+        if !go_on || stop.came() {
             break;
         }
         let place = place(&batch);

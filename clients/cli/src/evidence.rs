@@ -127,8 +127,8 @@ async fn publish(client: &Client, context: &Context) -> anyhow::Result<KeptCheck
         eprintln!(
             "{}",
             context.pick(
-                "注意: 検査点の連署が定足数に達していません。連署を求める信頼方針では証明になりません。",
-                "warning: too few witnesses cosigned the checkpoint; under a policy that asks for them this proves nothing",
+                "注意: 検査点の連署が、サーバーの方針の定足数に達していないか、サーバーに方針がありません。連署を求める信頼方針では証明になりません。",
+                "warning: too few witnesses cosigned the checkpoint for the server's own policy, or it has none; a policy that asks for witnesses will not accept it",
             )
         );
     }

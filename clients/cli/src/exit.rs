@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use daicho_client::{ClientError, Code, Refusal, RefusalCode};
 
+use crate::context::Context;
 use crate::scheme::Lang;
 use crate::tiles::Failure;
 
@@ -73,7 +74,8 @@ fn usage_ja(kind: ErrorKind) -> &'static str {
 }
 
 /// Prints an error and gives its exit code.
-pub(crate) fn report(error: &anyhow::Error, lang: Lang) -> ExitCode {
+pub(crate) fn report(error: &anyhow::Error, context: &Context) -> ExitCode {
+    let lang = context.lang;
     if error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
         // The reader has seen enough, as with `| head`.
         return Exit::Ok.into();
@@ -87,8 +89,25 @@ pub(crate) fn report(error: &anyhow::Error, lang: Lang) -> ExitCode {
     } else {
         (Exit::Usage, format!("{error:#}"))
     };
-    eprintln!("{}{text}", lang.either("エラー: ", "error: "));
+    let hint = error.downcast_ref().and_then(|error| hint(error, context)).unwrap_or_default();
+    eprintln!("{}{text}{hint}", lang.either("エラー: ", "error: "));
     exit.into()
+}
+
+/// What to do about the first mistakes with TLS, which the transport tells in words of its own.
+fn hint(error: &ClientError, context: &Context) -> Option<&'static str> {
+    match error {
+        ClientError::Connect { reason, .. } if reason.contains("UnknownIssuer") => Some(context.pick(
+            "\n  サーバーの証明書を発行した認証局を --ca（または DAICHO_CA）に指定してください。`daichod init` が作ったものは、台帳フォルダーの隣の *.tls/ca.pem です。",
+            "\n  name the authority of the server's certificate with --ca or DAICHO_CA; the one that `daichod init` made is \
+             *.tls/ca.pem beside the ledger's folder",
+        )),
+        ClientError::Unreachable { .. } if context.server.starts_with("http://") => Some(context.pick(
+            "\n  サーバーが TLS を使っている場合は https:// で始めてください。",
+            "\n  if the server speaks TLS, as it does by default, its address starts with https://",
+        )),
+        _ => None,
+    }
 }
 
 /// An error of the client, for a person.

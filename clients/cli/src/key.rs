@@ -72,7 +72,7 @@ pub(crate) fn load(file: &Path, context: &Context) -> anyhow::Result<SigningKey>
     let bytes = Zeroizing::new(context.read(file)?);
     let pem = std::str::from_utf8(&bytes).unwrap_or_default();
     if SigningKey::is_encrypted(pem) {
-        let passphrase = passphrase(file, context)?;
+        let passphrase = passphrase(file, false, context)?;
         warn_if_open(file, context);
         return SigningKey::from_encrypted_pem(pem, &passphrase).ok_or_else(|| {
             let file = file.display();
@@ -111,14 +111,20 @@ const PASSPHRASE_FILE: &str = "DAICHO_PASSPHRASE_FILE";
 /// Shortest passphrase of a new key, in characters.
 const SHORTEST: usize = 12;
 
-fn passphrase(file: &Path, context: &Context) -> anyhow::Result<Zeroizing<String>> {
+fn passphrase(file: &Path, new: bool, context: &Context) -> anyhow::Result<Zeroizing<String>> {
     if let Some(from) = std::env::var_os(PASSPHRASE_FILE) {
         let bytes = Zeroizing::new(context.read(Path::new(&from))?);
         let text = std::str::from_utf8(&bytes).context(PASSPHRASE_FILE)?;
         return Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
     }
     let file = file.display();
-    let words = context.pick(format!("{file} のパスフレーズ: "), format!("passphrase of {file}: "));
+    let words = match new {
+        true => context.pick(
+            format!("{file} の新しいパスフレーズ（{SHORTEST}文字以上）: "),
+            format!("new passphrase of {file}, at least {SHORTEST} characters: "),
+        ),
+        false => context.pick(format!("{file} のパスフレーズ: "), format!("passphrase of {file}: ")),
+    };
     let what = || {
         context.pick(
             format!(
@@ -132,14 +138,14 @@ fn passphrase(file: &Path, context: &Context) -> anyhow::Result<Zeroizing<String
 
 /// A passphrase for a new key: asked for twice, where a person gives it.
 fn new_passphrase(file: &Path, context: &Context) -> anyhow::Result<Zeroizing<String>> {
-    let first = passphrase(file, context)?;
+    let first = passphrase(file, true, context)?;
     if first.chars().count() < SHORTEST {
         anyhow::bail!(context.pick(
             format!("パスフレーズは {SHORTEST} 文字以上にしてください"),
             format!("a passphrase has at least {SHORTEST} characters"),
         ));
     }
-    if std::env::var_os(PASSPHRASE_FILE).is_none() && passphrase(file, context)? != first {
+    if std::env::var_os(PASSPHRASE_FILE).is_none() && passphrase(file, false, context)? != first {
         anyhow::bail!(context.pick("パスフレーズが一致しません", "the two are not the same"));
     }
     Ok(first)

@@ -6,7 +6,7 @@ use std::io::Write;
 use daicho_client::{Client, ClientError};
 use daicho_core::proto::{self, event::Fact};
 use daicho_core::{Entry, PublicKey};
-use futures::{Stream, StreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use prost::Message as _;
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ use crate::{schema, words};
 
 /// Entries that are shown when nothing is asked for.
 const LAST: u64 = 20;
+/// Entries that are looked at together on the way back from the end.
+const MOST_BACK: u64 = 65_536;
 /// Events that are put in words on one line.
 const EVENTS_SHOWN: usize = 3;
 
@@ -37,16 +39,13 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let client = context.connect().await?;
-    let from = match args.from {
-        Some(from) => from,
-        None => {
-            let last = if args.follow { LAST } else { args.limit.unwrap_or(LAST) };
-            client.ledger_info().await?.size.saturating_sub(last)
-        }
-    };
     let limit = args.limit.unwrap_or(u64::MAX);
     let mut names = Names::load(&client).await?;
     if args.follow {
+        let from = match args.from {
+            Some(from) => from,
+            None => client.ledger_info().await?.size.saturating_sub(LAST),
+        };
         let entries = client.follow_entries(from).await?;
         if show(entries, limit, &mut names, context, out).await? < limit {
             out.flush()?;
@@ -54,13 +53,35 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
             return Err(ClientError::Unreachable { message }.into());
         }
     } else {
-        let end = args.limit.map_or(0, |limit| from.saturating_add(limit));
-        let entries = client.read_entries(from, end).await?;
-        if show(entries, limit, &mut names, context, out).await? == 0 && !context.json() {
+        let shown = match args.from {
+            // All to the end: a caller may not read each of them.
+            Some(from) => show(client.read_entries(from, 0).await?, limit, &mut names, context, out).await?,
+            None => {
+                let last = last(&client, args.limit.unwrap_or(LAST)).await?;
+                show(stream::iter(last.into_iter().map(Ok)), limit, &mut names, context, out).await?
+            }
+        };
+        if shown == 0 && !context.json() {
             writeln!(out, "{}", context.pick("該当なし", "none"))?;
         }
     }
     Ok(Exit::Ok)
+}
+
+/// The last entries that the caller may read, oldest first.
+async fn last(client: &Client, wanted: u64) -> Result<Vec<Vec<u8>>, ClientError> {
+    let mut end = client.ledger_info().await?.size;
+    let (mut parts, mut found, mut step) = (Vec::new(), 0, wanted.clamp(1, MOST_BACK));
+    while found < wanted && end > 0 {
+        let start = end.saturating_sub(step);
+        let part: Vec<Vec<u8>> = client.read_entries(start, end).await?.try_collect().await?;
+        found += part.len() as u64;
+        parts.push(part);
+        end = start;
+        step = (step * 4).min(MOST_BACK);
+    }
+    let all = parts.into_iter().rev().flatten();
+    Ok(all.skip(found.saturating_sub(wanted) as usize).collect())
 }
 
 /// Shows at most `limit` entries and tells how many there were.

@@ -183,7 +183,7 @@ async fn main() -> ExitCode {
     let done = done.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into));
     match done {
         Ok(exit) => exit.into(),
-        Err(error) => exit::report(&error, context.lang),
+        Err(error) => exit::report(&error, &context),
     }
 }
 

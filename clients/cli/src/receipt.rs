@@ -66,6 +66,9 @@ pub(crate) struct Get {
     /// File to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Write over what is there
+    #[arg(long)]
+    force: bool,
     /// Also write an evidence bundle with what the entry rests on
     #[arg(long, value_name = "FILE")]
     bundle: Option<PathBuf>,
@@ -119,9 +122,12 @@ async fn get(args: Get, context: &Context, out: &mut dyn Write) -> anyhow::Resul
         (Some(index), _) => EntryName::Index(EntryIndex::new(index)),
         (None, text) => EntryName::Statement(statement(text.as_deref().unwrap_or_default(), context)?),
     };
+    for file in [Some(&args.out), args.bundle.as_ref()].into_iter().flatten() {
+        context.vacant(file, args.force)?;
+    }
     let client = context.connect().await?;
     let receipt = client.receipt(name, 0).await?;
-    context.write(&args.out, receipt.to_string().as_bytes())?;
+    context.write(&args.out, receipt.to_string().as_bytes(), args.force)?;
     let index = receipt.entry().index;
     if let Some(path) = &args.bundle {
         selective_bundle(&client, Selection::of_entry(index), path, context).await?;

@@ -135,7 +135,7 @@ pub(crate) fn start(
 ) -> anyhow::Result<Option<impl Future<Output = ()> + Send + 'static>> {
     let Some(folder) = config.backup_dir.clone() else { return Ok(None) };
     let unfit = |error| ConfigError::new(format!("backup-dir {}: {error}", folder.display()));
-    std::fs::create_dir_all(&folder).map_err(unfit)?;
+    crate::keys::private_folder(&folder).map_err(unfit)?;
     let (engine, keep) = (Arc::clone(engine), config.backup_keep);
     let mut asked = signal(SignalKind::user_defined1())?;
     let every = Duration::from_secs(config.backup_every);

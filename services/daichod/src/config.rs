@@ -258,6 +258,13 @@ impl Config {
     /// # Errors
     /// When a key file or the guard cannot be read.
     pub(crate) fn authority(&self, runtime: &Handle) -> anyhow::Result<Authority> {
+        if !self.data.join("CURRENT").exists() {
+            return Err(ConfigError::new(format!(
+                "no ledger in {}; found one with `daichod init`, or name its folder with --data",
+                self.data.display()
+            ))
+            .into());
+        }
         let operator = self.operator_key.as_deref().map(crate::keys::read_signing_key).transpose()?;
         let default = [beside(&self.data, "checkpoint-key")];
         let keys = if self.checkpoint_keys.is_empty() { &default[..] } else { &self.checkpoint_keys[..] };

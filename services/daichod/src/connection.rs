@@ -471,6 +471,8 @@ const SERVER_KEY: &str = "server.key";
 /// # Errors
 /// When a name is none, or a file cannot be written.
 pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
     let folder = beside(data, "tls");
     let authority_file = folder.join(AUTHORITY_CERTIFICATE);
@@ -498,8 +500,9 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
     };
     write(SERVER_CERTIFICATE, server_certificate.pem())?;
     write(SERVER_KEY, server_key.serialize_pem())?;
-    // Last: where it is, the others are.
+    // Last: where it is, the others are. It is for everybody.
     write(AUTHORITY_CERTIFICATE, authority_certificate.pem())?;
+    std::fs::set_permissions(&authority_file, std::fs::Permissions::from_mode(0o644))?;
     Ok(authority_file)
 }
 

@@ -63,12 +63,15 @@ struct Place {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Show(place) => {
-            let Some(held) = place.with(|guard| guard.read())? else {
-                crate::say!("the guard holds nothing");
+            let now = place.folder()?;
+            let guard = Location::or_beside(place.guard.as_ref(), &place.data);
+            // Looking makes no file.
+            let held = if guard.is_missing_file() { None } else { guard.with(|guard| guard.read())? };
+            let Some(held) = held else {
+                crate::say!("the guard {guard} holds nothing");
                 return Ok(ExitCode::from(1));
             };
             crate::say!("guard   {} entries, root {}", held.size(), held.root());
-            let now = place.folder()?;
             crate::say!("folder  {} entries, root {}", now.size(), now.root());
             if now.size() < held.size() {
                 crate::say!("The folder is OLDER than what was acknowledged. Bring back the newest one.");
@@ -78,7 +81,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Action::Renew { place, .. } => {
             let now = place.folder()?;
-            place.with(|guard| guard.renew(&now))?;
+            Location::or_beside(place.guard.as_ref(), &place.data).with(|guard| guard.renew(&now))?;
             crate::say!("the guard holds {} entries, root {}", now.size(), now.root());
             Ok(ExitCode::SUCCESS)
         }
@@ -86,10 +89,6 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 impl Place {
-    fn with<T>(&self, act: impl FnOnce(&mut dyn Guard) -> Result<T, GuardError>) -> anyhow::Result<T> {
-        Location::or_beside(self.guard.as_ref(), &self.data).with(act)
-    }
-
     fn folder(&self) -> anyhow::Result<Checkpoint> {
         state_of(&self.data)
     }
@@ -129,13 +128,21 @@ impl Location {
         given.cloned().unwrap_or_else(|| Self(beside(data, "guard")))
     }
 
+    fn is_object(&self) -> bool {
+        self.0.to_str().is_some_and(|text| text.contains("://"))
+    }
+
+    fn is_missing_file(&self) -> bool {
+        !self.is_object() && !self.0.exists()
+    }
+
     /// Opens it. `runtime` does what waits for the network, while the thread that calls the guard waits for it.
     ///
     /// # Errors
     /// When the file is in use or damaged, or the place is none. An object store is reached for when the guard is read.
     pub(crate) fn open(&self, runtime: &Handle) -> anyhow::Result<Box<dyn Guard>> {
         let wrong = |why: String| ConfigError::new(format!("guard {self}: {why}"));
-        let text = self.0.to_str().filter(|text| text.contains("://"));
+        let text = self.0.to_str().filter(|_| self.is_object());
         let Some((folder, key)) = text.and_then(|text| text.rsplit_once('/')) else {
             return Ok(Box::new(FileGuard::open(&self.0)?));
         };

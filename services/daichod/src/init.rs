@@ -1,18 +1,18 @@
 //! `daichod init`: founds a ledger.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use daicho_core::{Instant, Origin};
 use daicho_engine::{Clock as _, Founding, SystemClock, found};
 use daicho_store::{Store, StoreError};
 use daicho_tlog::Algorithm;
 
-use crate::config::beside;
+use crate::config::{ConfigError, beside};
 use crate::connection::make_certificate;
 use crate::guard::{Location, state_of};
-use crate::keys::{note_signer, signing_key};
+use crate::keys::{note_signer, private_folder, signing_key};
 
 /// Founds a ledger in a new folder. Missing key files are made (PKCS #8 PEM, readable by you alone).
 #[derive(clap::Args)]
@@ -26,7 +26,7 @@ Give the checkpoint keys' lines to auditors and witnesses: they verify everythin
 The name must be unique: every statement is signed for it. A simulated ledger carries `/simulated` in its name
 for ever; its clock is moved by whoever uses it, so it proves nothing about real time.")]
 pub(crate) struct Args {
-    /// Data folder. Must not hold a ledger.
+    /// Data folder, made when missing. Must hold nothing.
     #[arg(long, default_value = crate::DEFAULT_DATA)]
     data: PathBuf,
     /// Name of the ledger, e.g. a domain name and a year.
@@ -76,18 +76,41 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let origin = Origin::new(&format!("{}{suffix}", args.origin))
         .filter(|origin| origin.is_simulated() == args.simulated)
         .ok_or_else(|| {
-            crate::config::ConfigError::new(
-                "--origin: printable ASCII without spaces or `+`, at most 109 characters",
-            )
+            ConfigError::new("--origin: printable ASCII without spaces or `+`, at most 109 characters")
         })?;
     let at = match &args.start {
         None => SystemClock.now(),
-        Some(text) => Instant::parse(text).ok_or_else(|| {
-            crate::config::ConfigError::new("--start: a time such as 2018-08-01 or 2018-08-01T09:00")
-        })?,
+        Some(text) => Instant::parse(text)
+            .ok_or_else(|| ConfigError::new("--start: a time such as 2018-08-01 or 2018-08-01T09:00"))?,
     };
+    // Before anything is made: what fails here leaves nothing behind.
+    if !matches!(Store::open_read_only(&args.data), Err(StoreError::Missing(_))) {
+        bail!(StoreError::Exists(args.data.display().to_string()));
+    }
+    if let Some(other) = other_file(&args.data) {
+        return Err(ConfigError::new(format!(
+            "--data: {} holds other files, such as {other}; a ledger has a folder of its own",
+            args.data.display()
+        ))
+        .into());
+    }
+    let guard = Location::or_beside(args.guard.as_ref(), &args.data);
+    // A guard that still holds a checkpoint knows of a ledger whose receipts a new one would contradict.
+    if let Some(held) = guard.with(|guard| guard.read())? {
+        bail!(
+            "the fork guard {guard} holds a checkpoint of `{}` over {} entries; give this ledger a guard of its own",
+            held.origin(),
+            held.size()
+        );
+    }
     let operator_key = signing_key(&args.operator_key)?;
     let ward_key = signing_key(&args.ward_key)?;
+    if operator_key.public() == ward_key.public() {
+        return Err(ConfigError::new(
+            "--operator-key and --ward-key: the same key; the operator must not be able to sign for the ward",
+        )
+        .into());
+    }
     let checkpoint_key = args.checkpoint_key.clone().unwrap_or_else(|| beside(&args.data, "checkpoint-key"));
     let mut signers = vec![note_signer(&checkpoint_key, &origin, Algorithm::Ed25519)?];
     if let Some(path) = &args.checkpoint_key_ml_dsa {
@@ -103,18 +126,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         checkpoint_keys: checkpoint_keys.clone(),
         at,
     };
-    if !matches!(Store::open_read_only(&args.data), Err(StoreError::Missing(_))) {
-        bail!(StoreError::Exists(args.data.display().to_string()));
-    }
-    let guard = Location::or_beside(args.guard.as_ref(), &args.data);
-    // A guard that still holds a checkpoint knows of a ledger whose receipts a new one would contradict.
-    if let Some(held) = guard.with(|guard| guard.read())? {
-        bail!(
-            "the fork guard {guard} holds a checkpoint of `{}` over {} entries; give this ledger a guard of its own",
-            held.origin(),
-            held.size()
-        );
-    }
+    private_folder(&args.data).with_context(|| format!("making {}", args.data.display()))?;
     let authority = make_certificate(&args.data, &args.tls_names)?;
     let chain = found(&args.data, &founding)?;
     let founded = state_of(&args.data)?;
@@ -130,4 +142,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     crate::say!("TLS          clients are given {}", authority.display());
     crate::say!("entry 0      {at}  chain hash {chain}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A file in a folder that is none of a database whose founding was interrupted.
+fn other_file(folder: &Path) -> Option<String> {
+    let of_database = |name: &str| {
+        ["CURRENT", "IDENTITY", "LOCK"].contains(&name)
+            || ["LOG", "MANIFEST-", "OPTIONS-"].iter().any(|start| name.starts_with(start))
+            || [".log", ".sst", ".dbtmp"].iter().any(|end| name.ends_with(end))
+    };
+    let names = folder.read_dir().ok()?.flatten().map(|file| file.file_name().to_string_lossy().into_owned());
+    names.into_iter().find(|name| !of_database(name))
 }

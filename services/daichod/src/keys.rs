@@ -1,11 +1,46 @@
-//! Private key files, made where they are missing and readable by their owner alone.
+//! Private key files, made where they are missing and readable by their owner alone, and `daichod checkpoint-key`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use daicho_core::{Origin, SigningKey};
 use daicho_tlog::{Algorithm, KeyName, NoteSigner};
+
+use crate::config::ConfigError;
+
+/// Makes another key that signs checkpoints, for a rotation or to sign beside the first.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  daichod checkpoint-key --data ./ledger --out new.checkpoint-key
+  daichod checkpoint-key --data ./ledger --out second.checkpoint-key --ml-dsa
+
+Then name the old one and the new one in checkpoint-keys and restart the server: the ledger names them in an entry. Give
+the line that is printed to auditors and witnesses, and drop the old key when they have taken it in.")]
+pub(crate) struct Args {
+    /// Data folder of the ledger that it is for.
+    #[arg(long, default_value = crate::DEFAULT_DATA)]
+    data: PathBuf,
+    /// File that is made. Must not be there.
+    #[arg(long)]
+    out: PathBuf,
+    /// A key for ML-DSA-44 (FIPS 204). Default: Ed25519.
+    #[arg(long)]
+    ml_dsa: bool,
+}
+
+pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.out.exists() {
+        return Err(ConfigError::new(format!("--out: {} is there already", args.out.display())).into());
+    }
+    let origin = Origin::new(crate::guard::state_of(&args.data)?.origin()).context("the ledger's name")?;
+    let algorithm = if args.ml_dsa { Algorithm::CosignatureMlDsa44 } else { Algorithm::Ed25519 };
+    let signer = note_signer(&args.out, &origin, algorithm)?;
+    crate::say!("{}", signer.verifier());
+    Ok(ExitCode::SUCCESS)
+}
 
 /// File with the passphrase of the operator's key, e.g. a credential of systemd.
 const PASSPHRASE_FILE: &str = "DAICHOD_PASSPHRASE_FILE";
@@ -79,6 +114,12 @@ pub(crate) fn note_signer(path: &Path, origin: &Origin, algorithm: Algorithm) ->
     let text = zeroize::Zeroizing::new(format!("{}\n", signer.to_secret_text().as_str()));
     write_private(path, &text).with_context(|| format!("writing checkpoint key {}", path.display()))?;
     Ok(signer)
+}
+
+/// Makes a folder that its owner alone can enter, unless it is there.
+pub(crate) fn private_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Writes a file that its owner alone can read, and that is not there yet.

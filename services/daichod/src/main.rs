@@ -72,6 +72,8 @@ enum Command {
     VerifyBackup(backup::VerifyArgs),
     /// Show or renew the fork guard, which keeps a restored backup from signing a second history.
     Guard(guard::Args),
+    /// Make another key that signs checkpoints, for a rotation.
+    CheckpointKey(keys::Args),
 }
 
 /// Where the ledger's data folder is when nothing else is said.
@@ -89,6 +91,7 @@ fn main() -> ExitCode {
         Command::Restore(args) => backup::run_restore(&args),
         Command::VerifyBackup(args) => backup::verify(&args),
         Command::Guard(args) => guard::run(&args),
+        Command::CheckpointKey(args) => keys::run(&args),
     };
     match result {
         Ok(code) => code,

@@ -44,7 +44,7 @@ impl Reads {
     /// When its folder cannot be made.
     pub(crate) fn beside(data: &Path) -> anyhow::Result<Self> {
         let folder = beside(data, "reads");
-        std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+        crate::keys::private_folder(&folder).with_context(|| format!("making {}", folder.display()))?;
         Ok(Self { folder, today: Mutex::default() })
     }
 

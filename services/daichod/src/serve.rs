@@ -76,7 +76,7 @@ Configuration file (TOML), with the defaults:
   # policy-oid = \"1.2.392.200000.1\"                   # left out: any
   # every = 3600                                      # seconds; also at the end of each day in Japan
 
-To rotate the checkpoint key, make the new one (`daichod init` shows how keys look), put both into checkpoint-keys and
+To rotate the checkpoint key, make the new one (`daichod checkpoint-key`), put both into checkpoint-keys and
 restart; the ledger names them in an entry. Drop the old one when the others have taken the new one in.
 
 The log level is set by RUST_LOG, e.g. RUST_LOG=daicho_engine=debug.")]

@@ -382,7 +382,11 @@ fn client(source: &AuditSource) -> reqwest::Result<reqwest::Client> {
         .connect_timeout(CONNECT_TIME)
         .timeout(FETCH_TIME);
     // Without TLS a machine without certificates of authorities will do.
-    if source.prefix.starts_with("http:") { builder.tls_certs_only([]).build() } else { builder.build() }
+    if source.prefix.starts_with("http:") || !source.authorities.is_empty() {
+        builder.tls_certs_only(source.authorities.iter().cloned()).build()
+    } else {
+        builder.build()
+    }
 }
 
 /// The entries of a bundle. A partial bundle may be gone once the full one is there, which then begins with it.

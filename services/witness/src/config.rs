@@ -50,6 +50,9 @@ pub(crate) struct LogConfig {
     /// File with the bearer token for entry bundles.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) token_file: Option<PathBuf>,
+    /// Certificate (PEM) of the authority that signed that of the tiles' server. Default: those that the system knows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// Form of the log on standard error.
@@ -91,6 +94,8 @@ pub(crate) struct AuditSource {
     pub(crate) prefix: String,
     /// Value of the `Authorization` header; never shown.
     pub(crate) authorization: Option<reqwest::header::HeaderValue>,
+    /// The authorities that are believed. Empty: those that the system knows.
+    pub(crate) authorities: Vec<reqwest::Certificate>,
 }
 
 impl Default for Config {
@@ -237,6 +242,7 @@ impl LogConfig {
         let audit = match &self.audit {
             Some(prefix) => Some(self.source(prefix)?),
             None if self.token_file.is_some() => return Err("token-file: only with audit".into()),
+            None if self.ca_file.is_some() => return Err("ca-file: only with audit".into()),
             None => None,
         };
         Ok(KnownLog { origin: self.origin.clone(), vkeys, audit })
@@ -253,8 +259,16 @@ impl LogConfig {
             return Err("audit: an http or https URL without user, query and fragment".into());
         }
         let authorization = self.token_file.as_deref().map(read_token).transpose()?;
-        Ok(AuditSource { prefix: url.as_str().trim_end_matches('/').to_owned(), authorization })
+        let authorities = self.ca_file.as_deref().map(read_authorities).transpose()?.unwrap_or_default();
+        Ok(AuditSource { prefix: url.as_str().trim_end_matches('/').to_owned(), authorization, authorities })
     }
+}
+
+fn read_authorities(file: &Path) -> Result<Vec<reqwest::Certificate>, String> {
+    let failed = |what: &str| format!("ca-file: {}: {what}", file.display());
+    let pem = std::fs::read(file).map_err(|error| failed(&error.to_string()))?;
+    let found = reqwest::Certificate::from_pem_bundle(&pem).map_err(|error| failed(&error.to_string()))?;
+    if found.is_empty() { Err(failed("no certificate (PEM)")) } else { Ok(found) }
 }
 
 fn read_token(file: &Path) -> Result<reqwest::header::HeaderValue, String> {

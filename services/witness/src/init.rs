@@ -49,6 +49,12 @@ enum Choice {
 pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let name: KeyName =
         args.name.parse().map_err(|error| ConfigError::new(format!("--name {}: {error}", args.name)))?;
+    if args.name.contains("://") {
+        return Err(ConfigError::new(format!(
+            "--name {name}: without `https://`; where the witness is reached goes into --url"
+        ))
+        .into());
+    }
     let ed25519 = ("ed25519", Algorithm::CosignatureEd25519);
     let ml_dsa = ("ml-dsa-44", Algorithm::CosignatureMlDsa44);
     let wanted = match args.algorithm {

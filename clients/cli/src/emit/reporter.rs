@@ -18,6 +18,8 @@ pub(super) struct Reporter<'a> {
     progress: ProgressBar,
     statements: usize,
     events: usize,
+    /// The last line of what was recorded last.
+    line: usize,
     entries: Option<(u64, u64)>,
     receipts: Option<ReceiptFolder>,
     worst: Exit,
@@ -37,7 +39,17 @@ impl<'a> Reporter<'a> {
         } else {
             ProgressBar::hidden()
         };
-        Self { context, out, progress, statements: 0, events: 0, entries: None, receipts, worst: Exit::Ok }
+        Self {
+            context,
+            out,
+            progress,
+            statements: 0,
+            events: 0,
+            line: 0,
+            entries: None,
+            receipts,
+            worst: Exit::Ok,
+        }
     }
 
     /// One statement was answered. Returns whether to go on.
@@ -53,6 +65,7 @@ impl<'a> Reporter<'a> {
                 let entry = receipt.entry_index;
                 self.statements += 1;
                 self.events += events;
+                self.line = last;
                 self.entries = Some((self.entries.map_or(entry, |(first, _)| first), entry));
                 let kept = self.receipts.as_mut().map(|folder| folder.keep(&receipt, self.context));
                 let kept = kept.transpose().map(Option::flatten);
@@ -80,6 +93,15 @@ impl<'a> Reporter<'a> {
                 Ok(false)
             }
         }
+    }
+
+    /// The user stopped it.
+    pub(super) fn interrupted(&mut self) {
+        let text = self.context.pick(
+            "中断しました。すでに送ったものの結果は次のとおりです。",
+            "interrupted; what was on its way was answered:",
+        );
+        self.complain(Exit::Wrong, text);
     }
 
     /// Says what went wrong. The heaviest exit code counts.
@@ -126,8 +148,8 @@ impl<'a> Reporter<'a> {
             eprintln!(
                 "{}",
                 self.context.pick(
-                    format!("{left} 件の申告は送信していません。"),
-                    format!("{left} statement(s) were not sent"),
+                    format!("{left} 件の申告は送信していません。最後に記録したのは {} 行目です。", self.line),
+                    format!("{left} statement(s) were not sent; line {} was recorded last", self.line),
                 )
             );
         }

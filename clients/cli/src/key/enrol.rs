@@ -186,7 +186,13 @@ pub(super) async fn enrol(args: &Enrol, context: &Context, out: &mut dyn Write) 
         Some(code) => code.clone(),
         None => {
             let words = context.pick("招待状のコード: ", "code of the invitation: ");
-            Secret(Zeroizing::new(rpassword::prompt_password(words)?))
+            let what = || {
+                context.pick(
+                    "コードを尋ねられません。--code で指定してください",
+                    "nobody to ask for the code; give it with --code",
+                )
+            };
+            Secret(Zeroizing::new(rpassword::prompt_password(words).with_context(what)?))
         }
     };
     let code = InvitationCode::parse(&code.0).ok_or_else(|| {

@@ -9,7 +9,9 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
+use daicho_client::{Client, ClientError};
+use daicho_core::SigningKey;
 use daicho_core::proto::{DueItem, FollowDueResponse};
 use futures::StreamExt as _;
 
@@ -69,7 +71,15 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     }
     let mut teller = match (&args.webhook, &args.webhook_key) {
         (Some(url), Some(file)) => {
-            let hook = Webhook::new(url, key::load(file, context)?, context)?;
+            let signer = key::load(file, context)?;
+            ensure!(
+                !speaks(&client, &signer).await?,
+                context.pick(
+                    format!("{} は台帳に登録された鍵です。知らせには別の鍵を使ってください", file.display()),
+                    format!("{} is a key of the ledger; make another one for the webhook", file.display()),
+                )
+            );
+            let hook = Webhook::new(url, signer, context)?;
             writeln!(out, "{}", hook.public())?;
             out.flush()?;
             Some(Teller { hook, journal: Journal::open(&args.state, context)?, origin: origin.clone() })
@@ -204,6 +214,12 @@ impl Teller {
         }
         Ok(true)
     }
+}
+
+/// Whether the ledger knows a key as one of a party: what it signs would be a statement.
+async fn speaks(client: &Client, key: &SigningKey) -> Result<bool, ClientError> {
+    let id = key.public().id();
+    Ok(client.keys().await?.iter().any(|known| known.id == id.as_bytes()))
 }
 
 /// An address that cannot be called.

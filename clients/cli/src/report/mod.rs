@@ -7,7 +7,7 @@ mod paper;
 mod text;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::ValueEnum;
@@ -62,6 +62,9 @@ pub(crate) struct Args {
     /// Write to this file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Write over what is there
+    #[arg(long)]
+    force: bool,
     /// Trust policy (C2SP tlog-policy) by which the PDF says who witnessed the checkpoint. Without one it says that none was checked
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -100,6 +103,14 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
     );
     let as_of_ms = context.moment(args.as_of.as_deref())?;
     let format = if context.json() { Format::Json } else { args.format };
+    match &args.out {
+        Some(folder) if format == Format::Csv => tables_fit(folder, args.force, context)?,
+        Some(file) => context.vacant(file, args.force)?,
+        None => {}
+    }
+    if let Some(bundle) = &args.bundle {
+        context.vacant(bundle, args.force)?;
+    }
     let client = context.connect().await?;
     let as_of = Instant::from_unix_ms(as_of_ms).filter(|_| as_of_ms != 0);
     let period = Period { from, to };
@@ -113,7 +124,7 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
             Ok(drawn) => drawn,
             Err(error) => return wrong(error, context),
         };
-        context.write(file, &drawn)?;
+        context.write(file, &drawn, args.force)?;
         return issued(client, &args, &drawn, context, out).await;
     }
     let report = match &args.bundle {
@@ -146,16 +157,32 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
             )
         );
         for (name, bytes) in daicho_report::csv::tables(&report, context.lang) {
-            context.write(&folder.join(name), &bytes)?;
+            context.write(&folder.join(name), &bytes, args.force)?;
         }
         return Ok(Exit::Ok);
     }
     let drawn = draw(&report, format, context)?;
     match &args.out {
         None => out.write_all(drawn.as_bytes())?,
-        Some(path) => context.write(path, drawn.as_bytes())?,
+        Some(path) => context.write(path, drawn.as_bytes(), args.force)?,
     }
     issued(client, &args, drawn.as_bytes(), context, out).await
+}
+
+/// Fails for a folder that holds something: tables would be lost among other files.
+fn tables_fit(folder: &Path, force: bool, context: &Context) -> anyhow::Result<()> {
+    let empty = folder.read_dir().map_or(true, |mut files| files.next().is_none());
+    ensure!(
+        empty || force,
+        context.pick(
+            format!(
+                "{} は空ではありません。別のフォルダーを指定するか、書き加えてよければ --force を付けてください",
+                folder.display()
+            ),
+            format!("{} is not empty; name another folder, or say --force", folder.display()),
+        )
+    );
+    Ok(())
 }
 
 /// Records the issue where a key for it is given, and says where that stands.
@@ -166,6 +193,11 @@ async fn issued(
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
+    // What was asked for on standard output says so itself.
+    if let Some(file) = args.out.as_ref().filter(|_| !context.json()) {
+        let file = file.display();
+        writeln!(out, "{}", context.pick(format!("{file} に書き出しました"), format!("written to {file}")))?;
+    }
     if let Some(entry) = issue::record(client, args, document, context).await? {
         let said = context.pick(
             format!("報告書の発行を記録しました（記録 {entry}）"),

@@ -305,8 +305,11 @@ fn screen(args: &Args, summary: &Value, audit: &Value, seconds: u64) {
         )
     );
     println!(
-        "   {:<38} {:>7} {:>8} {:>6} {:>8} {:>6} {:>9}",
-        "scheme", "copies", "on-time", "late", "overdue", "other", "findings"
+        "   {}",
+        pick(
+            "事業                                      複製   期限内 期限後 期限超過 その他      指摘",
+            "scheme                                  copies  on-time   late  overdue  other  findings"
+        )
     );
     for scheme in summary["schemes"].as_array().into_iter().flatten() {
         let verdict = |word: &str| scheme["verdicts"][word].as_u64().unwrap_or(0);
@@ -340,7 +343,7 @@ fn screen(args: &Args, summary: &Value, audit: &Value, seconds: u64) {
     println!(
         "   {}",
         pick(
-            "on-time: 期限内の消去・返却・引渡し。other: 期限の定めなし、契機未到来、判定対象外など(合格には数えません)。",
+            "期限内: 期限内の消去・返却・引渡し。その他: 期限の定めなし、契機未到来、判定対象外など(合格には数えません)。",
             "on-time: erased, returned or handed on in time. other: no schedule, not triggered, not judged: never a pass."
         )
     );
@@ -348,8 +351,8 @@ fn screen(args: &Args, summary: &Value, audit: &Value, seconds: u64) {
     println!(
         "{} {} / {} / {} / {}",
         pick(
-            "2. 監査: 記録・連鎖・署名・事象をすべて再計算しました:",
-            "2. An auditor recomputed every entry, link, signature and event:"
+            "2. 監査: すべてを再計算し、誤りはありませんでした(記録・連鎖・署名・事象):",
+            "2. An auditor recomputed everything and found it sound (entries, links, signatures, events):"
         ),
         audit["entries"],
         audit["links"],

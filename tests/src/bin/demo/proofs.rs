@@ -1,6 +1,7 @@
 //! The part of the demonstration that needs no trust in the operator: cosigned checkpoints, a receipt, bundles that
 //! verify offline, and the operator caught when it rewrites.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +10,8 @@ use anyhow::{Context as _, ensure};
 use daicho_client::{Client, EntryName};
 use daicho_core::{Entry, EntryIndex, ParsedStatement, SigningKey, proto::event::Fact};
 use daicho_store::Store;
-use daicho_tests::{Daichod, Surroundings, binary, liar};
+use daicho_tests::surroundings::WITNESSES;
+use daicho_tests::{Daichod, Surroundings, TLS, binary, liar};
 use daicho_tlog::Policy;
 use daicho_verify::timestamp::{TimestampToken, TsaTrust};
 use daicho_verify::{Auditor, Evidence, ForkProof, Receipt};
@@ -32,6 +34,8 @@ pub(crate) async fn publish(folder: &Path, client: &Client, around: &Surrounding
     let kept = client.publish_checkpoint().await?;
     let trust = policy.check(&kept.note).context("the last checkpoint has its quorum")?;
     let [token] = &kept.timestamps[..] else { anyhow::bail!("{} time-stamps", kept.timestamps.len()) };
+    let names: BTreeSet<&str> = trust.witnesses.iter().map(|w| w.witness.key.name().as_str()).collect();
+    ensure!(names.len() == WITNESSES.len(), "only {names:?} cosigned the last checkpoint");
     let token = TimestampToken::parse(token)?;
     let time = token.verify(kept.note.text().as_bytes(), &tsa(around)?)?;
     let entry = a_deletion(client, kept.note.checkpoint().size()).await?;
@@ -40,7 +44,7 @@ pub(crate) async fn publish(folder: &Path, client: &Client, around: &Surrounding
     fs::write(folder.join("receipt.tlog-proof"), receipt.to_string())?;
     let summary = json!({
         "checkpoint": { "size": kept.note.checkpoint().size(), "root": kept.note.checkpoint().root().to_string() },
-        "cosigned_by": trust.witnesses.iter().map(|w| w.witness.key.name().as_str()).collect::<std::collections::BTreeSet<_>>(),
+        "cosigned_by": names,
         "stamped_at": time.gen_time.to_string(),
         "receipt_of_entry": entry.get(),
     });
@@ -88,16 +92,13 @@ pub(crate) fn verify_offline(file: &Path, around: &Surroundings, lang: &str) -> 
 pub(crate) async fn lie(folder: &Path, around: &Surroundings, held: &Held) -> anyhow::Result<Value> {
     let policy = policy(around)?;
     let forged = folder.join("forged");
-    fs::create_dir_all(&forged)?;
-    for file in ["operator.pem", "ward.pem", "data.checkpoint-key"] {
-        fs::copy(folder.join(file), forged.join(file))?;
-    }
+    liar::take_keys(folder, &forged)?;
     let pem = fs::read_to_string(folder.join("operator.pem"))?;
     let operator = SigningKey::from_pem(&pem).context("the operator's key")?;
     let size = Store::open_read_only(&folder.join("data"))?.head()?.size.get();
     liar::rewrite(&folder.join("data"), &forged.join("data"), held.entry.get(), &operator)?;
     let config = around.config().to_str().context("a path that is UTF-8")?;
-    let server = Daichod::start(&forged, &["--config", config])?;
+    let server = Daichod::start(&forged, &[TLS, "--config", config])?;
     let client = server.client().await?;
     let shown = client.publish_checkpoint().await?;
     let cosigned = policy.examine(&shown.note)?.witnesses.len();
