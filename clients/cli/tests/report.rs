@@ -80,10 +80,23 @@ async fn a_report_comes_in_pieces_and_is_drawn_in_each_form() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.html");
     let path = file.to_str().unwrap();
-    let page =
-        run(&server, &[&terms[..], &["--format", "html", "--out", path, "--lang", "en"]].concat()).await;
-    assert!(page.stdout.is_empty() && page.status.success(), "{}", text(&page.stderr));
+    let html = [&terms[..], &["--format", "html", "--out", path, "--lang", "en"]].concat();
+    let page = run(&server, &html).await;
+    assert!(text(&page.stdout).contains("written to") && page.status.success(), "{}", text(&page.stderr));
     assert!(std::fs::read_to_string(&file).unwrap().contains("Report on the deletion of personal data"));
+
+    // A name that is taken is not written over unasked.
+    std::fs::write(&file, "a private key").unwrap();
+    let again = run(&server, &html).await;
+    assert_eq!(again.status.code(), Some(2));
+    assert!(text(&again.stderr).contains("--force"), "{}", text(&again.stderr));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a private key");
+    let forced = run(&server, &[&html[..], &["--force"]].concat()).await;
+    assert!(forced.status.success() && std::fs::read_to_string(&file).unwrap().contains("Report on"));
+    let tables = [&terms[..], &["--format", "csv", "--out", folder.path().to_str().unwrap()]].concat();
+    let among_others = run(&server, &tables).await;
+    assert_eq!(among_others.status.code(), Some(2));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[tokio::test]
