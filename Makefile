@@ -16,6 +16,8 @@ export CARGO_TARGET_DIR
 # One profile and one set of packages for everything, so that RocksDB is compiled once.
 CARGO_FLAGS := --release --workspace --locked
 BIN := $(CARGO_TARGET_DIR)/release
+# Language of the demonstration: ja or en.
+DEMO_LANG ?= ja
 
 .PHONY: help setup build demo test torture load fuzz lint fmt bench pdfa release deny sbom clean
 
@@ -30,7 +32,7 @@ build: setup ## Builds every program
 	@echo "programs: $(BIN)/daicho, daichod, daicho-witness"
 
 demo: build ## Plays the five schemes, audits, tampers, reports; writes demo/
-	$(BIN)/demo --folder demo
+	$(BIN)/demo --folder demo --lang $(DEMO_LANG)
 
 test: build ## Runs every test
 	cargo test $(CARGO_FLAGS)

@@ -106,7 +106,7 @@ impl Play {
     /// When the guard cannot be opened.
     pub fn authority(data: &Path) -> anyhow::Result<Authority> {
         Ok(Authority {
-            operator: Some(SigningKey::from_seed(&[40; 32])),
+            operator: Some(Box::new(SigningKey::from_seed(&[40; 32]))),
             checkpoint_keys: vec![Self::checkpoint_key()?],
             guard: Box::new(FileGuard::open(&data.with_extension("guard"))?),
         })

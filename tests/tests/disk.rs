@@ -269,3 +269,67 @@ fn a_server_takes_as_many_handles_as_it_may_have() {
     let log = std::fs::read_to_string(folder.path().join("daichod.log")).expect("a log");
     assert!(log.contains("few file handles"), "{log}");
 }
+
+/// A small file system of its own, in memory. `None` where this machine does not let one mount any.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount(mib: u32) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let size = format!("size={mib}m");
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
+            .arg(folder.path())
+            .output();
+        mount.is_ok_and(|done| done.status.success()).then_some(Self(folder))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: a server that a failed test left behind may still be there.
+        let _ = std::process::Command::new("umount").arg("-l").arg(self.0.path()).output();
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_up_is_refused_cleanly_and_recording_goes_on_when_there_is_room() {
+    let Some(disk) = SmallDisk::mount(160) else {
+        eprintln!("SKIPPED: no file system can be mounted here");
+        return;
+    };
+    Daichod::init(disk.0.path(), None).expect("founded");
+    let server = Daichod::start(disk.0.path(), &["--min-free-mib", "40"]).expect("a server");
+    let client = server.client().await.expect("a client");
+    let play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+    let quick = daicho_client::Retry { attempts: 1, ..Default::default() };
+    let mut emitter =
+        daicho_client::Emitter::new(client.clone(), play.contractor).await.expect("known").with_retry(quick);
+    let now = emitter.ledger_now().await.expect("a time");
+    emitter.emit(vec![collected(now, "a")]).await.expect("recorded");
+
+    // Something else fills the disk: to the last byte.
+    let ballast = disk.0.path().join("ballast");
+    let mut file = std::fs::File::create(&ballast).expect("made");
+    while std::io::Write::write_all(&mut file, &[7; 1 << 20]).is_ok() {}
+    drop(file);
+    let refused = emitter.emit(vec![collected(now, "b")]).await.expect_err("no room");
+    assert!(
+        matches!(&refused, ClientError::Refused(refusal) if refusal.code == RefusalCode::DiskFull && refused.retryable()),
+        "{refused}"
+    );
+    // Reading goes on.
+    let size = client.ledger_info().await.expect("it answers").size;
+    assert_eq!(
+        client.read_entries(0, 0).await.expect("readable").try_collect::<Vec<_>>().await.expect("whole").len()
+            as u64,
+        size
+    );
+
+    std::fs::remove_file(&ballast).expect("removed");
+    let recorded = emitter.emit(vec![collected(now, "b")]).await.expect("room again, and no restart");
+    assert_eq!(recorded.entry_index, size, "nothing came between");
+    server.stop().expect("stopped");
+    let sound = Daichod::fsck(disk.0.path(), &["--rebuild"]).expect("runs");
+    assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stdout));
+}

@@ -485,6 +485,16 @@ impl Files {
 
     /// Runs `daichod fsck` on a copy of the files in which one bit of byte `at` of a table is flipped.
     fn fsck_flipped(&self, table: &Path, at: usize) -> Output {
+        let copy = self.copy();
+        let damaged = copy.path().join("data").join(table.file_name().expect("a file"));
+        let mut bytes = std::fs::read(&damaged).expect("readable");
+        bytes[at] ^= 0x10;
+        std::fs::write(&damaged, bytes).expect("written");
+        Daichod::fsck(copy.path(), &["--json"]).expect("runs")
+    }
+
+    /// A copy of the files.
+    fn copy(&self) -> tempfile::TempDir {
         let copy = tempfile::tempdir().expect("a folder");
         let data = copy.path().join("data");
         std::fs::create_dir(&data).expect("a folder");
@@ -492,11 +502,7 @@ impl Files {
             let file = file.expect("readable");
             std::fs::copy(file.path(), data.join(file.file_name())).expect("copied");
         }
-        let damaged = data.join(table.file_name().expect("a file"));
-        let mut bytes = std::fs::read(&damaged).expect("readable");
-        bytes[at] ^= 0x10;
-        std::fs::write(&damaged, bytes).expect("written");
-        Daichod::fsck(copy.path(), &["--json"]).expect("runs")
+        copy
     }
 
     /// The same, and which entry and check are named. `None` unless it exits as for damage.
@@ -507,6 +513,9 @@ impl Files {
         }
         let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
         assert_eq!(json["ok"], false);
+        // And from where it can be had again.
+        let restore = json["restore"].as_str().expect("a remedy");
+        assert!(restore.contains("backup") && restore.contains("tile/entries/"), "{restore}");
         Some((json["entry"].as_u64()?, json["check"].as_str()?.to_owned()))
     }
 
@@ -538,6 +547,23 @@ async fn a_flipped_byte_at_the_beginning_middle_or_end_of_a_table_is_never_sound
             let said = String::from_utf8_lossy(&output.stdout);
             assert_eq!(output.status.code(), Some(1), "byte {at} of {}: {said}", table.display());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_is_gone_is_found_and_not_served_over() {
+    let files = Files::new().await;
+    for table in files.tables() {
+        let copy = files.copy();
+        let name = table.file_name().expect("a file");
+        std::fs::remove_file(copy.path().join("data").join(name)).expect("removed");
+        let output = Daichod::fsck(copy.path(), &["--json"]).expect("runs");
+        assert_eq!(output.status.code(), Some(1), "without {}", table.display());
+        for key in ["operator.pem", "data.checkpoint-key", "data.guard"] {
+            let kept = files.folder.path().join(key);
+            std::fs::copy(kept, copy.path().join(key)).expect("copied");
+        }
+        assert!(Daichod::start(copy.path(), &[]).is_err(), "it serves without {}", table.display());
     }
 }
 

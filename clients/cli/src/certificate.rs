@@ -4,21 +4,20 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{anyhow, ensure};
+use anyhow::{anyhow, bail, ensure};
 use clap::ValueEnum;
-use daicho_client::{Client, EntryName};
+use daicho_client::{Client, ClientError, EntryName};
 use daicho_core::proto::{self, event::Fact};
-use daicho_core::{Date, Entry, EntryIndex, Instant};
-use daicho_custody::DeletionReport;
-use daicho_custody::scheme::PartyRole;
+use daicho_core::{Date, Entry, EntryIndex, Instant, Origin};
+use daicho_custody::scheme::{PartyRole, Scheme};
 use daicho_report::pdf::{CertificatePaper, ErasedCopy, Erasure, Form, MAX_STATEMENTS, render_certificate};
-use daicho_report::words::Words;
 use futures::TryStreamExt as _;
 use prost::Message as _;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::context::Context;
+use crate::evidence::newest;
 use crate::exit::Exit;
 use crate::report;
 
@@ -91,29 +90,20 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
     };
     context.vacant(&args.out, args.force)?;
     let client = context.connect().await?;
-    // For the names of parties and systems, in the version in force.
-    let today = now(&client).await?.jst_day();
-    let request = proto::GetDeletionReportRequest {
-        scheme: args.scheme.clone(),
-        from: today.to_string(),
-        to: today.to_string(),
-        as_of_ms: 0,
-    };
-    let names = report::parse(&report::fetch(&client, request, context).await?, context)?;
-    ensure!(
-        names.parties.iter().any(|party| party.id == args.holder),
-        context.pick(
-            format!("{} に「{}」という当事者はありません", args.scheme, args.holder),
-            format!("no party `{}` in {}", args.holder, args.scheme),
-        )
-    );
-    let words = Words::new(&names, context.lang);
+    let words = Names::load(&client, &args.scheme, context).await?;
     let erasures = erasures(&client, &args, days, &words, context).await?;
-    ensure!(
-        !erasures.is_empty(),
-        context.pick("該当する消去の申告がありません", "no statement of an erasure is there")
-    );
-    let to = recipients(&args, &names);
+    if erasures.is_empty() {
+        // One who has left the scheme since may still certify.
+        ensure!(
+            words.scheme.parties.iter().any(|party| party.id == args.holder),
+            context.pick(
+                format!("{} に「{}」という当事者はありません", args.scheme, args.holder),
+                format!("no party `{}` in {}", args.holder, args.scheme),
+            )
+        );
+        bail!(context.pick("該当する消去の申告がありません", "no statement of an erasure is there"));
+    }
+    let to = recipients(&args, &words.scheme);
     let recipients: Vec<String> = to.iter().map(|id| words.party(id).to_owned()).collect();
     let drawn = render_certificate(&CertificatePaper {
         form: match args.form {
@@ -122,9 +112,9 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
         },
         lang: context.lang,
         id: &args.id,
-        origin: &names.ledger.origin,
-        simulated: names.ledger.simulated,
-        scheme: (&names.scheme.id, context.lang.of(&names.scheme.title)),
+        origin: &words.origin,
+        simulated: words.origin.ends_with(Origin::SIMULATED_SUFFIX),
+        scheme: (&words.scheme.id, context.lang.of(&words.scheme.title)),
         holder: words.party(&args.holder),
         recipients: &recipients,
         erasures: &erasures,
@@ -134,16 +124,51 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
     Ok(Exit::Ok)
 }
 
-async fn now(client: &Client) -> anyhow::Result<Instant> {
-    let now = client.ledger_info().await?.now_ms;
-    Instant::from_unix_ms(now).ok_or_else(|| anyhow!("the ledger's time {now} is out of range"))
+/// Names of parties and systems, from what is open to every party of the ledger.
+struct Names {
+    origin: String,
+    scheme: Scheme,
+    /// As the ward registered them, by id in the scheme.
+    registered: HashMap<String, String>,
 }
 
-fn recipients(args: &Args, names: &DeletionReport) -> Vec<String> {
+impl Names {
+    async fn load(client: &Client, scheme: &str, context: &Context) -> anyhow::Result<Self> {
+        let request = proto::GetSchemeRequest { scheme: scheme.to_owned() };
+        let found = client.custody().get_scheme(request).await.map_err(ClientError::from)?.into_inner();
+        let parsed = Scheme::parse(&found.scheme_toml).map_err(|_| {
+            anyhow!(context.pick(
+                "台帳の事業の定義を解釈できません。プログラムの版が異なる可能性があります",
+                "the ledger's scheme file makes no sense; client and server may differ in version",
+            ))
+        })?;
+        let own = format!("{scheme}/");
+        let parties = client.parties().await?.into_iter();
+        let registered = parties.map(|party| match party.id.strip_prefix(&own) {
+            Some(local) => (local.to_owned(), party.label),
+            None => (party.id, party.label),
+        });
+        let registered = registered.filter(|(_, label)| !label.is_empty()).collect();
+        Ok(Self { origin: client.ledger_info().await?.origin, scheme: parsed, registered })
+    }
+
+    fn party<'n>(&'n self, id: &'n str) -> &'n str {
+        let of_scheme = || self.scheme.parties.iter().find(|party| party.id == id).map(|p| p.label.as_str());
+        self.registered.get(id).map(String::as_str).or_else(of_scheme).unwrap_or(id)
+    }
+
+    fn place(&self, system: &str, unit: &str) -> String {
+        let known = self.scheme.systems.iter().find(|known| known.id == system);
+        let system = known.map_or(system, |known| known.label.as_str());
+        if unit.is_empty() { system.to_owned() } else { format!("{system} / {unit}") }
+    }
+}
+
+fn recipients(args: &Args, scheme: &Scheme) -> Vec<String> {
     if !args.recipient.is_empty() {
         return args.recipient.clone();
     }
-    let ward = names.parties.iter().filter(|p| p.role == PartyRole::Controller);
+    let ward = scheme.parties.iter().filter(|p| p.role == PartyRole::Controller);
     ward.map(|p| p.id.clone()).collect()
 }
 
@@ -187,12 +212,12 @@ async fn erasures(
     client: &Client,
     args: &Args,
     days: Option<(Date, Date)>,
-    words: &Words<'_>,
+    words: &Names,
     context: &Context,
 ) -> anyhow::Result<Vec<Erasure>> {
     let states = client.copies(&args.scheme, 0).await?;
     let states: HashMap<&str, &proto::CopyState> = states.iter().map(|c| (c.id.as_str(), c)).collect();
-    let size = client.publish_checkpoint().await?.note.checkpoint().size();
+    let size = newest(client).await?.note.checkpoint().size();
     let entries: Vec<u64> = match days {
         None => args.entry.clone(),
         Some(days) => of_days(client, args, days, size, &states).await?,
@@ -273,11 +298,7 @@ fn own<'e>(
     (event.scheme == args.scheme && deleted.copies.iter().all(of_holder)).then_some(deleted)
 }
 
-fn erased(
-    part: &proto::CopyPart,
-    states: &HashMap<&str, &proto::CopyState>,
-    words: &Words<'_>,
-) -> ErasedCopy {
+fn erased(part: &proto::CopyPart, states: &HashMap<&str, &proto::CopyState>, words: &Names) -> ErasedCopy {
     let state = states.get(part.copy.as_str());
     ErasedCopy {
         copy: part.copy.clone(),

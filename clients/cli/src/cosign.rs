@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
-use daicho_client::Emitter;
+use daicho_client::{ClientError, Emitter};
 use daicho_core::{Draft, KeyId, SigningKey, proto};
 use serde_json::json;
 
@@ -93,7 +93,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     let Some(file) = &args.key else { return Ok(Exit::Ok) };
     out.flush()?;
     let key = key::load(file, context)?;
-    if !draft.sign(&key) {
+    if !draft.sign(&key).map_err(ClientError::from)? {
         bail!(context.pick("この鍵は、この申告の署名者ではありません", "this key is not among its signers"));
     }
     if !args.yes && !agreed(context)? {

@@ -39,7 +39,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         bundle: Option<std::path::PathBuf>,
         /// Write over what is there
-        #[arg(long)]
+        #[arg(long, requires = "bundle")]
         force: bool,
     },
 }

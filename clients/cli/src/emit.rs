@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use daicho_client::{ClientError, Emitter, SigningKey, Validation, split};
+use daicho_client::{ClientError, Emitter, Signer, SigningKey, Validation, split};
 use daicho_core::{MAX_EVENTS, proto};
 use serde_json::json;
 
@@ -111,13 +111,13 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
         return dry_run(emitter, batches, &cosigners, context, out).await;
     }
     let mut reporter = Reporter::new(&batches, receipts, context, out);
-    let stop = Interrupt::listen();
+    let stop = Interrupt::listen(context);
     let left = if cosigners.is_empty() && batches.len() > 1 {
         send_many(emitter, batches, &stop, &mut reporter).await?
     } else {
         send_each(emitter, batches, &cosigners, &stop, &mut reporter).await?
     };
-    if stop.came() {
+    if stop.came() && left > 0 {
         reporter.interrupted();
     }
     reporter.finish(left, &client).await
@@ -127,12 +127,17 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
 struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    fn listen() -> Self {
+    fn listen(context: &Context) -> Self {
+        let waiting = context.pick(
+            "送信済みの申告への答えを待っています。もう一度 Ctrl-C を押すと直ちに終了します。",
+            "waiting for the answers to what was sent; press Ctrl-C again to end at once",
+        );
         let came = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&came);
         tokio::spawn(async move {
             if tokio::signal::ctrl_c().await.is_ok() {
                 flag.store(true, Ordering::Relaxed);
+                eprintln!("{waiting}");
                 drop(tokio::signal::ctrl_c().await);
                 std::process::exit(INTERRUPTED);
             }
@@ -246,7 +251,7 @@ async fn send_each(
     stop: &Interrupt,
     reporter: &mut Reporter<'_>,
 ) -> anyhow::Result<usize> {
-    let cosigners: Vec<&SigningKey> = cosigners.iter().collect();
+    let cosigners: Vec<&dyn Signer> = cosigners.iter().map(|key| key as &dyn Signer).collect();
     let mut left = batches.len();
     for batch in batches {
         if stop.came() {
@@ -307,7 +312,7 @@ async fn dry_run(
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
-    let cosigners: Vec<&SigningKey> = cosigners.iter().collect();
+    let cosigners: Vec<&dyn Signer> = cosigners.iter().map(|key| key as &dyn Signer).collect();
     let mut worst = Exit::Ok;
     for batch in batches {
         let lines = batch.lines;

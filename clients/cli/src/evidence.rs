@@ -4,9 +4,10 @@ use std::fmt;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use daicho_client::{Client, EntryName, KeptCheckpoint, proto};
+use daicho_client::{Client, ClientError, EntryName, KeptCheckpoint, proto};
 use daicho_core::Instant;
 use daicho_custody::DeletionReport;
 use daicho_verify::Receipt;
@@ -20,7 +21,9 @@ use crate::report;
 /// Entries that are audited together.
 const BATCH: usize = 4_096;
 /// How often a report is computed anew when the ledger grew in between.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 8;
+/// Pause before the newest checkpoint is asked for again.
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// The ledger computes another report than its entries give.
 #[derive(Debug)]
@@ -49,12 +52,19 @@ pub(crate) async fn report_bundle(
     let mut difference = String::new();
     for _ in 0..ATTEMPTS {
         // Taken before the checkpoint: what is recorded later is not asked about.
+        let info = client.ledger_info().await?;
         let as_of = match as_of {
             Some(time) => time,
-            None => now(client).await?,
+            None => Instant::from_unix_ms(info.now_ms)
+                .ok_or_else(|| anyhow!("the ledger's time {} is out of range", info.now_ms))?,
         };
         let terms = ReportTerms { scheme: scheme.to_owned(), period, as_of };
         let checkpoint = publish(client, context).await?;
+        if checkpoint.note.checkpoint().size() < info.size {
+            // The caller may not have one published; the server does in a moment.
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
         let (bundle, computed) = complete(client, terms, checkpoint, file, context).await?;
         let request = proto::GetDeletionReportRequest {
             scheme: scheme.to_owned(),
@@ -69,6 +79,12 @@ pub(crate) async fn report_bundle(
             return Ok(computed);
         }
         difference = first_difference(&stated, &computed);
+    }
+    if difference.is_empty() {
+        return Err(anyhow!(context.pick(
+            "最新の検査点の後に記録が加わり続けています。しばらくしてからもう一度お試しください",
+            "entries keep coming after the newest checkpoint; call again in a moment",
+        )));
     }
     let text = context.pick(
         format!(
@@ -114,21 +130,24 @@ pub(crate) async fn selective_bundle(
     keep(bundle, file, context)
 }
 
-/// The ledger's present time.
-async fn now(client: &Client) -> anyhow::Result<Instant> {
-    let now = client.ledger_info().await?.now_ms;
-    Instant::from_unix_ms(now).ok_or_else(|| anyhow!("the ledger's time {now} is out of range"))
+/// The newest checkpoint: one that is published now, or for a caller who may not have that done, the last one. The server
+/// publishes by itself every few seconds.
+pub(crate) async fn newest(client: &Client) -> Result<KeptCheckpoint, ClientError> {
+    match client.publish_checkpoint().await {
+        Err(ClientError::NotAllowed(_)) => client.newest_checkpoint(proto::CheckpointKind::Kept).await,
+        published => published,
+    }
 }
 
-/// Keeps the newest checkpoint and says so when too few witnesses cosigned it.
+/// Takes the newest checkpoint and says so when too few witnesses cosigned it.
 async fn publish(client: &Client, context: &Context) -> anyhow::Result<KeptCheckpoint> {
-    let checkpoint = client.publish_checkpoint().await?;
+    let checkpoint = newest(client).await?;
     if !checkpoint.witnessed {
         eprintln!(
             "{}",
             context.pick(
-                "注意: 検査点の連署が、サーバーの方針の定足数に達していないか、サーバーに方針がありません。連署を求める信頼方針では証明になりません。",
-                "warning: too few witnesses cosigned the checkpoint for the server's own policy, or it has none; a policy that asks for witnesses will not accept it",
+                "注意: 検査点の連署が、サーバーの方針の定足数に達していないか、サーバーに方針がありません。連署を求める信頼方針では証明にならないことがあります。",
+                "warning: too few witnesses cosigned the checkpoint for the server's own policy, or it has none; a policy that asks for witnesses may not accept it",
             )
         );
     }

@@ -102,7 +102,8 @@ fn hint(error: &ClientError, context: &Context) -> Option<&'static str> {
             "\n  name the authority of the server's certificate with --ca or DAICHO_CA; the one that `daichod init` made is \
              *.tls/ca.pem beside the ledger's folder",
         )),
-        ClientError::Unreachable { .. } if context.server.starts_with("http://") => Some(context.pick(
+        ClientError::Unreachable { message }
+            if context.server.starts_with("http://") && message.contains("transport error") => Some(context.pick(
             "\n  サーバーが TLS を使っている場合は https:// で始めてください。",
             "\n  if the server speaks TLS, as it does by default, its address starts with https://",
         )),
@@ -139,6 +140,7 @@ pub(crate) fn explain(error: &ClientError, lang: Lang) -> String {
             "接続に使った鍵が台帳に登録されていないか、失効しています。--identity に、登録された鍵を指定してください。".to_owned()
         }
         ClientError::NotAllowed(_) => "この鍵には、この操作をする権限がありません。".to_owned(),
+        ClientError::Signer(error) => format!("鍵が署名しませんでした。何も送信していません（{error}）。"),
         ClientError::BadIdentity(reason) => format!("接続のための鍵または証明書を使えません（{reason}）。"),
         ClientError::Server { code, message, .. } => {
             format!("サーバーが要求を受け付けませんでした（{code:?}）: {message}")
@@ -188,6 +190,9 @@ pub(crate) fn refusal_ja(refusal: &Refusal) -> String {
             "個人番号や連絡先などの個人情報に見える文字があります。意味を持たない識別子に置き換えてください。"
         }
         RefusalCode::QueueFull => "台帳が混み合っています。しばらくしてからもう一度お送りください。",
+        RefusalCode::DiskFull => {
+            "台帳の記憶装置の空きが足りません。何も記録されていません。運用担当にご連絡のうえ、空きができてからもう一度お送りください。"
+        }
         RefusalCode::WriterClosed => "台帳が書込みを停止しています。運用担当にご連絡ください。",
         _ => "台帳が申告を受け付けませんでした。",
     };

@@ -122,6 +122,14 @@ async fn get(args: Get, context: &Context, out: &mut dyn Write) -> anyhow::Resul
         (Some(index), _) => EntryName::Index(EntryIndex::new(index)),
         (None, text) => EntryName::Statement(statement(text.as_deref().unwrap_or_default(), context)?),
     };
+    if args.bundle.as_ref() == Some(&args.out) {
+        return Err(anyhow!(
+            context.pick(
+                "--out と --bundle には別の名前を指定してください",
+                "--out and --bundle need two names"
+            )
+        ));
+    }
     for file in [Some(&args.out), args.bundle.as_ref()].into_iter().flatten() {
         context.vacant(file, args.force)?;
     }

@@ -89,7 +89,8 @@ async fn enact(args: EnactArgs, context: &Context, out: &mut dyn Write) -> anyho
         args.cosigners.draft(&mut emitter, &[event], context, out).await?;
         return Ok(Exit::Ok);
     }
-    let enacted = emitter.enact_scheme(enactment, &cosigners.iter().collect::<Vec<_>>()).await?;
+    let enacted =
+        emitter.enact_scheme(enactment, &cosigners.iter().map(|key| key as _).collect::<Vec<_>>()).await?;
     let entry = enacted.receipt.entry_index;
     if context.json() {
         let json = json!({

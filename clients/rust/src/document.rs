@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use daicho_core::{Instant, RefusalCode, SigningKey, proto};
+use daicho_core::{Instant, RefusalCode, Signer, proto};
 use sha2::{Digest as _, Sha256};
 
 use crate::{ClientError, Emitter, Recorded, event};
@@ -110,7 +110,7 @@ impl Emitter {
     pub async fn enact_scheme(
         &mut self,
         enactment: Enactment,
-        cosigners: &[&SigningKey],
+        cosigners: &[&dyn Signer],
     ) -> Result<Enacted, ClientError> {
         let scheme_document = DocumentHash::of(&enactment.scheme_file);
         let vocabulary_document = DocumentHash::of(&enactment.vocabulary_file);
@@ -176,7 +176,7 @@ mod tests {
         for event in events {
             assert_eq!(chunk(&event).count, 3);
             assert_eq!(chunk(&event).document, DocumentHash::of(&document).as_bytes());
-            let key = SigningKey::from_seed(&[1; 32]);
+            let key = daicho_core::SigningKey::from_seed(&[1; 32]);
             assert!(sign_statement("o", &[(&key, 1)], vec![event]).statement.len() < MAX_STATEMENT_LEN);
         }
     }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use daicho_core::{
-    Draft, Instant, KeyId, ParsedStatement, Refusal, RefusalCode, SigningKey, StatementId, proto,
-    sign_statement,
+    Draft, Instant, KeyId, ParsedStatement, Refusal, RefusalCode, Signer, StatementId, proto,
+    sign_statement_with,
 };
 use daicho_tlog::Policy;
 
@@ -42,7 +42,7 @@ pub struct Validation {
 #[derive(Debug)]
 pub struct Emitter {
     client: Client,
-    key: SigningKey,
+    key: Arc<dyn Signer>,
     origin: String,
     /// Next number of each key, as far as it is known. Forgotten when an outcome is in doubt.
     next: HashMap<KeyId, u64>,
@@ -55,8 +55,9 @@ impl Emitter {
     ///
     /// # Errors
     /// [`ClientError::Unreachable`] or [`ClientError::Server`].
-    pub async fn new(client: Client, key: SigningKey) -> Result<Self, ClientError> {
+    pub async fn new(client: Client, key: impl Signer + 'static) -> Result<Self, ClientError> {
         let origin = client.ledger_info().await?.origin;
+        let key: Arc<dyn Signer> = Arc::new(key);
         let mut emitter =
             Self { client, key, origin, next: HashMap::new(), retry: Retry::default(), gate: None };
         emitter.numbers(&[emitter.key.public().id()]).await?;
@@ -111,14 +112,14 @@ impl Emitter {
     pub async fn emit_with(
         &mut self,
         events: Vec<proto::Event>,
-        cosigners: &[&SigningKey],
+        cosigners: &[&dyn Signer],
     ) -> Result<Recorded, ClientError> {
         let statement = self.sign(events, cosigners).await?;
         let outcome = self.resend(statement).await;
         match &outcome {
             // Recorded, whatever its receipt is worth.
             Ok(_) | Err(ClientError::BadReceipt { .. }) => {
-                for id in signers(&self.key, cosigners) {
+                for id in signers(&*self.key, cosigners) {
                     self.next.entry(id).and_modify(|next| *next += 1);
                 }
             }
@@ -139,7 +140,7 @@ impl Emitter {
         let numbers = self.numbers(&keys).await?;
         let ids = keys.into_iter().zip(numbers).map(|(key, sequence)| StatementId { key, sequence });
         let mut draft = Draft::new(&self.origin, &ids.collect::<Vec<_>>(), events)?;
-        draft.sign(&self.key);
+        draft.sign(&*self.key)?;
         Ok(draft)
     }
 
@@ -201,7 +202,7 @@ impl Emitter {
     pub async fn validate_with(
         &mut self,
         events: Vec<proto::Event>,
-        cosigners: &[&SigningKey],
+        cosigners: &[&dyn Signer],
     ) -> Result<Validation, ClientError> {
         let refused = |refusal| Validation { refusal: Some(refusal), ..Default::default() };
         let statement = match self.sign(events, cosigners).await {
@@ -234,12 +235,12 @@ impl Emitter {
     async fn sign(
         &mut self,
         events: Vec<proto::Event>,
-        cosigners: &[&SigningKey],
+        cosigners: &[&dyn Signer],
     ) -> Result<proto::SignedStatement, ClientError> {
-        let numbers = self.numbers(&signers(&self.key, cosigners)).await?;
-        let keys: Vec<(&SigningKey, u64)> =
-            std::iter::once(&self.key).chain(cosigners.iter().copied()).zip(numbers).collect();
-        checked(sign_statement(&self.origin, &keys, events))
+        let numbers = self.numbers(&signers(&*self.key, cosigners)).await?;
+        let keys: Vec<(&dyn Signer, u64)> =
+            std::iter::once(&*self.key).chain(cosigners.iter().copied()).zip(numbers).collect();
+        checked(sign_statement_with(&self.origin, &keys, events)?)
     }
 
     /// The next number of each key; asks the ledger for those that are not known.
@@ -264,7 +265,7 @@ impl Emitter {
 /// What a stream needs of an emitter.
 pub(crate) struct Parts {
     pub(crate) client: Client,
-    pub(crate) key: SigningKey,
+    pub(crate) key: Arc<dyn Signer>,
     pub(crate) origin: String,
     /// The key's next number.
     pub(crate) next: u64,
@@ -272,7 +273,7 @@ pub(crate) struct Parts {
     pub(crate) gate: Option<Arc<Gate>>,
 }
 
-fn signers(key: &SigningKey, cosigners: &[&SigningKey]) -> Vec<KeyId> {
+fn signers(key: &dyn Signer, cosigners: &[&dyn Signer]) -> Vec<KeyId> {
     std::iter::once(key).chain(cosigners.iter().copied()).map(|key| key.public().id()).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use daicho_core::{ReadCode, Refusal, RefusalCode, proto};
+use daicho_core::{ReadCode, Refusal, RefusalCode, SignerError, proto};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -18,6 +18,7 @@ const DOMAIN: &str = "daicho";
 /// | `Refused` | no | fix the request, as [`RefusalCode`] says |
 /// | `Unanswered` | unknown | send the same statement again with [`Emitter::resend`](crate::Emitter::resend) |
 /// | `Connect`, `Unreachable` | no | check the address and the server, then call again |
+/// | `Signer` | no | see to the token of the key |
 /// | `BadField` | - | fix the field |
 /// | `NotFound` | - | ask for something that is there |
 /// | `NotKnown`, `NotAllowed` | no | connect with a key that has the right |
@@ -72,6 +73,9 @@ pub enum ClientError {
     /// The key or certificate for the connection cannot be used.
     #[error("the key or certificate for the connection cannot be used: {0}")]
     BadIdentity(String),
+    /// The key that was to sign did not. Nothing was sent.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The server turned the call down for a reason that is not about a statement.
     #[error("the server turned the call down ({code:?}): {message}")]
     Server {
@@ -136,6 +140,7 @@ impl ClientError {
             | Self::NotKnown(_)
             | Self::NotAllowed(_)
             | Self::BadIdentity(_)
+            | Self::Signer(_)
             | Self::Protocol(_)
             | Self::BadReceipt { .. }
             | Self::StreamClosed
@@ -149,6 +154,7 @@ impl ClientError {
         match self {
             Self::Refused(refusal) => refusal.code != RefusalCode::WriterClosed,
             Self::Server { .. }
+            | Self::Signer(_)
             | Self::BadField { .. }
             | Self::NotFound(_)
             | Self::NotKnown(_)

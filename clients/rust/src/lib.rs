@@ -41,7 +41,9 @@ mod split;
 mod stream;
 
 pub use client::{Client, KEEPALIVE_INTERVAL, MAX_DECODE_LEN, REQUEST_TIMEOUT};
-pub use daicho_core::{Instant, KeyId, Refusal, RefusalCode, SigningKey, StatementId, proto};
+pub use daicho_core::{
+    Instant, KeyId, Refusal, RefusalCode, Signer, SignerError, SigningKey, StatementId, proto,
+};
 pub use daicho_verify::Receipt;
 pub use document::{CHUNK_LEN, DocumentHash, Enacted, Enactment, MAX_DOCUMENT_LEN, document_chunks};
 pub use emitter::{Emitter, Validation, event};

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daicho_core::{SigningKey, StatementId, proto, sign_statement};
+use daicho_core::{Signer, StatementId, proto, sign_statement_with};
 use futures::{StreamExt as _, TryFutureExt as _};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::UnboundedReceiverStream;
@@ -36,7 +36,7 @@ pub struct Answer {
 /// [`Emitter::validate`] first where that matters.
 #[derive(Debug)]
 pub struct EmitStream {
-    key: SigningKey,
+    key: Arc<dyn Signer>,
     origin: String,
     next: u64,
     /// One permit for each statement that may still go unanswered.
@@ -75,7 +75,7 @@ impl EmitStream {
     /// [`ClientError::StreamClosed`] when the stream gave up.
     pub async fn send(&mut self, events: Vec<proto::Event>) -> Result<StatementId, ClientError> {
         let id = StatementId { key: self.key.public().id(), sequence: self.next };
-        let statement = checked(sign_statement(&self.origin, &[(&self.key, self.next)], events))?;
+        let statement = checked(sign_statement_with(&self.origin, &[(&*self.key, self.next)], events)?)?;
         let permit = self.window.acquire().await.map_err(|_| ClientError::StreamClosed)?;
         self.requests.send(Pending { id, statement }).map_err(|_| ClientError::StreamClosed)?;
         // Given back by the driver with the answer.

@@ -4,12 +4,15 @@
 
 mod fake;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use daicho_client::{
-    CHUNK_LEN, Client, ClientError, Emitter, Enactment, Instant, KeyId, RefusalCode, Retry, SigningKey,
-    event, proto,
+    CHUNK_LEN, Client, ClientError, Emitter, Enactment, Instant, KeyId, RefusalCode, Retry, Signer,
+    SignerError, SigningKey, event, proto,
 };
+use daicho_core::PublicKey;
 use fake::{Connection, End, Fake, Fault};
 
 fn key() -> SigningKey {
@@ -65,6 +68,49 @@ async fn a_refusal_is_not_repeated_and_leaves_the_number_free() {
     assert!(matches!(error, ClientError::Refused(refusal) if refusal.code == RefusalCode::NotAuthorized));
     emitter.emit(events("b")).await.unwrap();
     assert_eq!(sequences(&fake.state().arrived), [1, 1]);
+}
+
+/// A key in a token that is pulled out now and then.
+#[derive(Debug)]
+struct Token {
+    key: SigningKey,
+    gone: Arc<AtomicBool>,
+}
+
+impl Signer for Token {
+    fn public(&self) -> PublicKey {
+        self.key.public()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        match self.gone.load(Ordering::SeqCst) {
+            true => Err(SignerError("no token in the slot".to_owned())),
+            false => Ok(self.key.sign(message)),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_a_token_signs_and_one_that_is_gone_sends_nothing_and_takes_no_number() {
+    let fake = Fake::default();
+    let gone = Arc::new(AtomicBool::new(false));
+    let client = Client::connect(&fake.serve().await).await.unwrap();
+    let mut emitter = Emitter::new(client, Token { key: key(), gone: Arc::clone(&gone) }).await.unwrap();
+    emitter.emit(events("a")).await.unwrap();
+    gone.store(true, Ordering::SeqCst);
+    let error = emitter.emit(events("b")).await.unwrap_err();
+    assert!(matches!(&error, ClientError::Signer(SignerError(why)) if why.contains("slot")), "{error}");
+    gone.store(false, Ordering::SeqCst);
+    emitter.emit(events("b")).await.unwrap();
+    assert_eq!(sequences(&fake.state().arrived), [1, 2]);
+
+    let mut stream = emitter.into_stream(4).await.unwrap();
+    gone.store(true, Ordering::SeqCst);
+    assert!(matches!(stream.send(events("c")).await, Err(ClientError::Signer(_))));
+    gone.store(false, Ordering::SeqCst);
+    stream.send(events("c")).await.unwrap();
+    stream.next().await.unwrap().result.unwrap();
+    assert_eq!(sequences(&fake.state().arrived), [1, 2, 3]);
 }
 
 #[tokio::test]

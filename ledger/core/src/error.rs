@@ -41,13 +41,15 @@ pub enum RefusalCode {
     PersonalData,
     /// The server's queue is full. Nothing was written; send the same request again.
     QueueFull,
+    /// The disk of the ledger is nearly full. Nothing was written; send the same request again when there is room.
+    DiskFull,
     /// The server is stopping, or its disk failed. Nothing more is written until it starts again.
     WriterClosed,
 }
 
 impl RefusalCode {
     /// Every reason.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Malformed,
         Self::TooLarge,
         Self::WrongOrigin,
@@ -64,6 +66,7 @@ impl RefusalCode {
         Self::WrongSeal,
         Self::PersonalData,
         Self::QueueFull,
+        Self::DiskFull,
         Self::WriterClosed,
     ];
 
@@ -86,6 +89,7 @@ impl RefusalCode {
             Self::WrongSeal => "WRONG_SEAL",
             Self::PersonalData => "PERSONAL_DATA",
             Self::QueueFull => "QUEUE_FULL",
+            Self::DiskFull => "DISK_FULL",
             Self::WriterClosed => "WRITER_CLOSED",
         }
     }
@@ -97,7 +101,7 @@ impl RefusalCode {
 
     /// Whether the same request may succeed later.
     pub fn retryable(self) -> bool {
-        matches!(self, Self::QueueFull | Self::WriterClosed)
+        matches!(self, Self::QueueFull | Self::DiskFull | Self::WriterClosed)
     }
 }
 

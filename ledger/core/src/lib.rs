@@ -22,10 +22,12 @@ pub use id::{MAX_ID_LEN, Origin, check_id, check_text};
 pub use invitation::InvitationCode;
 pub use personal::{Personal, find_personal, looks_personal};
 pub use possession::{POSSESSION_TYPE, shows_possession};
-pub use sign::{KeyId, PublicKey, SigningKey, VerifyingKey, pre_authentication_encoding};
+pub use sign::{
+    KeyId, PublicKey, Signer, SignerError, SigningKey, VerifyingKey, pre_authentication_encoding,
+};
 pub use statement::{
     CheckedStatement, Draft, MAX_EVENTS, MAX_FUTURE_SKEW_MS, MAX_SIGNERS, MAX_STATEMENT_LEN, PAYLOAD_TYPE,
-    ParsedStatement, StatementId, sign_statement,
+    ParsedStatement, StatementId, sign_statement, sign_statement_with,
 };
 pub use text::any_text;
 pub use time::{DAY_MS, Date, Instant, JST_OFFSET_MS};

@@ -1,8 +1,9 @@
 //! Keys and signatures: Ed25519 (RFC 8032) over the DSSE pre-authentication encoding.
 
 use std::fmt;
+use std::sync::Arc;
 
-use ed25519_dalek::Signer as _;
+use ed25519_dalek::Signer as DalekSigner;
 use sha2::{Digest as _, Sha256};
 
 use crate::proto;
@@ -104,7 +105,44 @@ impl VerifyingKey {
     }
 }
 
-/// A private key. It never prints, and its memory is cleared when it is dropped.
+/// A private Ed25519 key, wherever it is: in memory ([`SigningKey`]), or in a token that signs and gives nothing away.
+pub trait Signer: Send + Sync + fmt::Debug {
+    /// The public half.
+    fn public(&self) -> PublicKey;
+
+    /// Signs a message. It may take as long as a token does: where that matters, call it on a thread that may wait.
+    ///
+    /// # Errors
+    /// [`SignerError`]: nothing was signed.
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError>;
+}
+
+/// A key did not sign: its token is gone, or refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the key does not sign: {0}")]
+pub struct SignerError(pub String);
+
+impl Signer for SigningKey {
+    fn public(&self) -> PublicKey {
+        Self::public(self)
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        Ok(Self::sign(self, message))
+    }
+}
+
+impl<S: Signer + ?Sized> Signer for Arc<S> {
+    fn public(&self) -> PublicKey {
+        (**self).public()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<[u8; 64], SignerError> {
+        (**self).sign(message)
+    }
+}
+
+/// A private key in memory. It never prints, and its memory is cleared when it is dropped.
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
 impl SigningKey {
@@ -156,7 +194,7 @@ impl SigningKey {
 
     /// Signs a message.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+        DalekSigner::sign(&self.0, message).to_bytes()
     }
 }
 

@@ -6,7 +6,7 @@ use daicho_proto::v1 as proto;
 use prost::Message as _;
 
 use crate::sign::pre_authentication_encoding;
-use crate::{KeyId, Refusal, RefusalCode, SigningKey, VerifyingKey};
+use crate::{KeyId, Refusal, RefusalCode, Signer, SignerError, SigningKey, VerifyingKey};
 
 /// DSSE payload type of a statement.
 pub const PAYLOAD_TYPE: &str = "application/vnd.daicho.statement.v1+protobuf";
@@ -177,12 +177,15 @@ impl Draft {
     }
 
     /// Adds the signature of a key. `false` when it is not for this key to sign.
-    pub fn sign(&mut self, key: &SigningKey) -> bool {
+    ///
+    /// # Errors
+    /// [`SignerError`].
+    pub fn sign(&mut self, key: &dyn Signer) -> Result<bool, SignerError> {
         let id = key.public().id();
-        let Some(place) = self.0.signers.iter().position(|signer| signer.key == id) else { return false };
+        let Some(place) = self.0.signers.iter().position(|signer| signer.key == id) else { return Ok(false) };
         let message = pre_authentication_encoding(PAYLOAD_TYPE, &self.0.signed.statement);
-        self.0.signed.signatures[place] = signature(key.sign(&message).to_vec());
-        true
+        self.0.signed.signatures[place] = signature(key.sign(&message)?.to_vec());
+        Ok(true)
     }
 
     /// The keys that are to sign, in order, and whether each has. That a signature is good is for the ledger to say.
@@ -229,18 +232,32 @@ impl CheckedStatement {
     }
 }
 
-/// Signs a statement with the given keys and numbers. The signers of `events` are filled in here.
+/// Signs a statement with keys in memory and their numbers. The signers of `events` are filled in here.
 pub fn sign_statement(
     origin: &str,
     signers: &[(&SigningKey, u64)],
     events: Vec<proto::Event>,
 ) -> proto::SignedStatement {
+    let signers: Vec<(&dyn Signer, u64)> = signers.iter().map(|(key, n)| (*key as &dyn Signer, *n)).collect();
+    sign_statement_with(origin, &signers, events).expect("a key in memory always signs")
+}
+
+/// Signs a statement with the given keys, wherever they are, and numbers. The signers of `events` are filled in here.
+///
+/// # Errors
+/// [`SignerError`] of the first key that does not sign.
+pub fn sign_statement_with(
+    origin: &str,
+    signers: &[(&dyn Signer, u64)],
+    events: Vec<proto::Event>,
+) -> Result<proto::SignedStatement, SignerError> {
     let ids =
         signers.iter().map(|(key, sequence)| StatementId { key: key.public().id(), sequence: *sequence });
     let statement = body(origin, ids, events).encode_to_vec();
     let message = pre_authentication_encoding(PAYLOAD_TYPE, &statement);
-    let signatures = signers.iter().map(|(key, _)| signature(key.sign(&message).to_vec())).collect();
-    proto::SignedStatement { statement: statement.into(), signatures }
+    let signed = |(key, _): &(&dyn Signer, u64)| Ok(signature(key.sign(&message)?.to_vec()));
+    let signatures = signers.iter().map(signed).collect::<Result<_, SignerError>>()?;
+    Ok(proto::SignedStatement { statement: statement.into(), signatures })
 }
 
 fn body(
@@ -308,13 +325,13 @@ mod tests {
         let ids = [(0, 7), (1, 3)].map(|(n, sequence)| StatementId { key: keys[n].public().id(), sequence });
         let mut draft = Draft::new("o", &ids, vec![event.clone()]).expect("within limits");
         assert!(draft.signers().eq(ids.map(|id| (id, false))));
-        assert!(!draft.sign(&SigningKey::from_seed(&[3; 32])), "it is not among the signers");
-        assert!(draft.sign(&keys[1]));
+        assert_eq!(draft.sign(&SigningKey::from_seed(&[3; 32])), Ok(false), "it is not among the signers");
+        assert_eq!(draft.sign(&keys[1]), Ok(true));
         let mut draft = Draft::parse(draft.signed().clone()).expect("a draft");
         assert!(draft.signers().eq([(ids[0], false), (ids[1], true)]));
         let refusal = ParsedStatement::parse(draft.signed().clone()).expect_err("one is missing");
         assert_eq!(refusal.field, "signatures[0]");
-        assert!(draft.sign(&keys[0]));
+        assert_eq!(draft.sign(&keys[0]), Ok(true));
         let whole = sign_statement("o", &[(&keys[0], 7), (&keys[1], 3)], vec![event]);
         assert_eq!(draft.signed(), &whole);
         ParsedStatement::parse(whole).expect("complete");

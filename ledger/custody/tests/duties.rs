@@ -121,6 +121,63 @@ fn what_must_come_first_is_not_yet_due_met_late_or_missed() {
 }
 
 #[test]
+fn what_one_asks_of_oneself_was_not_asked() {
+    let mut alone = queue();
+    let (asked, told) = (act("status-asked", "", ""), act("status-reported", "", "ward"));
+    alone.say("hyojito", "2021-02-02T10:00", asked);
+    alone.say("hyojito", "2021-02-02T11:00", told.clone());
+    assert_eq!(status(&mut alone, "c1/14/hyojito", "2021-02-03"), DutyStatus::NotApplicable);
+    assert_eq!(status(&mut alone, "o_status_report/hyojito", "2021-02-03"), DutyStatus::NotApplicable);
+
+    let mut asked = queue();
+    asked.say("ward", "2021-02-02T10:00", act("status-asked", "", "hyojito"));
+    assert_eq!(status(&mut asked, "c1/14/hyojito", "2021-02-03"), DutyStatus::NoSchedule);
+    // An answer to somebody else is none.
+    asked.say("hyojito", "2021-02-02T11:00", act("status-reported", "", "line_corp"));
+    assert_eq!(status(&mut asked, "c1/14/hyojito", "2021-02-03"), DutyStatus::NoSchedule);
+    asked.say("hyojito", "2021-02-02T12:00", told);
+    assert_eq!(status(&mut asked, "c1/14/hyojito", "2021-02-03"), DutyStatus::Met);
+}
+
+#[test]
+fn a_subcontractor_tells_both_where_the_sheet_says_both() {
+    const HEI: &str = "hokkaido_toppan_forms";
+    let mut ledger = Ledger::open(BENEFIT, "2020-04-20T09:00");
+    ledger.say(HEI, "2020-04-21T10:00", act("handlers-designated", "c2", "toppan_forms"));
+    let object = format!("c2/14/{HEI}");
+    assert_eq!(status(&mut ledger, &object, "2020-04-22"), DutyStatus::NotYetDue, "甲 was not told");
+    ledger.say(HEI, "2020-04-21T11:00", act("handlers-designated", "c2", "ward"));
+    assert_eq!(status(&mut ledger, &object, "2020-04-22"), DutyStatus::Met);
+
+    // 乙 asks, 甲 audits: each is answered to who asked, and a power of 甲 is nobody's duty.
+    ledger.say("toppan_forms", "2020-04-23T10:00", act("status-asked", "c2", HEI));
+    ledger.say(HEI, "2020-04-23T11:00", act("status-reported", "c2", "toppan_forms"));
+    ledger.say("ward", "2020-04-24T10:00", act("audited", "c2", HEI));
+    ledger.say(HEI, "2020-04-24T11:00", act("audit-attended", "c2", "ward"));
+    let expected = [
+        (15, HEI, DutyStatus::Met),
+        (16, HEI, DutyStatus::NotApplicable),
+        (21, HEI, DutyStatus::Met),
+        (22, "ward", DutyStatus::NotJudged),
+    ];
+    for (n, who, wanted) in expected {
+        assert_eq!(status(&mut ledger, &format!("c2/{n}/{who}"), "2020-04-25"), wanted, "clause {n}");
+    }
+    with_judge(&mut ledger, |judge| {
+        let all = judge.all_duties(at("2020-04-25")).expect("readable");
+        let to = |object: &str| {
+            let found = all.iter().find(|(duty, _)| duty.object() == object).expect("a duty");
+            found.0.to.clone()
+        };
+        assert_eq!(to(&object), ["ward", "toppan_forms"]);
+        assert_eq!(to(&format!("c2/15/{HEI}")), ["toppan_forms"]);
+        // Where the sheet names nobody, it is owed to the party that entrusts.
+        assert_eq!(to(&format!("c2/17/{HEI}")), ["toppan_forms"]);
+        assert_eq!(to("c1/10/toppan_forms"), ["ward"]);
+    });
+}
+
+#[test]
 fn what_was_not_due_before_the_contract_ended_is_not_applicable() {
     let mut ledger = queue();
     let object = "o_vulnerability_assessment/hyojito";

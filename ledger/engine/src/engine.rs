@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use daicho_core::proto::event::Fact;
 use daicho_core::{
     ChainHash, CheckedStatement, Entry, EntryIndex, Instant, KeyId, Origin, ParsedStatement, Place, Refusal,
-    RefusalCode, SigningKey, VerifyingKey, proto,
+    RefusalCode, Signer, VerifyingKey, proto,
 };
 use daicho_custody::state::{
     CheckpointKeysRecord, KeyRecord, Scan as _, SequenceRecord, Table, Txn, decode, key as state_key,
@@ -19,6 +19,7 @@ use daicho_tlog::merkle::{Frontier, Nodes as _};
 use daicho_tlog::{NoteSigner, TreeHash, VerifierKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
+use crate::disk::Disk;
 use crate::metrics as names;
 use crate::publisher::{Published, Publisher, check_guard};
 use crate::writer::{Job, Operator, Seal, Writer, no_operator};
@@ -35,12 +36,15 @@ pub struct EngineConfig {
     pub max_group: usize,
     /// Time from one seal to the next, in milliseconds of the ledger's clock. 0: only on request.
     pub seal_every_ms: u64,
+    /// Least room on the disk of the data folder, in MiB. Below it statements are refused with `DISK_FULL`, so that the
+    /// database never meets a full disk. 0: not looked at.
+    pub min_free_mib: u64,
 }
 
 /// What a running ledger signs with, and what keeps it from signing two histories.
 pub struct Authority {
     /// The operator's key, for seals and for naming checkpoint keys. `None`: neither is possible.
-    pub operator: Option<SigningKey>,
+    pub operator: Option<Box<dyn Signer>>,
     /// Keys that sign every checkpoint, under the ledger's origin name. At least one.
     pub checkpoint_keys: Vec<NoteSigner>,
     /// Holds the last signed checkpoint.
@@ -49,7 +53,7 @@ pub struct Authority {
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { queue_kib: 64 * 1024, check_threads: 0, max_group: 2_048, seal_every_ms: 0 }
+        Self { queue_kib: 64 * 1024, check_threads: 0, max_group: 2_048, seal_every_ms: 0, min_free_mib: 0 }
     }
 }
 
@@ -173,6 +177,7 @@ impl Engine {
             operator,
             frontier,
             publisher: group_sender,
+            disk: Disk::new(path, config.min_free_mib),
         };
         let writer = std::thread::Builder::new()
             .name("daicho-writer".into())
@@ -436,7 +441,7 @@ fn checked_tree(store: &Store, head: &Head) -> Result<Frontier, EngineError> {
 }
 
 fn load_operator(
-    key: SigningKey,
+    key: Box<dyn Signer>,
     store: &Store,
     party: &str,
     head: &Head,

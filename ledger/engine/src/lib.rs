@@ -10,6 +10,7 @@
 //! *witnessed* when that checkpoint has its quorum of cosignatures (which is asked for outside of this crate).
 
 mod clock;
+mod disk;
 mod engine;
 mod error;
 mod founding;

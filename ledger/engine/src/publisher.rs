@@ -211,7 +211,8 @@ pub(crate) fn check_guard(
 pub enum ForkRisk {
     /// The guard holds nothing, though the ledger was founded with one.
     #[error(
-        "the fork guard holds nothing. Was it lost? Without it nobody knows whether this data folder is the newest:          compare it with your witnesses and receipts, then `daichod guard renew`"
+        "the fork guard holds nothing. Was it lost? Without it nobody knows whether this data folder is the newest: \
+         compare it with your witnesses and receipts, then `daichod guard renew`"
     )]
     NoGuard,
     /// The guard belongs to another ledger.

@@ -7,7 +7,7 @@ use std::time::Instant as Stopwatch;
 use daicho_core::proto::event::Fact;
 use daicho_core::{
     ChainHash, CheckedStatement, Entry, LedgerSize, Origin, ParsedStatement, Place, PublicKey, Refusal,
-    RefusalCode, SigningKey, StatementId, proto, sign_statement,
+    RefusalCode, Signer, StatementId, proto, sign_statement_with,
 };
 use daicho_custody::{Fold, FoldError};
 use daicho_store::{Commit, Head, StatementRow, Store, StoreError};
@@ -15,6 +15,7 @@ use daicho_tlog::TreeHash;
 use daicho_tlog::merkle::{Frontier, Growth};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
+use crate::disk::Disk;
 use crate::engine::KeyRing;
 use crate::metrics as names;
 use crate::overlay::Overlay;
@@ -44,7 +45,7 @@ pub(crate) enum Seal {
 
 /// What the operator itself signs and says.
 pub(crate) struct Operator {
-    pub(crate) key: SigningKey,
+    pub(crate) key: Box<dyn Signer>,
     /// Next free number of the key.
     pub(crate) next: u64,
     /// Time from one seal to the next, in milliseconds. 0: only on request.
@@ -64,6 +65,7 @@ pub(crate) struct Writer {
     /// Right edge of the Merkle tree.
     pub(crate) frontier: Frontier,
     pub(crate) publisher: crossbeam_channel::Sender<Recorded>,
+    pub(crate) disk: Disk,
 }
 
 /// Answers that wait for the checkpoint.
@@ -107,7 +109,7 @@ impl Writer {
                 Err(Fatal(reason)) => {
                     tracing::error!(reason, "the writer is closed; restart the server and run fsck");
                     for job in jobs {
-                        refuse_all(job);
+                        refuse_all(job, &closed());
                     }
                     return;
                 }
@@ -119,12 +121,16 @@ impl Writer {
         }
         while let Ok(first) = jobs.recv() {
             let group = collect(first, jobs, self.max_group);
+            if let Some(refusal) = self.disk.refuses() {
+                group.into_iter().for_each(|job| refuse_all(job, &refusal));
+                continue;
+            }
             match self.write(group, head, &mut overlay, &mut fold) {
                 Ok(next) => head = next,
                 Err(Fatal(reason)) => {
                     tracing::error!(reason, "the writer is closed; restart the server and run fsck");
                     for job in jobs {
-                        refuse_all(job);
+                        refuse_all(job, &closed());
                     }
                     return;
                 }
@@ -321,7 +327,9 @@ impl Operator {
 
     /// Signs an event with the next number.
     fn sign(&mut self, origin: &Origin, event: proto::Event) -> Result<CheckedStatement, Refusal> {
-        let signed = sign_statement(origin.as_str(), &[(&self.key, self.next)], vec![event]);
+        // Without its key the operator says nothing now; it is asked again when the next seal is due.
+        let signed = sign_statement_with(origin.as_str(), &[(&*self.key, self.next)], vec![event])
+            .map_err(|error| Refusal::new(RefusalCode::QueueFull, error.to_string()))?;
         self.next += 1;
         let public = self.key.public();
         let key = public.to_verifying_key();
@@ -438,9 +446,9 @@ pub(crate) fn answer(job: Job, results: Vec<Result<Receipt, Refusal>>) {
     drop(job.permits);
 }
 
-fn refuse_all(job: Job) {
+fn refuse_all(job: Job, why: &Refusal) {
     let wanted = job.statements.len() + job.notes.len() + usize::from(job.seal == Seal::Now);
-    answer(job, (0..wanted).map(|_| Err(closed())).collect());
+    answer(job, (0..wanted).map(|_| Err(why.clone())).collect());
 }
 
 /// Nothing of the group may be acknowledged.

@@ -393,6 +393,9 @@ enum Mode {
     Read,
 }
 
+/// Table files that are held open.
+const MAX_OPEN_TABLES: i32 = 1_000;
+
 fn open(path: &Path, mode: Mode) -> Result<DB, StoreError> {
     let mut options = Options::default();
     options.create_if_missing(mode == Mode::Create);
@@ -407,6 +410,8 @@ fn open(path: &Path, mode: Mode) -> Result<DB, StoreError> {
     options.set_max_background_jobs(2);
     options.set_keep_log_file_num(4);
     options.set_max_total_wal_size(256 << 20);
+    // Beyond so many tables (64 GB) the least used is closed, so that handles do not grow with the ledger for ever.
+    options.set_max_open_files(MAX_OPEN_TABLES);
     let cache = Cache::new_lru_cache(CACHE_BYTES);
     let families = FAMILIES.map(|name| ColumnFamilyDescriptor::new(name, family_options(name, &cache)));
     if mode == Mode::Read {

@@ -1,10 +1,12 @@
 //! Who may do what: the one table. `docs/operations/access.md` shows it to people, and a test compares the two.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use daicho_core::{Entry, EntryIndex, KeyId, ParsedStatement, proto};
 use daicho_custody::fold::{AUDITOR_PURPOSE, COUNCIL_PURPOSE, INVITATION_PURPOSE};
 use daicho_custody::handovers_of;
+use daicho_custody::scheme::Scheme;
 use daicho_custody::state::{InvitationRecord, KeyRecord, Table, Txn, key};
 use daicho_engine::Engine;
 use serde::de::DeserializeOwned;
@@ -105,6 +107,9 @@ pub(crate) enum Extent {
     All,
 }
 
+/// The kind of a contract by which work is passed on.
+const SUBCONTRACT: &str = "subcontract";
+
 /// The table.
 pub(crate) fn extent(role: Role, right: Right) -> Extent {
     use Extent::{All, No, Own};
@@ -126,8 +131,9 @@ pub(crate) fn extent(role: Role, right: Right) -> Extent {
         (Role::Operator, Reports) => No,
         (Role::Auditor, Entries | Keys | Custody | Findings | Reports) => All,
         (Role::Auditor, Record | Operate) => No,
-        (Role::Council, Findings | Reports) => All,
-        (Role::Council, Record | Entries | Keys | Custody | Operate) => No,
+        // What proves a report is every entry: who may have the one has the other in its bundle.
+        (Role::Council, Entries | Findings | Reports) => All,
+        (Role::Council, Record | Keys | Custody | Operate) => No,
     }
 }
 
@@ -138,6 +144,8 @@ pub(crate) enum Sight {
     All,
     /// What concerns this party.
     Own(Arc<str>),
+    /// What concerns it and those to which it passed work on, in one scheme: their names there.
+    With(Arc<str>, BTreeSet<String>),
 }
 
 impl Sight {
@@ -149,6 +157,23 @@ impl Sight {
                 let own = local(own, scheme);
                 parties.into_iter().any(|party| Some(party) == own)
             }
+            Self::With(_, own) => parties.into_iter().any(|party| own.contains(party)),
+        }
+    }
+
+    /// The same in a scheme, with the custody of those to which a contractor passed work on there, and they in turn: it
+    /// answers for them.
+    pub(crate) fn with_subcontractors(&self, scheme: &Scheme) -> Self {
+        let Self::Own(party) = self else { return self.clone() };
+        let mut own: BTreeSet<String> = local(party, &scheme.id).map(str::to_owned).into_iter().collect();
+        loop {
+            let subcontracts = scheme.contracts.iter().filter(|contract| contract.kind == SUBCONTRACT);
+            let of_own = subcontracts.filter(|c| c.between.first().is_some_and(|from| own.contains(from)));
+            let more: BTreeSet<String> = of_own.flat_map(|c| &c.between).cloned().collect();
+            if more.is_subset(&own) {
+                return Self::With(Arc::clone(party), own);
+            }
+            own.extend(more);
         }
     }
 
@@ -156,7 +181,7 @@ impl Sight {
     pub(crate) fn party(&self) -> Option<&str> {
         match self {
             Self::All => None,
-            Self::Own(own) => Some(own),
+            Self::Own(own) | Self::With(own, _) => Some(own),
         }
     }
 }
@@ -414,6 +439,24 @@ mod tests {
         (Role::Auditor, "auditor"),
         (Role::Council, "council"),
     ];
+
+    #[test]
+    fn a_contractor_sees_those_to_which_it_passed_work_on_and_not_the_other_way_round() {
+        let text = include_str!("../../../deploy/schemes/special_cash_benefit.toml");
+        let scheme = Scheme::parse(text).expect("a scheme");
+        let sees = |party: &str, other: &str| {
+            let own = Sight::Own(format!("special_cash_benefit/{party}").into());
+            own.with_subcontractors(&scheme).of_any(&scheme.id, [other])
+        };
+        assert!(sees("toppan_forms", "toppan_forms") && sees("toppan_forms", "hokkaido_toppan_forms"));
+        assert!(sees("hokkaido_toppan_forms", "hokkaido_toppan_forms"));
+        assert!(!sees("hokkaido_toppan_forms", "toppan_forms"));
+        let others = scheme.parties.iter().map(|party| party.id.as_str());
+        let seen: Vec<&str> = others.filter(|other| sees("toppan_forms", other)).collect();
+        assert_eq!(seen, ["toppan_forms", "hokkaido_toppan_forms"]);
+        // A contract with the ward passes nothing on: the ward's contractors are not its own.
+        assert!(!sees("hokkaido_toppan_forms", "ward"));
+    }
 
     #[test]
     fn the_table_for_people_is_this_one() {

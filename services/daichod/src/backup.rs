@@ -79,6 +79,7 @@ pub(crate) fn back_up(args: &BackupArgs) -> anyhow::Result<ExitCode> {
         format!("opening {}; a ledger that is served takes its own backups (backup-dir)", args.data.display())
     })?;
     let entries = store.head()?.size.get();
+    crate::keys::private_folder(&args.to).with_context(|| format!("making {}", args.to.display()))?;
     let backup = store.back_up(&args.to)?;
     crate::say!(
         "backup {} of {entries} entries, {} bytes, in {}",
@@ -91,6 +92,7 @@ pub(crate) fn back_up(args: &BackupArgs) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn run_restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let backup = find(&args.from, args.id)?;
+    crate::keys::private_folder(&args.data).with_context(|| format!("making {}", args.data.display()))?;
     restore(&args.from, backup.id, &args.data).context("restoring")?;
     crate::say!("backup {} restored to {}", backup.id, args.data.display());
     crate::say!(

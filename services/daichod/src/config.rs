@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, ensure};
+use daicho_core::Signer;
 use daicho_engine::{Authority, EngineConfig};
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -45,6 +47,8 @@ pub(crate) struct Config {
     /// Most statements that share one synced write. More is faster under load and slower for the first of them.
     /// Default: 2048. Minimum: 1.
     pub(crate) max_group: usize,
+    /// Least room on the disk of the data folder, in MiB; below it nothing is recorded. 0: not looked at. Default: 256.
+    pub(crate) min_free_mib: u64,
     /// Key of the operator, which signs seals and names new checkpoint keys. Default: none; then nothing is sealed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) operator_key: Option<PathBuf>,
@@ -130,7 +134,8 @@ impl Token {
 
 /// The data folder's name with an ending, beside it.
 pub(crate) fn beside(data: &Path, ending: &str) -> PathBuf {
-    let mut name = data.as_os_str().to_owned();
+    // Without a slash at its end, which would put what is beside the folder into it.
+    let mut name = data.components().collect::<PathBuf>().into_os_string();
     name.push(".");
     name.push(ending);
     PathBuf::from(name)
@@ -180,6 +185,7 @@ impl Default for Config {
             party_rate: 2_000,
             check_threads: engine.check_threads,
             max_group: engine.max_group,
+            min_free_mib: 256,
             operator_key: None,
             checkpoint_keys: Vec::new(),
             guard: None,
@@ -258,14 +264,15 @@ impl Config {
     /// # Errors
     /// When a key file or the guard cannot be read.
     pub(crate) fn authority(&self, runtime: &Handle) -> anyhow::Result<Authority> {
-        if !self.data.join("CURRENT").exists() {
-            return Err(ConfigError::new(format!(
-                "no ledger in {}; found one with `daichod init`, or name its folder with --data",
-                self.data.display()
-            ))
-            .into());
-        }
+        let folder = self.data.display();
+        let there =
+            self.data.join("CURRENT").try_exists().with_context(|| format!("looking into {folder}"))?;
+        ensure!(
+            there,
+            "no ledger in {folder}; found one with `daichod init`, or name its folder with --data"
+        );
         let operator = self.operator_key.as_deref().map(crate::keys::read_signing_key).transpose()?;
+        let operator = operator.map(|key| Box::new(key) as Box<dyn Signer>);
         let default = [beside(&self.data, "checkpoint-key")];
         let keys = if self.checkpoint_keys.is_empty() { &default[..] } else { &self.checkpoint_keys[..] };
         let checkpoint_keys =
@@ -288,6 +295,7 @@ impl Config {
             check_threads: self.check_threads,
             max_group: self.max_group,
             seal_every_ms: self.seal_every * 1_000,
+            min_free_mib: self.min_free_mib,
         }
     }
 }

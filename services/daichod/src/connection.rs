@@ -477,6 +477,9 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
     let folder = beside(data, "tls");
     let authority_file = folder.join(AUTHORITY_CERTIFICATE);
     if authority_file.exists() {
+        if !names.is_empty() {
+            crate::say!("TLS          {} is there and stays; --tls-name was not used", folder.display());
+        }
         return Ok(authority_file);
     }
     let mut authority = CertificateParams::new(Vec::new())?;
@@ -498,6 +501,13 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
         let path = folder.join(name);
         crate::keys::write_private(&path, &pem).with_context(|| format!("writing {}", path.display()))
     };
+    // Those of a founding that was interrupted are of no use without their authority.
+    for left in [SERVER_CERTIFICATE, SERVER_KEY] {
+        match std::fs::remove_file(folder.join(left)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
     write(SERVER_CERTIFICATE, server_certificate.pem())?;
     write(SERVER_KEY, server_key.serialize_pem())?;
     // Last: where it is, the others are. It is for everybody.

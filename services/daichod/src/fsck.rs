@@ -316,7 +316,7 @@ fn print_report(args: &Args, report: &AuditReport) {
 fn report_fault(args: &Args, fault: &Fault) -> ExitCode {
     if args.json {
         let json = serde_json::json!({
-            "ok": false, "entry": fault.entry, "check": fault.check, "detail": fault.detail,
+            "ok": false, "entry": fault.entry, "check": fault.check, "detail": fault.detail, "restore": remedy(fault),
         });
         crate::say!("{json}");
     } else {
@@ -331,6 +331,27 @@ fn report_fault(args: &Args, fault: &Fault) -> ExitCode {
                 crate::say!("The entries before entry {} are sound.", fault.entry);
             }
         }
+        crate::say!("{}", remedy(fault));
     }
     ExitCode::from(1)
+}
+
+/// From where what is damaged can be had again.
+fn remedy(fault: &Fault) -> String {
+    let derived = ["statement-index", "tiles", "checkpoint", "state", "head"].contains(&fault.check.as_str())
+        || [Check::ClaimedState, Check::ClaimedHead].iter().any(|check| check.to_string() == fault.check);
+    if derived {
+        return "To restore: this is derived from the entries, which are checked first. Take the newest backup (`daichod restore`); \
+                what was recorded since then is with the emitters and in `tile/entries/` of whoever mirrors the tiles, and is \
+                recorded again when it is sent again."
+            .into();
+    }
+    let index = fault.entry / tile::WIDTH;
+    let bundle = Tile { kind: tile::Kind::Entries, index, width: tile::WIDTH as u16 };
+    format!(
+        "To restore: entry {} is whole in each backup since it was recorded (`daichod restore`), in `{bundle}` (or the part of it \
+         that there was) of whoever mirrors the tiles, and in receipts and bundles of it. The chain, and every checkpoint \
+         since, tell whether a copy is the one that was recorded.",
+        fault.entry
+    )
 }

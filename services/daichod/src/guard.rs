@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use daicho_engine::{FileGuard, ForkGuard, GuardError};
 use daicho_store::Store;
 use daicho_tlog::Checkpoint;
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let now = place.folder()?;
             let guard = Location::or_beside(place.guard.as_ref(), &place.data);
             // Looking makes no file.
-            let held = if guard.is_missing_file() { None } else { guard.with(|guard| guard.read())? };
+            let held = if guard.is_missing_file()? { None } else { guard.with(|guard| guard.read())? };
             let Some(held) = held else {
                 crate::say!("the guard {guard} holds nothing");
                 return Ok(ExitCode::from(1));
@@ -132,8 +133,15 @@ impl Location {
         self.0.to_str().is_some_and(|text| text.contains("://"))
     }
 
-    fn is_missing_file(&self) -> bool {
-        !self.is_object() && !self.0.exists()
+    /// Whether it is a file that is not there: then it holds nothing, and opening it would make it.
+    ///
+    /// # Errors
+    /// When nobody may look.
+    pub(crate) fn is_missing_file(&self) -> anyhow::Result<bool> {
+        if self.is_object() {
+            return Ok(false);
+        }
+        Ok(!self.0.try_exists().with_context(|| format!("looking for the fork guard {self}"))?)
     }
 
     /// Opens it. `runtime` does what waits for the network, while the thread that calls the guard waits for it.

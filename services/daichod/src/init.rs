@@ -84,10 +84,18 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .ok_or_else(|| ConfigError::new("--start: a time such as 2018-08-01 or 2018-08-01T09:00"))?,
     };
     // Before anything is made: what fails here leaves nothing behind.
-    if !matches!(Store::open_read_only(&args.data), Err(StoreError::Missing(_))) {
-        bail!(StoreError::Exists(args.data.display().to_string()));
+    match Store::open_read_only(&args.data) {
+        Err(StoreError::Missing(_)) => {}
+        Ok(store) if store.head().is_ok() => bail!(StoreError::Exists(args.data.display().to_string())),
+        // Nobody was told anything by a founding that did not end.
+        _ => bail!(
+            "{} holds a ledger that does not open, or whose founding was interrupted: see `daichod fsck`; if nothing was \
+             ever recorded, delete the folder and the guard and found it again",
+            args.data.display()
+        ),
     }
-    if let Some(other) = other_file(&args.data) {
+    let other = other_file(&args.data).with_context(|| format!("looking into {}", args.data.display()))?;
+    if let Some(other) = other {
         return Err(ConfigError::new(format!(
             "--data: {} holds other files, such as {other}; a ledger has a folder of its own",
             args.data.display()
@@ -96,7 +104,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let guard = Location::or_beside(args.guard.as_ref(), &args.data);
     // A guard that still holds a checkpoint knows of a ledger whose receipts a new one would contradict.
-    if let Some(held) = guard.with(|guard| guard.read())? {
+    let held = if guard.is_missing_file()? { None } else { guard.with(|guard| guard.read())? };
+    if let Some(held) = held {
         bail!(
             "the fork guard {guard} holds a checkpoint of `{}` over {} entries; give this ledger a guard of its own",
             held.origin(),
@@ -144,13 +153,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file in a folder that is none of a database whose founding was interrupted.
-fn other_file(folder: &Path) -> Option<String> {
-    let of_database = |name: &str| {
-        ["CURRENT", "IDENTITY", "LOCK"].contains(&name)
-            || ["LOG", "MANIFEST-", "OPTIONS-"].iter().any(|start| name.starts_with(start))
-            || [".log", ".sst", ".dbtmp"].iter().any(|end| name.ends_with(end))
+/// A file in a folder that no founding left there which ended before the ledger had a place in it.
+///
+/// # Errors
+/// When the folder cannot be read.
+fn other_file(folder: &Path) -> std::io::Result<Option<String>> {
+    let left = |name: &str| {
+        ["IDENTITY", "LOCK", "LOG", "MANIFEST-000001", "lost+found"].contains(&name)
+            || name.starts_with("LOG.old.")
+            || name.ends_with(".dbtmp")
     };
-    let names = folder.read_dir().ok()?.flatten().map(|file| file.file_name().to_string_lossy().into_owned());
-    names.into_iter().find(|name| !of_database(name))
+    let files = match folder.read_dir() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        files => files?,
+    };
+    for file in files {
+        let name = file?.file_name().to_string_lossy().into_owned();
+        if !left(&name) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }

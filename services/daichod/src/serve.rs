@@ -58,6 +58,7 @@ Configuration file (TOML), with the defaults:
   party-rate = 2000       # statements of one party a second; 0: no limit
   check-threads = 0       # 0: one for each core
   max-group = 2048        # statements that share one synced write
+  min-free-mib = 256      # room that stays free on the disk; below it DISK_FULL until there is room again; 0: not looked at
   # operator-key = \"operator.pem\"                    # signs seals; without it nothing is sealed
   # checkpoint-keys = [\"daicho-data.checkpoint-key\"]  # all of them sign each checkpoint
   # guard = \"daicho-data.guard\"                       # on a disk that is not restored with the data, or s3://bucket/key
@@ -117,6 +118,10 @@ pub(crate) struct Args {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     max_group: Option<usize>,
+    /// Room that stays free on the disk of the data folder, in MiB.
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_free_mib: Option<u64>,
     /// Key of the operator, which signs seals.
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

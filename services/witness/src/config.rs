@@ -259,6 +259,9 @@ impl LogConfig {
             return Err("audit: an http or https URL without user, query and fragment".into());
         }
         let authorization = self.token_file.as_deref().map(read_token).transpose()?;
+        if self.ca_file.is_some() && url.scheme() == "http" {
+            return Err("ca-file: only with an audit prefix of https".into());
+        }
         let authorities = self.ca_file.as_deref().map(read_authorities).transpose()?.unwrap_or_default();
         Ok(AuditSource { prefix: url.as_str().trim_end_matches('/').to_owned(), authorization, authorities })
     }

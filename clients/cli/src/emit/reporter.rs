@@ -77,6 +77,8 @@ impl<'a> Reporter<'a> {
                         "repeated": receipt.repeated, "receipt": file,
                     });
                     writeln!(self.out, "{json}")?;
+                    // Whoever ends the program at once still has what was recorded.
+                    self.out.flush()?;
                 }
                 // Recorded it is; without its proof kept nothing more is said.
                 if let Err(error) = &kept {
@@ -98,8 +100,8 @@ impl<'a> Reporter<'a> {
     /// The user stopped it.
     pub(super) fn interrupted(&mut self) {
         let text = self.context.pick(
-            "中断しました。すでに送ったものの結果は次のとおりです。",
-            "interrupted; what was on its way was answered:",
+            "中断しました。送信済みのものの結果は次のとおりです。",
+            "interrupted; of what was sent before:",
         );
         self.complain(Exit::Wrong, text);
     }
@@ -145,11 +147,18 @@ impl<'a> Reporter<'a> {
             }
         }
         if left > 0 {
+            let (ja, en) = match self.line {
+                0 => (String::new(), String::new()),
+                line => (
+                    format!("最後に記録したのは {line} 行目です。"),
+                    format!("; line {line} was recorded last"),
+                ),
+            };
             eprintln!(
                 "{}",
                 self.context.pick(
-                    format!("{left} 件の申告は送信していません。最後に記録したのは {} 行目です。", self.line),
-                    format!("{left} statement(s) were not sent; line {} was recorded last", self.line),
+                    format!("{left} 件の申告は送信していません。{ja}"),
+                    format!("{left} statement(s) were not sent{en}"),
                 )
             );
         }

@@ -103,7 +103,23 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
     );
     let as_of_ms = context.moment(args.as_of.as_deref())?;
     let format = if context.json() { Format::Json } else { args.format };
+    if let (Format::Csv, Some(_)) = (format, &args.issue_key) {
+        return Err(anyhow!(context.pick(
+            "--issue-key は一つのファイルの報告書に使います",
+            "--issue-key is for a report in one file"
+        )));
+    }
+    ensure!(
+        args.bundle.is_none() || args.bundle != args.out,
+        context.pick("--out と --bundle には別の名前を指定してください", "--out and --bundle need two names")
+    );
     match &args.out {
+        None if format == Format::Csv => {
+            return Err(anyhow!(context.pick(
+                "--format csv には --out（フォルダー）が必要です",
+                "--format csv needs --out, a folder"
+            )));
+        }
         Some(folder) if format == Format::Csv => tables_fit(folder, args.force, context)?,
         Some(file) => context.vacant(file, args.force)?,
         None => {}
@@ -142,20 +158,8 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
         }
     };
     if format == Format::Csv {
-        let folder = args.out.as_deref().ok_or_else(|| {
-            anyhow!(context.pick(
-                "--format csv には --out（フォルダー）が必要です",
-                "--format csv needs --out, a folder"
-            ))
-        })?;
+        let folder = args.out.as_deref().context("--out")?;
         std::fs::create_dir_all(folder).with_context(|| context.cannot_write(folder))?;
-        ensure!(
-            args.issue_key.is_none(),
-            context.pick(
-                "--issue-key は一つのファイルの報告書に使います",
-                "--issue-key is for a report in one file"
-            )
-        );
         for (name, bytes) in daicho_report::csv::tables(&report, context.lang) {
             context.write(&folder.join(name), &bytes, args.force)?;
         }
@@ -176,10 +180,13 @@ fn tables_fit(folder: &Path, force: bool, context: &Context) -> anyhow::Result<(
         empty || force,
         context.pick(
             format!(
-                "{} は空ではありません。別のフォルダーを指定するか、書き加えてよければ --force を付けてください",
+                "{} は空ではありません。別のフォルダーを指定するか、同じ名前のファイルに上書きしてよければ --force を付けてください",
                 folder.display()
             ),
-            format!("{} is not empty; name another folder, or say --force", folder.display()),
+            format!(
+                "{} is not empty; name another folder, or say --force to write over files of the same names",
+                folder.display()
+            ),
         )
     );
     Ok(())

@@ -226,7 +226,7 @@ impl Said {
 
     /// Asks for what is owed when asked for, and answers; so that each such duty is played at least once.
     fn answer(&mut self, play: &Play<'_>, context: &SchemeContext, duty: &Duty<'_>) {
-        let Check::Response { request, answers } = &duty.check else { return };
+        let Check::Response { request, by, answers } = &duty.check else { return };
         let who = duty.who.as_str();
         let asked = at(office_day(play.from.plus_days(40)), 11, 0);
         let case = format!("{request}-{who}");
@@ -243,7 +243,10 @@ impl Said {
             })
             .collect();
         if requests.is_empty() {
-            let (by, to) = asker(context, duty, request);
+            let (by, to) = match by {
+                Some(by) => (by.clone(), who.to_owned()),
+                None => asker(context, duty, request),
+            };
             self.say(duty, (&by, &to), request, asked, &case);
             requests.push((asked, case));
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use daicho_core::{KeyId, Refusal, SigningKey, StatementId, proto, sign_statement};
+use daicho_core::{KeyId, Refusal, Signer, StatementId, proto, sign_statement_with};
 use daicho_tlog::Policy;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -127,7 +127,7 @@ pub enum OutboxError {
 #[derive(Debug)]
 pub struct Outbox {
     shared: Arc<Shared>,
-    key: Arc<SigningKey>,
+    key: Arc<dyn Signer>,
     settings: OutboxSettings,
     task: JoinHandle<()>,
 }
@@ -165,7 +165,7 @@ impl Outbox {
     /// [`OutboxError`].
     pub async fn open<C>(
         folder: &Path,
-        key: impl Into<Arc<SigningKey>>,
+        key: impl Signer + 'static,
         settings: OutboxSettings,
         connect: impl Fn() -> C + Send + 'static,
         answered: impl FnMut(&Answer) + Send + 'static,
@@ -173,7 +173,7 @@ impl Outbox {
     where
         C: Future<Output = Result<Client, ClientError>> + Send + 'static,
     {
-        let key = key.into();
+        let key: Arc<dyn Signer> = Arc::new(key);
         let id = key.public().id();
         let journal = match Journal::open(folder, id)? {
             Opened::Kept(journal) => journal,
@@ -210,7 +210,8 @@ impl Outbox {
             if statements >= most_statements || bytes >= most_bytes {
                 return Err(OutboxError::Full { statements, bytes });
             }
-            let signed = sign_statement(journal.origin(), &[(&key, journal.next())], events);
+            let signed = sign_statement_with(journal.origin(), &[(&*key, journal.next())], events)
+                .map_err(|error| OutboxError::Ledger(error.into()))?;
             let statement = checked(signed).map_err(|error| match error {
                 ClientError::Refused(refusal) => OutboxError::Refused(refusal),
                 error => OutboxError::Ledger(error),

@@ -36,6 +36,20 @@ impl Act {
     }
 }
 
+/// A party that must be told, and how a text about it begins.
+pub(super) struct Told<'d> {
+    party: &'d str,
+    pub(super) ja: String,
+    pub(super) en: String,
+}
+
+impl Told<'_> {
+    /// Whether an act reached the party: it names it, or names nobody.
+    pub(super) fn by(&self, act: &Act) -> bool {
+        self.party.is_empty() || act.counterpart.is_empty() || act.counterpart == self.party
+    }
+}
+
 /// A duty with what is needed to tell which acts count for it.
 pub(super) struct Asked<'d> {
     pub(super) context: &'d SchemeContext,
@@ -75,9 +89,12 @@ impl<'d> Asked<'d> {
         to_other || !by_ward
     }
 
-    /// Whether an act that asks for something concerns the party that owes the duty.
-    pub(super) fn concerns(&self, act: &Act) -> bool {
+    /// Whether an act that asks for something concerns the party that owes the duty, and comes from who may ask.
+    pub(super) fn concerns(&self, act: &Act, by: Option<&str>) -> bool {
         let who = &self.duty.who;
+        if by.is_some_and(|by| act.by != by) {
+            return false;
+        }
         if act.by == *who || act.counterpart == *who {
             return self
                 .duty
@@ -87,8 +104,15 @@ impl<'d> Asked<'d> {
         act.counterpart.is_empty() && act.target.is_empty() && self.duty.others.contains(&act.by)
     }
 
-    /// Whether an act reached a party to whom the duty is owed: it names it, or names nobody.
-    pub(super) fn reaches(act: &Act, party: &str) -> bool {
-        act.counterpart.is_empty() || act.counterpart == party
+    /// Those who must be told, each for itself; one without a name where nobody must.
+    pub(super) fn told(&self) -> Vec<Told<'d>> {
+        if self.duty.told.is_empty() {
+            return vec![Told { party: "", ja: String::new(), en: String::new() }];
+        }
+        let named = self.duty.told.iter().map(|party| {
+            let label = self.context.party(party).map_or(party.as_str(), |known| known.label.as_str());
+            Told { party, ja: format!("{label}へ: "), en: format!("to {party}: ") }
+        });
+        named.collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use daicho_core::{Date, EntryIndex, Instant};
 
-use super::acts::{Act, Asked};
+use super::acts::{Act, Asked, Told};
 use super::list::{Duty, stated_window};
 use super::records::{Records, Seen};
 use super::{DutyJudgement, DutyStatus};
@@ -36,11 +36,16 @@ impl Judge<'_> {
                 let acts: Vec<&Act> = asked.acts(act, &duty.who).collect();
                 periodic(&asked, &acts, every, *min, window)
             }
-            Check::Response { request, answers } => {
+            Check::Response { request, by, answers } => {
                 let mut sum = Sum::default();
                 for answer in answers {
                     let within = answer.within.or_else(|| self.number_of_act(&answer.act, t));
-                    respond(&asked, answer.after.as_deref().unwrap_or(request), answer, within, &mut sum);
+                    // What the ward orders after an incident, it orders whoever was first to speak.
+                    let (request, by) = match &answer.after {
+                        Some(after) => (after, None),
+                        None => (request, by.as_deref()),
+                    };
+                    respond(&asked, (request, by), answer, within, &mut sum);
                 }
                 sum.conclude(DutyStatus::NotApplicable, "求め・発生の記録なし", "nothing asked for it")
             }
@@ -150,18 +155,10 @@ fn event_uses(asked: &Asked<'_>, event: &Occasion) -> Vec<Fact> {
 /// 事前: for each party to whom it is owed, the first act against the first event.
 fn before_first(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudgement {
     let first = event_uses(asked, event).first().copied();
-    let nobody = [String::new()];
-    let to = if asked.duty.to.is_empty() { &nobody[..] } else { &asked.duty.to };
     let mut sum = Sum::default();
-    for party in to {
-        let act = acts.iter().find(|act| party.is_empty() || Asked::reaches(act, party));
-        let (ja, en) = match party.as_str() {
-            "" => (String::new(), String::new()),
-            party => {
-                let label = asked.context.party(party).map_or(party, |known| known.label.as_str());
-                (format!("{label}へ: "), format!("to {party}: "))
-            }
-        };
+    for told in asked.told() {
+        let act = acts.iter().find(|act| told.by(act));
+        let (ja, en) = (&told.ja, &told.en);
         match (act, first) {
             (Some(act), Some(event)) if act.fact.occurred > event.occurred => {
                 let days = act.fact.occurred.jst_day().days() - event.occurred.jst_day().days();
@@ -225,6 +222,31 @@ fn periodic(
         return DutyJudgement { entries, detail, ..said(DutyStatus::NoSchedule) };
     };
     let mut sum = Sum::default();
+    for told in asked.told() {
+        let acts: Vec<&Act> = acts.iter().copied().filter(|act| told.by(act)).collect();
+        if !at_intervals(asked, &told, &acts, (every, min), window, &mut sum) {
+            return not_counted();
+        }
+    }
+    match window.to {
+        Some(to) if t > to.end() => {
+            sum.conclude(DutyStatus::NotApplicable, "終了までに期日なし", "it ended before any was due")
+        }
+        _ => sum.conclude(DutyStatus::NotYetDue, "", ""),
+    }
+}
+
+/// What came to one party at intervals. `false`: the days cannot be counted.
+fn at_intervals(
+    asked: &Asked<'_>,
+    told: &Told<'_>,
+    acts: &[&Act],
+    (every, min): (Deadline, u32),
+    window: Window,
+    sum: &mut Sum,
+) -> bool {
+    let t = asked.records.t;
+    let (ja, en) = (&told.ja, &told.en);
     match every {
         Deadline::Day(Term::Months(months), Falls::AsCounted) if months > 0 && 12 % months == 0 => {
             for (from, to) in blocks(window, months, t) {
@@ -239,9 +261,10 @@ fn periodic(
                     false => DutyStatus::Due,
                 };
                 let detail = match status {
-                    DutyStatus::Missed => {
-                        text(format!("{from}から{to}までの分なし"), format!("none from {from} to {to}"))
-                    }
+                    DutyStatus::Missed => text(
+                        format!("{ja}{from}から{to}までの分なし"),
+                        format!("{en}none from {from} to {to}"),
+                    ),
                     _ => Text::default(),
                 };
                 sum.add(status, Some(to.end()), &inside, detail);
@@ -252,34 +275,29 @@ fn periodic(
             let mut since = start;
             let last = window.to.map_or(t, |to| to.end().min(t));
             for act in acts.iter().filter(|act| act.fact.occurred >= start) {
-                let Some(due) = every.due(since, asked.office) else { return not_counted() };
+                let Some(due) = every.due(since, asked.office) else { return false };
                 let late = act.fact.occurred > due;
                 let status = if late { DutyStatus::MetLate } else { DutyStatus::Met };
-                let detail =
-                    text(format!("{}までの分が遅れ", due.jst_day()), format!("late for {}", due.jst_day()));
+                let day = due.jst_day();
+                let detail = text(format!("{ja}{day}までの分が遅れ"), format!("{en}late for {day}"));
                 sum.add(status, Some(due), &[act.fact.entry], if late { detail } else { Text::default() });
                 since = act.fact.occurred;
             }
-            let Some(due) = every.due(since, asked.office) else { return not_counted() };
+            let Some(due) = every.due(since, asked.office) else { return false };
             if due < last {
                 let day = due.jst_day();
                 sum.add(
                     DutyStatus::Missed,
                     Some(due),
                     &[],
-                    text(format!("{day}以降なし"), format!("none since {day}")),
+                    text(format!("{ja}{day}以降なし"), format!("{en}none since {day}")),
                 );
             } else if window.to.is_none_or(|to| t <= to.end()) {
                 sum.add(DutyStatus::Due, Some(due), &[], Text::default());
             }
         }
     }
-    match window.to {
-        Some(to) if t > to.end() => {
-            sum.conclude(DutyStatus::NotApplicable, "終了までに期日なし", "it ended before any was due")
-        }
-        _ => sum.conclude(DutyStatus::NotYetDue, "", ""),
-    }
+    true
 }
 
 /// Blocks of `months` of the fiscal year that touch the window and have begun by `t`, each clipped to the window.
@@ -298,72 +316,88 @@ fn blocks(window: Window, months: u32, t: Instant) -> Vec<(Date, Date)> {
     all
 }
 
-/// 応答: each request, and the first answer to it.
-fn respond(asked: &Asked<'_>, request: &str, answer: &Answer, within: Option<Deadline>, sum: &mut Sum) {
-    let t = asked.records.t;
-    for request in asked.all(request).filter(|act| asked.concerns(act)) {
-        let found = asked.acts(&answer.act, &asked.duty.who).find(|act| {
-            act.fact.occurred >= request.fact.occurred
-                && (request.case().is_empty() || act.case() == request.case())
-        });
-        let due = within.and_then(|within| within.due(request.fact.occurred, asked.office));
-        let (status, word) = match (found, due) {
-            (Some(act), Some(due)) if act.fact.occurred > due => (DutyStatus::MetLate, ("遅れ", "late")),
-            (Some(_), _) => (DutyStatus::Met, ("", "")),
-            (None, Some(due)) if t > due => (DutyStatus::Missed, ("記録なし", "nothing recorded")),
-            (None, Some(_)) => (DutyStatus::Due, ("期限前", "not there yet")),
-            (None, None) => {
-                (DutyStatus::NoSchedule, ("記録なし・期限の定めなし", "nothing recorded, no limit set"))
-            }
-        };
-        let label = |lang: fn(&Text) -> &str| {
-            asked
-                .context
-                .vocabulary
-                .act(&answer.act)
-                .map_or(answer.act.clone(), |a| lang(&a.label).to_owned())
-        };
-        let detail = match word.0 {
-            "" => Text::default(),
-            _ => {
-                text(format!("{}: {}", label(|l| &l.ja), word.0), format!("{}: {}", label(|l| &l.en), word.1))
-            }
-        };
-        let mut shown = vec![request.fact.entry];
-        shown.extend(found.map(|act| act.fact.entry));
-        sum.add(status, due, &shown, detail);
+/// 応答: each request, and for each party that must be told the first answer to it.
+fn respond(
+    asked: &Asked<'_>,
+    (request, by): (&str, Option<&str>),
+    answer: &Answer,
+    within: Option<Deadline>,
+    sum: &mut Sum,
+) {
+    let told = asked.told();
+    let requests = asked.all(request).filter(|act| asked.concerns(act, by));
+    for (request, told) in requests.flat_map(|request| told.iter().map(move |told| (request, told))) {
+        answered(asked, request, told, answer, within, sum);
     }
+}
+
+fn answered(
+    asked: &Asked<'_>,
+    request: &Act,
+    told: &Told<'_>,
+    answer: &Answer,
+    within: Option<Deadline>,
+    sum: &mut Sum,
+) {
+    let found = asked.acts(&answer.act, &asked.duty.who).find(|act| {
+        act.fact.occurred >= request.fact.occurred
+            && (request.case().is_empty() || act.case() == request.case())
+            && told.by(act)
+    });
+    let due = within.and_then(|within| within.due(request.fact.occurred, asked.office));
+    let (status, word) = match (found, due) {
+        (Some(act), Some(due)) if act.fact.occurred > due => (DutyStatus::MetLate, ("遅れ", "late")),
+        (Some(_), _) => (DutyStatus::Met, ("", "")),
+        (None, Some(due)) if asked.records.t > due => (DutyStatus::Missed, ("記録なし", "nothing recorded")),
+        (None, Some(_)) => (DutyStatus::Due, ("期限前", "not there yet")),
+        (None, None) => {
+            (DutyStatus::NoSchedule, ("記録なし・期限の定めなし", "nothing recorded, no limit set"))
+        }
+    };
+    let label = |lang: fn(&Text) -> &str| {
+        asked.context.vocabulary.act(&answer.act).map_or(answer.act.clone(), |a| lang(&a.label).to_owned())
+    };
+    let detail = match word.0 {
+        "" => Text::default(),
+        _ => text(
+            format!("{}{}: {}", told.ja, label(|l| &l.ja), word.0),
+            format!("{}{}: {}", told.en, label(|l| &l.en), word.1),
+        ),
+    };
+    let mut shown = vec![request.fact.entry];
+    shown.extend(found.map(|act| act.fact.entry));
+    sum.add(status, due, &shown, detail);
 }
 
 /// 実施: at least once by the end of the window, by the ward's limit from its start where there is one.
 fn done(asked: &Asked<'_>, word: &str, within: Option<Deadline>, window: Window) -> DutyJudgement {
     let t = asked.records.t;
-    let acts: Vec<&Act> = asked.acts(word, &asked.duty.who).collect();
     let due = within.and_then(|w| w.due(window.from.start(), asked.office)).or(window.to.map(Date::end));
     let mut sum = Sum::default();
-    match (acts.first(), due) {
-        (Some(act), Some(due)) if act.fact.occurred > due => {
-            sum.add(DutyStatus::MetLate, Some(due), &[act.fact.entry], text("遅れ", "late"));
+    for told in asked.told() {
+        let acts: Vec<&Act> = asked.acts(word, &asked.duty.who).filter(|act| told.by(act)).collect();
+        let (ja, en) = (&told.ja, &told.en);
+        let says = |j: &str, e: &str| text(format!("{ja}{j}"), format!("{en}{e}"));
+        match (acts.first(), due) {
+            (Some(act), Some(due)) if act.fact.occurred > due => {
+                sum.add(DutyStatus::MetLate, Some(due), &[act.fact.entry], says("遅れ", "late"));
+            }
+            (Some(_), due) => {
+                let shown: Vec<EntryIndex> = acts.iter().map(|act| act.fact.entry).collect();
+                sum.add(DutyStatus::Met, due, &shown, Text::default());
+            }
+            (None, Some(due)) if t > due => {
+                sum.add(DutyStatus::Missed, Some(due), &[], says("記録なし", "nothing recorded"));
+            }
+            (None, Some(due)) if t >= window.from.start() => {
+                sum.add(DutyStatus::Due, Some(due), &[], Text::default())
+            }
+            (None, None) if t >= window.from.start() => {
+                let detail = says("記録なし・期限の定めなし", "nothing recorded, no limit set");
+                sum.add(DutyStatus::NoSchedule, None, &[], detail);
+            }
+            (None, _) => sum.add(DutyStatus::NotYetDue, due, &[], Text::default()),
         }
-        (Some(_), due) => {
-            let shown: Vec<EntryIndex> = acts.iter().map(|act| act.fact.entry).collect();
-            sum.add(DutyStatus::Met, due, &shown, Text::default());
-        }
-        (None, Some(due)) if t > due => {
-            sum.add(DutyStatus::Missed, Some(due), &[], text("記録なし", "nothing recorded"));
-        }
-        (None, Some(due)) if t >= window.from.start() => {
-            sum.add(DutyStatus::Due, Some(due), &[], Text::default())
-        }
-        (None, None) if t >= window.from.start() => {
-            sum.add(
-                DutyStatus::NoSchedule,
-                None,
-                &[],
-                text("記録なし・期限の定めなし", "nothing recorded, no limit set"),
-            );
-        }
-        (None, _) => sum.add(DutyStatus::NotYetDue, due, &[], Text::default()),
     }
     sum.conclude(DutyStatus::NotYetDue, "", "")
 }

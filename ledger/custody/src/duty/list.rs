@@ -39,6 +39,8 @@ pub struct Duty<'c> {
     pub who: String,
     /// To whom it is owed or reported. Empty: nobody in particular.
     pub to: Vec<String>,
+    /// Those of them whom a record must not leave out: it names them, or nobody.
+    pub told: Vec<String>,
     /// The contract under which it is owed.
     pub contract: Option<&'c Contract>,
     /// Those whom it concerns: the other parties of the contract.
@@ -98,6 +100,7 @@ fn of_obligation<'c>(context: &'c SchemeContext, o: &'c Obligation) -> Vec<Duty<
             asks: o.duty.clone(),
             who: who.to_owned(),
             to: o.to.clone(),
+            told: o.to.clone(),
             contract,
             others: others.into_iter().flatten().collect(),
             check: o.check.clone(),
@@ -126,17 +129,26 @@ fn of_clause<'c>(
         .map(|who| {
             let others = contract.between.iter().filter(|p| *p != who && !is_controller(context, p));
             let mut check = clause.check.clone();
-            if let Check::Before { by: Some(by), .. } = &mut check
+            if let Check::Before { by: Some(by), .. } | Check::Response { by: Some(by), .. } = &mut check
                 && let Some(party) = role_of(context, contract, by)
             {
                 party.clone_into(by);
             }
+            let told: Vec<String> = clause
+                .to
+                .iter()
+                .filter_map(|role| role_of(context, contract, role))
+                .map(str::to_owned)
+                .collect();
+            // What is written nowhere: a duty under a contract is owed to the party that entrusts.
+            let entrusts = contract.between.first().filter(|first| clause.duty_of.is_none() && *first != who);
             Duty {
                 source: DutySource::Clause { sheet: sheet.to_owned(), n: clause.n },
                 label: &clause.label,
                 asks: clause.asks.clone(),
                 who: who.to_owned(),
-                to: Vec::new(),
+                to: if told.is_empty() { entrusts.cloned().into_iter().collect() } else { told.clone() },
+                told,
                 contract: Some(contract),
                 others: others.cloned().collect(),
                 check,
@@ -165,7 +177,8 @@ fn not_among_the_papers<'c>(
         label,
         asks,
         who: who.to_owned(),
-        to: Vec::new(),
+        to: contract.between.first().cloned().into_iter().collect(),
+        told: Vec::new(),
         contract: Some(contract),
         others: Vec::new(),
         check: Check::NotJudged { why },

@@ -45,6 +45,10 @@ pub enum Check {
     Response {
         /// The act that asks for them: a request, an incident, a change of staff.
         request: String,
+        /// Who asks, where that party's asking alone counts: a party of the scheme, or a role of a sheet (乙). Absent: what
+        /// the party that owes the answer states itself counts as well, as an incident does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
         /// What must follow.
         answers: Vec<Answer>,
     },
@@ -193,7 +197,7 @@ impl Check {
                 std::iter::once(act.as_str()).chain(other).collect()
             }
             Self::Periodic { act, .. } | Self::Done { act } => vec![act],
-            Self::Response { request, answers } => {
+            Self::Response { request, answers, .. } => {
                 let answers = answers.iter().flat_map(|a| std::iter::once(&a.act).chain(&a.after));
                 std::iter::once(request).chain(answers).map(String::as_str).collect()
             }

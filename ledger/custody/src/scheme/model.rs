@@ -160,6 +160,9 @@ pub struct Clause {
     /// Whose duty it is, when not that of the role which the sheet binds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duty_of: Option<String>,
+    /// Roles each of which must be told. Absent: it is owed to whoever entrusts, and nobody must be named in the record.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub to: Vec<String>,
     /// Roles from which the material comes that the clause speaks of.
     #[serde(default)]
     pub provided_by: Vec<String>,

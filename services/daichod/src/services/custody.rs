@@ -145,7 +145,7 @@ impl CustodyService for Custody {
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, cache| {
             let _turn = turn;
-            judge(state, cache, &request.scheme)?;
+            let sight = seen::here(&sight, &judge(state, cache, &request.scheme)?);
             let each = |id: &str, record: DataSetRecord| {
                 let mut copies = 0;
                 for copy in copies_of(state, &request.scheme, id)? {
@@ -169,6 +169,7 @@ impl CustodyService for Custody {
         let t = self.as_of(request.as_of_ms)?;
         self.read(move |state, cache| {
             let judge = judge(state, cache, &request.scheme)?;
+            let sight = seen::here(&sight, &judge);
             status::id("data_set", &request.data_set)?;
             let place = key(Table::DataSet, &[&request.scheme, &request.data_set]);
             let bytes = state.get(&place)?;
@@ -206,6 +207,7 @@ impl CustodyService for Custody {
         self.read(move |state, cache| {
             let _turn = turn;
             let judge = judge(state, cache, &request.scheme)?;
+            let sight = seen::here(&sight, &judge);
             let mut copies = Vec::new();
             let mut next_page_token = String::new();
             for row in judge.copies(t, page.after.as_deref()) {
@@ -234,7 +236,7 @@ impl CustodyService for Custody {
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, cache| {
             let _turn = turn;
-            judge(state, cache, &request.scheme)?;
+            let sight = seen::here(&sight, &judge(state, cache, &request.scheme)?);
             // Each pair of parties of an id; all of one id stand on one page.
             let each = |id: &str, _: HandoverRecord| {
                 let known = handovers_of(state, &request.scheme, id)?.into_iter();
@@ -330,6 +332,7 @@ impl CustodyService for Custody {
             }
             for scheme in scheme_ids(state, &request.scheme)? {
                 let judge = judge(state, cache, &scheme)?;
+                let sight = seen::here(&sight, &judge);
                 let seen = seen::Findings::new(state, (&access, &sight), &judge, t);
                 for finding in judge.findings(t)? {
                     // A key may serve several schemes; in the list of all it stands once.
@@ -363,6 +366,7 @@ impl CustodyService for Custody {
         self.read(move |state, cache| {
             let _turn = turn;
             let judge = judge(state, cache, &request.scheme)?;
+            let sight = seen::here(&sight, &judge);
             let who = local(&request.who, &request.scheme);
             if !request.who.is_empty() && who.is_none_or(|who| judge.context_at(t).party(who).is_none()) {
                 return Err(status::not_found(&format!("party `{}`", request.who)).into());

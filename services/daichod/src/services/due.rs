@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::pages::{Pages, Responses};
 use super::read::{Failure, judge, scheme_ids};
-use super::{status, wire};
+use super::{seen, status, wire};
 use crate::access::{Sight, local};
 
 /// Of what a list is asked for: a scheme and a party, or all of them (empty).
@@ -48,6 +48,7 @@ pub(super) fn list(
     for scheme in scheme_ids(state, &wanted.scheme)? {
         let mut parties = HashMap::new();
         let judge = judge(state, cache, &scheme)?;
+        let sight = seen::here(sight, &judge);
         let named = local(&wanted.party, &scheme);
         known |= named.is_some_and(|party| judge.context_at(now).party(party).is_some());
         for one in judge.due(now, until)? {

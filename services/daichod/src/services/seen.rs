@@ -10,6 +10,11 @@ use daicho_custody::{About, FindingCode, Judge, handovers_of};
 use super::read::{Failure, copies_of};
 use crate::access::{Access, Sight, local};
 
+/// What is seen in a scheme: a contractor sees what became of the copies of those to which it passed work on, too.
+pub(super) fn here(sight: &Sight, judge: &Judge<'_>) -> Sight {
+    sight.with_subcontractors(&judge.context_at(Instant::MAX).scheme)
+}
+
 /// Whether a copy is held by whoever looks.
 pub(super) fn copy(state: &dyn Scan, sight: &Sight, scheme: &str, id: &str) -> Result<bool, StateError> {
     if *sight == Sight::All {
@@ -50,7 +55,7 @@ impl<'f> Findings<'f> {
         let scheme = judge.id();
         let duties = match sight {
             Sight::All => HashSet::new(),
-            Sight::Own(_) => {
+            Sight::Own(_) | Sight::With(..) => {
                 let own = duties(judge.context_at(t)).into_iter().filter(|one| duty(sight, scheme, one));
                 own.map(|one| one.object()).collect()
             }

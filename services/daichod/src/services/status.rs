@@ -28,7 +28,7 @@ pub(crate) fn code(reason: RefusalCode) -> Code {
         | RefusalCode::SchemeRejected
         | RefusalCode::WrongSeal
         | RefusalCode::VerificationFailed => Code::FailedPrecondition,
-        RefusalCode::QueueFull => Code::ResourceExhausted,
+        RefusalCode::QueueFull | RefusalCode::DiskFull => Code::ResourceExhausted,
         RefusalCode::WriterClosed => Code::Unavailable,
         _ => Code::Unknown,
     }

@@ -1,4 +1,4 @@
-//! The system refuses a sync, or the process dies in one: `strace` answers in its place, the n-th time.
+//! The system refuses a sync or a rename, or the process dies in one: `strace` answers in its place, the n-th time.
 
 use std::path::Path;
 use std::process::Command;
@@ -23,10 +23,22 @@ struct Answer {
     for_good: &'static str,
 }
 
-const ANSWERS: [Answer; 4] = [
+impl Answer {
+    fn call(&self) -> &str {
+        self.injected.split(':').next().unwrap_or_default()
+    }
+}
+
+const ANSWERS: [Answer; 6] = [
     Answer { fault: "a sync fails once (EIO)", injected: "fdatasync:error=EIO", for_good: "" },
     Answer { fault: "every sync fails from one on (EIO)", injected: "fdatasync:error=EIO", for_good: "+" },
     Answer { fault: "no room at a sync (ENOSPC)", injected: "fdatasync:error=ENOSPC", for_good: "+" },
+    Answer {
+        fault: "a sync of a folder or of the guard fails (EIO)",
+        injected: "fsync:error=EIO",
+        for_good: "",
+    },
+    Answer { fault: "a file cannot be renamed (EIO)", injected: "rename:error=EIO", for_good: "" },
     Answer { fault: "SIGKILL in a sync", injected: "fdatasync:signal=KILL", for_good: "" },
 ];
 
@@ -63,7 +75,8 @@ async fn meets(folder: &Path, answer: &Answer, n: u64, acknowledged: &Acknowledg
         let log = log.display().to_string();
         // In the place of the server, which keeps the process that was started; each thread counts its own syncs. (With
         // --seccomp-bpf no signal comes.)
-        let words = ["strace", "-D", "-f", "-e", "trace=fdatasync", "-e", &inject, "-o", &log];
+        let trace = format!("trace={}", answer.call());
+        let words = ["strace", "-D", "-f", "-e", &trace, "-e", &inject, "-o", &log];
         let server = Daichod::start_under(folder, &words.map(str::to_owned))?;
         record(&server.client().await?, STATEMENTS, acknowledged).await?;
         server.stop()

@@ -326,6 +326,7 @@ fn obligations_and_anomalies(cx: &mut Context<'_>) {
 fn check_refs(cx: &mut Context<'_>, place: Place<'_>, c: &Check) {
     match c {
         Check::Absence { flows, .. } => each(cx, place, "flow", flows),
+        Check::Response { by, .. } => each(cx, place, "party", by),
         Check::Before { event, by, .. } => {
             if let Occasion::Flow(flow) = event {
                 each(cx, place, "flow", [flow]);
