@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
 use axum::Router;
@@ -19,6 +20,8 @@ use crate::http::LocalHttp;
 pub struct WebhookCall {
     /// Its id: the same when it is repeated.
     pub id: String,
+    /// When it came.
+    pub came: Instant,
     /// Whether it was answered with 2xx.
     pub taken: bool,
     /// What it says.
@@ -60,6 +63,7 @@ impl LocalReceiver {
         let (calls, refuse) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<AtomicUsize>::default());
         let (kept, left) = (Arc::clone(&calls), Arc::clone(&refuse));
         let receive = async move |headers: HeaderMap, body: Bytes| {
+            let came = Instant::now();
             let header =
                 |name| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
             let (id, timestamp) = (header("webhook-id"), header("webhook-timestamp"));
@@ -67,7 +71,7 @@ impl LocalReceiver {
             let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err();
             let signed = [format!("{id}.{timestamp}.").as_bytes(), &body].concat();
             let body = serde_json::from_slice(&body).unwrap_or_default();
-            let call = WebhookCall { id, taken, body, signed, signature: header("webhook-signature") };
+            let call = WebhookCall { id, came, taken, body, signed, signature: header("webhook-signature") };
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(call);
             if taken { StatusCode::NO_CONTENT } else { StatusCode::SERVICE_UNAVAILABLE }
         };

@@ -284,7 +284,7 @@ async fn a_contractor_sees_its_own_and_nothing_of_its_rivals() {
     let nobody = scene.client(None).await;
     let council = scene.client(Some(&key(53))).await;
     let clients =
-        [(&own, &of_own[..]), (&other, &of_other), (&all, &of_all), (&nobody, &[]), (&council, &[])];
+        [(&own, &of_own[..]), (&other, &of_other), (&all, &of_all), (&nobody, &[]), (&council, &of_all)];
     for (client, readable) in clients {
         for index in 0..=last {
             let answer = client.proof().get_receipt(receipt_of(index)).await.expect("open").into_inner();

@@ -1,6 +1,7 @@
 //! Backups of a ledger that is written to: what was acknowledged before one's mark is in it, damage in it is found, and a
 //! restored ledger cannot sign a second history.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant as Stopwatch};
@@ -89,6 +90,66 @@ async fn a_backup_under_load_loses_nothing_that_was_acknowledged_before_it() {
     assert!(refused.contains("older than what was acknowledged"), "{refused}");
 }
 
+/// The files of a folder, with their lengths.
+fn files(folder: &Path) -> BTreeMap<PathBuf, u64> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for file in std::fs::read_dir(next).expect("readable") {
+            let path = file.expect("readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.clone(), path.metadata().expect("readable").len());
+            }
+        }
+    }
+    files
+}
+
+/// The tables that a backup names in its description.
+fn tables(folder: &Path, id: u32) -> BTreeSet<String> {
+    let text = std::fs::read_to_string(folder.join(format!("meta/{id}"))).expect("a description");
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    names.filter(|name| name.ends_with(".sst")).map(str::to_owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_backup_adds_what_is_new_and_shares_the_rest() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = folder.path().join("backups");
+    let server = Daichod::fresh(folder.path(), None).expect("a server");
+    let client = server.client().await.expect("a client");
+    Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+    let mut emitter = Emitter::new(client, Play::contractor_key()).await.expect("authorised");
+    let now = emitter.ledger_now().await.expect("a time");
+    for burst in 0..20 {
+        let events = (0..BURST).map(|n| collected(now, &format!("copy-{burst}-{n}"))).collect();
+        emitter.emit(events).await.expect("recorded");
+    }
+    let back_up = |folder: &Path| {
+        let taken = daichod(&["backup", "--data", words(&folder.join("data")), "--to", words(&kept)]);
+        assert!(taken.status.success(), "{taken:?}");
+        files(&kept)
+    };
+    server.stop().expect("stopped");
+    let first = back_up(folder.path());
+    let server = Daichod::start(folder.path(), &[]).expect("it serves");
+    let client = server.client().await.expect("a client");
+    let mut emitter = Emitter::new(client, Play::contractor_key()).await.expect("authorised");
+    emitter.emit(vec![collected(now, "one-more")]).await.expect("recorded");
+    server.stop().expect("stopped");
+    let second = back_up(folder.path());
+
+    let all: u64 = first.values().sum();
+    let added: u64 = second.iter().filter(|(path, _)| !first.contains_key(*path)).map(|(_, len)| len).sum();
+    assert!(added * 4 < all, "{added} bytes beside {all}");
+    assert!(first.keys().all(|path| second.contains_key(path)), "the first one is whole");
+    let [one, two] = [1, 2].map(|id| tables(&kept, id));
+    assert!(one.intersection(&two).count() * 2 > two.len(), "{one:?} {two:?}");
+    assert_ne!(one, two, "what is new is in it");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bit_in_any_table_of_a_backup_is_found() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -99,16 +160,9 @@ async fn a_bit_in_any_table_of_a_backup_is_found() {
     server.stop().expect("stopped");
     let taken = daichod(&["backup", "--data", words(&folder.path().join("data")), "--to", words(&kept)]);
     assert!(taken.status.success(), "{taken:?}");
-    let mut files: Vec<PathBuf> = Vec::new();
-    let mut folders = vec![kept.join("shared_checksum"), kept.join("private")];
-    while let Some(next) = folders.pop() {
-        for file in std::fs::read_dir(next).expect("readable") {
-            let path = file.expect("readable").path();
-            if path.is_dir() { folders.push(path) } else { files.push(path) }
-        }
-    }
+    let files = files(&kept);
     let tables: Vec<&PathBuf> =
-        files.iter().filter(|path| path.extension().is_some_and(|ending| ending == "sst")).collect();
+        files.keys().filter(|path| path.extension().is_some_and(|ending| ending == "sst")).collect();
     assert!(!tables.is_empty(), "{files:?}");
     for path in tables {
         let sound = std::fs::read(path).expect("readable");

@@ -4,10 +4,13 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use daicho_client::proto::AdvanceClockRequest;
 use daicho_client::{Emitter, Instant};
 use daicho_tests::{Daichod, Play, SCHEME, binary, collected, deleted, milestone};
 use daicho_tlog::NoteSigner;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
@@ -99,7 +102,7 @@ async fn a_report_on_paper_is_the_same_each_time_and_any_change_is_found() {
         "the same ledger, time and options"
     );
     let proven = scene.good(&["verify", "one.pdf", "--policy", "policy.txt", "--output", "json"]);
-    let proven: serde_json::Value = serde_json::from_str(&proven).expect("JSON");
+    let proven: Value = serde_json::from_str(&proven).expect("JSON");
     assert_eq!(proven["kind"], "report-pdf", "{proven}");
 
     // One bit, at places all over the file: never proven, whichever check says so.
@@ -121,31 +124,25 @@ async fn a_report_on_paper_is_the_same_each_time_and_any_change_is_found() {
 }
 
 #[tokio::test]
-async fn what_is_issued_is_recorded_with_its_hash() {
+async fn what_is_issued_is_recorded_with_its_hash_for_whom_and_as_of_when() {
     let scene = Scene::new().await;
-    let args = scene.report(&[
-        "--format",
-        "html",
-        "--out",
-        "report.html",
-        "--issue-key",
-        "ward.pem",
-        "--issued-to",
-        "council",
-    ]);
-    scene.good(&words(&args));
-    let hash = hex::encode(Sha256::digest(std::fs::read(scene.path("report.html")).expect("written")));
-    let log = scene.good(&["log", "--limit", "1", "--output", "json"]);
-    let document =
-        log.split("\"document\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a document");
-    let document = match document.strip_prefix("hex:") {
-        Some(hex) => hex.to_owned(),
-        None => {
-            use base64::Engine as _;
-            hex::encode(base64::engine::general_purpose::STANDARD.decode(document).expect("base64"))
-        }
-    };
-    assert_eq!(document, hash, "{log}");
+    // By default, as of the ledger's own time.
+    for (out, more, as_of) in [
+        ("then.html", &["--as-of", "2021-02-03"][..], "2021-02-03"),
+        ("now.html", &[], "2021-02-04T12:00:00+09:00"),
+    ] {
+        let issue = ["--format", "html", "--out", out, "--issue-key", "ward.pem", "--issued-to", "council"];
+        scene.good(&words(&scene.report(&[&issue[..], more].concat())));
+        let log = scene.good(&["log", "--limit", "1", "--output", "json"]);
+        let log: Value = serde_json::from_str(&log).expect("JSON");
+        let act = &log["events"][0]["act_performed"];
+        let hash = Sha256::digest(std::fs::read(scene.path(out)).expect("written"));
+        assert_eq!((&act["kind"], &act["document"]), (&"report-issued".into(), &BASE64.encode(hash).into()));
+        let stated = act["attributes"].as_array().into_iter().flatten();
+        let stated: Vec<_> = stated.map(|one| (one["name"].as_str(), one["value"].as_str())).collect();
+        let wanted = [("for", "council"), ("from", "2021-02-01"), ("to", "2021-02-28"), ("as_of", as_of)];
+        assert_eq!(stated, wanted.map(|(name, value)| (Some(name), Some(value))), "{log}");
+    }
 }
 
 #[tokio::test]
@@ -191,7 +188,7 @@ async fn a_certificate_is_made_of_signed_events_alone() {
     }
     // Verified by itself: the statements that it rests on, not the words on its pages.
     let verify = ["verify", "certificate.pdf", "--policy", "policy.txt", "--output", "json"];
-    let proven: serde_json::Value = serde_json::from_str(&scene.good(&verify)).expect("JSON");
+    let proven: Value = serde_json::from_str(&scene.good(&verify)).expect("JSON");
     assert_eq!((&proven["kind"], &proven["checks"]["entries"]), (&"certificate-pdf".into(), &1.into()));
     assert_eq!(proven["statements"].as_array().map(Vec::len), Some(1), "{proven}");
     let pdf = std::fs::read(scene.path("certificate.pdf")).expect("written");
@@ -211,6 +208,27 @@ async fn a_certificate_is_made_of_signed_events_alone() {
 }
 
 #[tokio::test]
+async fn the_event_that_a_certificate_prints_is_what_makes_the_erasure_certified() {
+    let scene = Scene::new().await;
+    std::fs::write(scene.path("contractor.pem"), Play::contractor_key().to_pem()).expect("written");
+    let evidence = |copy: &str| {
+        let copies = scene.good(&["copies", "--scheme", SCHEME, "--output", "json"]);
+        let mut copies = copies.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let of_copy: Value = copies.find(|one: &Value| one["id"] == copy).expect("it is listed");
+        of_copy["evidence"].as_str().expect("a word").to_owned()
+    };
+    assert_eq!(["good", "slow", "kept"].map(evidence), ["attested", "attested", "none"]);
+    let entry = scene.erased.to_string();
+    let made = ["certificate", "deletion", "--scheme", SCHEME, "--holder", "hyojito", "--id", "C-1"];
+    let said = scene.good(&[&made[..], &["--entry", &entry, "--out", "certificate.pdf"]].concat());
+    let event = said.lines().last().expect("the event");
+    let mut event: Value = serde_json::from_str(event).expect("JSON");
+    event["occur_time"] = "2021-02-04T12:00".into();
+    scene.good(&["emit", "--key", "contractor.pem", "--event", &event.to_string()]);
+    assert_eq!(["good", "slow", "kept"].map(evidence), ["certified", "attested", "none"]);
+}
+
+#[tokio::test]
 async fn duties_are_listed_with_what_became_of_them() {
     let scene = Scene::new().await;
     // As the scheme names a party, and as the ledger does; nobody is an error, not an empty list.
@@ -221,8 +239,7 @@ async fn duties_are_listed_with_what_became_of_them() {
         assert_eq!(of("nobody").status.code(), Some(2));
     }
     let all = scene.good(&["duties", "--scheme", SCHEME, "--output", "json"]);
-    let all: Vec<serde_json::Value> =
-        all.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let all: Vec<Value> = all.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert!(all.len() > 20, "{}", all.len());
     let not_judged =
         scene.good(&["duties", "--scheme", SCHEME, "--status", "not-judged", "--output", "json"]);

@@ -2,12 +2,15 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant as Stopwatch};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use daicho_client::proto::AdvanceClockRequest;
 use daicho_client::{Client, Emitter, Instant, SigningKey};
-use daicho_tests::{Daichod, LocalReceiver, Play, SCHEME, binary, collected, deleted, milestone};
+use daicho_tests::{
+    Daichod, LocalReceiver, Play, SCHEME, WebhookCall, binary, collected, deleted, milestone,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -131,6 +134,39 @@ async fn a_webhook_is_told_once_what_is_overdue_and_once_that_it_is_settled() {
     let refused = scene.run(&["remind", "--webhook", "ftp://x", "--webhook-key", "webhook.pem"]);
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     assert_eq!(scene.run(&["remind"]).status.code(), Some(2), "an outlet is wanted");
+}
+
+/// Takes the calls of a receiver until there are so many.
+async fn wait_for(receiver: &LocalReceiver, calls: &mut Vec<WebhookCall>, count: usize) {
+    let watch = Stopwatch::now();
+    while calls.len() < count {
+        assert!(watch.elapsed() < Duration::from_secs(60), "{} calls, not {count}", calls.len());
+        calls.extend(receiver.calls());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_refused_is_made_again_after_longer_and_longer_pauses() {
+    let scene = Scene::new().await;
+    let receiver = LocalReceiver::start().expect("a receiver");
+    receiver.refuse(2);
+    assert!(scene.run(&["key", "new", "--out", "webhook.pem"]).status.success());
+    let args = ["remind", "--webhook", &receiver.url(), "--webhook-key", "webhook.pem"];
+    let mut command = tokio::process::Command::from(scene.command(&args));
+    let mut running = command.stdout(Stdio::null()).kill_on_drop(true).spawn().expect("it runs");
+    let mut calls = Vec::new();
+    wait_for(&receiver, &mut calls, 3).await;
+    assert_eq!(calls.iter().map(|call| call.taken).collect::<Vec<_>>(), [false, false, true]);
+    assert!(calls.iter().all(|call| call.id == calls[0].id && call.body == calls[0].body), "{calls:?}");
+    // Two seconds, then four: a busy machine makes them longer, never shorter.
+    let pauses = [1, 2].map(|n| calls[n].came - calls[n - 1].came);
+    assert!(pauses[0] >= Duration::from_secs(2) && pauses[1] >= Duration::from_secs(4), "{pauses:?}");
+    // It goes on: what is told next is something else.
+    scene.advance("2021-02-03T12:00").await;
+    wait_for(&receiver, &mut calls, 4).await;
+    assert!(calls[3].taken && ids(&calls[3].body).contains(&&*named("one")), "{calls:?}");
+    assert!(running.try_wait().expect("known").is_none(), "one process made them all");
 }
 
 #[tokio::test]

@@ -139,6 +139,7 @@ impl Interrupt {
                 flag.store(true, Ordering::Relaxed);
                 eprintln!("{waiting}");
                 drop(tokio::signal::ctrl_c().await);
+                #[expect(clippy::disallowed_methods, reason = "what the user asks for by the second Ctrl-C")]
                 std::process::exit(INTERRUPTED);
             }
         });

@@ -130,11 +130,21 @@ pub(crate) async fn selective_bundle(
     keep(bundle, file, context)
 }
 
-/// The newest checkpoint: one that is published now, or for a caller who may not have that done, the last one. The server
-/// publishes by itself every few seconds.
+/// The newest checkpoint: one that is published now, or for a caller who may not have that done, the one that the server
+/// publishes by itself within a few seconds.
 pub(crate) async fn newest(client: &Client) -> Result<KeptCheckpoint, ClientError> {
+    let size = client.ledger_info().await?.size;
+    let mut attempt = 0;
     match client.publish_checkpoint().await {
-        Err(ClientError::NotAllowed(_)) => client.newest_checkpoint(proto::CheckpointKind::Kept).await,
+        Err(ClientError::NotAllowed(_)) => loop {
+            attempt += 1;
+            let kept = client.newest_checkpoint(proto::CheckpointKind::Kept).await;
+            let whole = kept.as_ref().is_ok_and(|kept| kept.note.checkpoint().size() >= size);
+            if whole || attempt == ATTEMPTS {
+                return kept;
+            }
+            tokio::time::sleep(PAUSE).await;
+        },
         published => published,
     }
 }

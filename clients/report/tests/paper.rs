@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 use daicho_core::EntryIndex;
 use daicho_report::Lang;
 use daicho_report::pdf::{
-    BUNDLE, Difference, FileRecord, ManifestError, Paper, PaperError, REPORT, ReadError, attachments,
-    difference, draw, render, verify_paper,
+    BUNDLE, Difference, FileRecord, MAX_PDF_BYTES, ManifestError, POLICY, Paper, PaperError, REPORT,
+    ReadError, attachments, difference, draw, render, verify_paper,
 };
 use daicho_tlog::Policy;
 use daicho_verify::bundle::{Proven, Selection, verify};
@@ -245,6 +245,33 @@ fn an_attachment_of_another_length_or_name_is_refused() {
 }
 
 #[test]
+fn an_attachment_that_unpacks_to_more_than_may_be_is_refused() {
+    // A quarter of a gibibyte and one byte, in a quarter of a mebibyte; the length that is stated stays small.
+    let bomb = with_attachment(REPORT, false, |_| vec![0; (256 << 20) + 1]);
+    assert!(bomb.len() < 2 << 20, "{} bytes", bomb.len());
+    let error = fault(&bomb);
+    assert!(matches!(&error, PaperError::Read(ReadError::Packed(name)) if name == REPORT), "{error:?}");
+}
+
+#[test]
+fn an_attachment_that_is_there_twice_is_refused() {
+    // In the list, the report goes by the name of the policy.
+    let mut twice = SCENE.paper.clone();
+    let list = find(&twice, b"/EmbeddedFiles").expect("a list");
+    let at = list + find(&twice[list..], b"(report.json)").expect("names stand in the open");
+    twice[at..at + 13].copy_from_slice(b"(policy.txt) ");
+    let error = fault(&twice);
+    assert!(matches!(&error, PaperError::Read(ReadError::Doubled(name)) if name == POLICY), "{error:?}");
+}
+
+#[test]
+fn a_file_larger_than_a_paper_may_be_is_not_looked_at() {
+    // Never touched, so that it takes no memory.
+    let large = vec![0; MAX_PDF_BYTES as usize + 1];
+    assert!(matches!(fault(&large), PaperError::Read(ReadError::TooLarge)));
+}
+
+#[test]
 fn a_bundle_of_something_else_proves_no_paper() {
     let world = World::queue();
     let selection = Selection::of_entry(EntryIndex::new(30));
@@ -262,7 +289,7 @@ fn a_bundle_of_something_else_proves_no_paper() {
 fn a_paper_drawn_by_another_program_says_so() {
     let changed = with_streams(&SCENE.paper, |stream| {
         find(stream, br#""format": "daicho-report-pdf/1""#)?;
-        replaced(stream, b"report-pdf/2 typst", b"report-pdf/0 typst")
+        replaced(stream, b"report-pdf/3 typst", b"report-pdf/0 typst")
     });
     let error = fault(&changed);
     assert!(

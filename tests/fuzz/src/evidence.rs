@@ -165,7 +165,7 @@ pub(crate) fn fork_proofs() -> Vec<Vec<u8>> {
     proofs.values().map(text).collect()
 }
 
-fn selective() -> Vec<u8> {
+pub(crate) fn selective() -> Vec<u8> {
     base64(&read(RECEIPT)["selective_bundle"])
 }
 

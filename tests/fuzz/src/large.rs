@@ -4,7 +4,7 @@ use daicho_custody::scheme::MAX_FILE_LEN;
 use daicho_verify::timestamp::MAX_TIMESTAMP_LEN;
 
 use crate::mutate::Mutator;
-use crate::{Target, evidence, ledger, log, scheme, timestamp};
+use crate::{Target, calendar, evidence, ledger, log, paper, scheme, timestamp};
 
 /// Length of the inputs, in bytes, where a format does not end before.
 pub const LEN: usize = 1 << 20;
@@ -12,7 +12,7 @@ pub const LEN: usize = 1 << 20;
 /// Length of the inputs of a target. Beyond its limit a parser has nothing to do.
 fn len(target: &Target) -> usize {
     match target.name {
-        "scheme" | "vocabulary" => MAX_FILE_LEN,
+        "scheme" | "vocabulary" | "calendar" => MAX_FILE_LEN,
         "timestamp-response" | "timestamp-token" => MAX_TIMESTAMP_LEN,
         _ => LEN,
     }
@@ -54,9 +54,11 @@ pub fn made(target: &Target) -> Vec<(&'static str, Vec<u8>)> {
         "fork-proof" => evidence::large_fork_proofs(),
         "bundle" => evidence::large_bundles(),
         "timestamp-token" => timestamp::large_tokens(),
-        "statement" => ledger::large_statements(),
+        "statement" | "draft" => ledger::large_statements(),
         "scheme" => scheme::large_schemes(),
         "vocabulary" => scheme::large_vocabularies(),
+        "calendar" => calendar::large_calendars(),
+        "pdf" => paper::large_pdfs(),
         _ => Vec::new(),
     }
 }

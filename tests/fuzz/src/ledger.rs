@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use daicho_core::{Entry, KeyId, MAX_STATEMENT_LEN, ParsedStatement, PublicKey, VerifyingKey, proto};
+use daicho_core::{
+    Draft, Entry, KeyId, MAX_STATEMENT_LEN, ParsedStatement, PublicKey, SigningKey, StatementId,
+    VerifyingKey, proto,
+};
 use prost::Message as _;
 use serde_json::Value;
 
@@ -36,6 +39,31 @@ pub(crate) fn statement(bytes: &[u8]) -> bool {
     proto::SignedStatement::decode(bytes).is_ok_and(|signed| check(&signed))
 }
 
+/// The input is a statement of several keys on its way from desk to desk.
+pub(crate) fn draft(bytes: &[u8]) -> bool {
+    let Ok(signed) = proto::SignedStatement::decode(bytes) else { return false };
+    let Ok(mut draft) = Draft::parse(signed.clone()) else { return false };
+    assert_eq!(draft.signed(), &signed);
+    let missing = draft.signers().any(|(_, signed)| !signed);
+    assert_eq!(
+        ParsedStatement::parse(signed.clone()).is_ok(),
+        !missing,
+        "what all have signed is a statement"
+    );
+    let (key, before) = (desk(1), draft.signers().collect::<Vec<_>>());
+    let own = |id: &StatementId| id.key == key.public().id();
+    assert_eq!(draft.sign(&key), Ok(before.iter().any(|(id, _)| own(id))), "a signer signs, and nobody else");
+    let wanted: Vec<_> = before.iter().map(|(id, signed)| (*id, *signed || own(id))).collect();
+    assert_eq!(draft.signers().collect::<Vec<_>>(), wanted);
+    assert_eq!(draft.signed().statement, signed.statement, "what is said stays");
+    true
+}
+
+/// Key of an officer.
+fn desk(n: u8) -> SigningKey {
+    SigningKey::from_seed(&[n; 32])
+}
+
 pub(crate) fn entry(bytes: &[u8]) -> bool {
     let Ok(entry) = Entry::decode(bytes) else { return false };
     assert_same(entry.encode(), bytes);
@@ -65,6 +93,16 @@ pub(crate) fn statements() -> Vec<Vec<u8>> {
     let statement =
         |entry: Vec<u8>| Entry::decode(&entry).expect("an entry of the vectors").statement.encode_to_vec();
     entries().into_iter().map(statement).collect()
+}
+
+/// Of two officers: as the first one writes it, and as one of them has signed it.
+pub(crate) fn drafts() -> Vec<Vec<u8>> {
+    let ids = [1, 2].map(|n| StatementId { key: desk(n).public().id(), sequence: n.into() });
+    let event = proto::Event { scheme: "s".to_owned(), ..Default::default() };
+    let draft = Draft::new(&SIGNED.origin, &ids, vec![event]).expect("a draft");
+    let mut half = draft.clone();
+    assert_eq!(half.sign(&desk(2)), Ok(true));
+    [draft, half].iter().map(|draft| draft.signed().encode_to_vec()).chain(statements()).collect()
 }
 
 /// Messages that take few bytes each: many empty events, many empty signatures.

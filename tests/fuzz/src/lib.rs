@@ -1,10 +1,12 @@
 //! Every parser of foreign bytes, with what must hold of it whatever comes in. `tests/fuzz/README.md`.
 
+mod calendar;
 mod evidence;
 pub mod large;
 mod ledger;
 mod log;
 pub mod mutate;
+mod paper;
 mod scheme;
 mod timestamp;
 mod vectors;
@@ -44,9 +46,13 @@ pub const TARGETS: &[Target] = &[
     Target { name: "bundle", run: evidence::bundle, seeds: evidence::bundles },
     Target { name: "archive", run: evidence::archive, seeds: evidence::archives },
     Target { name: "statement", run: ledger::statement, seeds: ledger::statements },
+    Target { name: "draft", run: ledger::draft, seeds: ledger::drafts },
     Target { name: "entry", run: ledger::entry, seeds: ledger::entries },
     Target { name: "scheme", run: scheme::scheme, seeds: scheme::schemes },
     Target { name: "vocabulary", run: scheme::vocabulary, seeds: scheme::vocabularies },
+    Target { name: "calendar", run: calendar::calendar, seeds: calendar::calendars },
+    Target { name: "manifest", run: paper::manifest, seeds: paper::manifests },
+    Target { name: "pdf", run: paper::pdf, seeds: paper::pdfs },
 ];
 
 impl Target {

@@ -104,7 +104,6 @@ fn policy_line(own: Option<bool>, context: &Context) -> &'static str {
 /// Name of the check on the pages that failed.
 pub(super) fn check(difference: Difference) -> &'static str {
     match difference {
-        Difference::Pages { .. } => "PageCount",
         Difference::Page(_) => "PageDiffers",
         Difference::Byte(_) => "FileDiffers",
     }

@@ -4,15 +4,14 @@ use std::fmt;
 use std::io::Read as _;
 
 use flate2::read::ZlibDecoder;
-use hayro_syntax::Pdf;
-use hayro_syntax::object::{Array, Dict, Name, Stream, String as PdfString};
 
 use super::certificate::{MAX_STATEMENTS, STATEMENT};
+use super::objects::{File, Object};
 use super::{BUNDLE, MANIFEST, POLICY, REPORT};
 
 /// Largest paper, in bytes.
 pub const MAX_PDF_BYTES: u64 = 1 << 30;
-/// Largest attachment that is packed, in bytes as unpacked. A bundle is packed already and lies there as it is.
+/// Most bytes that packed attachments come to, all together. A bundle is packed already and lies there as it is.
 const MAX_UNPACKED: u64 = 256 << 20;
 /// Most attachments of a report: one of each name.
 const MAX_FILES: usize = 4;
@@ -24,8 +23,10 @@ pub enum ReadError {
     /// It is longer than [`MAX_PDF_BYTES`].
     #[error("the file is larger than {MAX_PDF_BYTES} bytes")]
     TooLarge,
-    /// It is no PDF, or it is broken or encrypted.
-    #[error("the file cannot be read as PDF")]
+    /// It is no PDF, is broken, or is not written as our papers are: another program saved it anew.
+    #[error(
+        "the file is no PDF as these papers are written; one that another program saved anew is none any more"
+    )]
     NotPdf,
     /// It has no attachments of ours.
     #[error("`{0}` is not attached")]
@@ -94,48 +95,53 @@ fn listed<N: AsRef<str>>(
     if pdf.len() as u64 > MAX_PDF_BYTES {
         return Err(ReadError::TooLarge);
     }
-    let pdf = Pdf::new(pdf.to_vec()).map_err(|_| ReadError::NotPdf)?;
-    let xref = pdf.xref();
-    let catalog: Dict<'_> = xref.get(xref.root_id()).ok_or(ReadError::NotPdf)?;
-    let names = catalog.get::<Dict<'_>>("Names").and_then(|names| names.get::<Dict<'_>>("EmbeddedFiles"));
+    let file = File::open(pdf).ok_or(ReadError::NotPdf)?;
+    let catalog = file.catalog().ok_or(ReadError::NotPdf)?;
+    let tree = file.below(&catalog, "Names").and_then(|names| file.below(&names, "EmbeddedFiles"));
     // One flat list: that is how they are written, and it leaves no room for two trees that differ.
-    let list = names.and_then(|tree| tree.get::<Array<'_>>("Names")).ok_or(ReadError::Missing(MANIFEST))?;
-    let mut list = list.flex_iter();
+    let list = tree.and_then(|tree| file.below(&tree, "Names")).ok_or(ReadError::Missing(MANIFEST))?;
+    let Object::Array(list) = list else { return Err(ReadError::NotPdf) };
+    let mut room = Room { raw: pdf.len() as u64, unpacked: MAX_UNPACKED };
     let mut files: Vec<(N, Vec<u8>)> = Vec::new();
-    while let Some(key) = list.next::<PdfString<'_>>() {
-        let key = String::from_utf8_lossy(key.as_bytes()).into_owned();
+    for pair in list.chunks(2) {
+        let [key, spec] = pair else { return Err(ReadError::NotPdf) };
+        let key = String::from_utf8_lossy(key.text().ok_or(ReadError::NotPdf)?).into_owned();
         let Some(name) = ours(&key) else {
             return Err(ReadError::Unknown(key));
         };
         if files.iter().any(|(other, _)| other.as_ref() == key) {
             return Err(ReadError::Doubled(key));
         }
-        let spec: Dict<'_> = list.next().ok_or(ReadError::NotPdf)?;
-        files.push((name, content(&key, &spec)?));
-        if files.len() > most {
+        if files.len() == most {
             return Err(ReadError::Unknown(key));
         }
+        let spec = file.follow(spec).ok_or(ReadError::NotPdf)?;
+        files.push((name, content(&file, &key, &spec, &mut room)?));
     }
     Ok(files)
 }
 
+/// What attachments may still come to. Several may name one stream: a small file must not become a large one by that.
+struct Room {
+    raw: u64,
+    unpacked: u64,
+}
+
 /// What one attachment holds.
-fn content(name: &str, spec: &Dict<'_>) -> Result<Vec<u8>, ReadError> {
+fn content(file: &File<'_>, name: &str, spec: &Object<'_>, room: &mut Room) -> Result<Vec<u8>, ReadError> {
     let contradicts = || ReadError::Contradicts(name.to_owned());
     for key in ["F", "UF"] {
-        let text: PdfString<'_> = spec.get(key).ok_or_else(contradicts)?;
-        if text.as_bytes() != name.as_bytes() {
+        if spec.get(key).and_then(Object::text) != Some(name.as_bytes()) {
             return Err(contradicts());
         }
     }
-    let files: Dict<'_> = spec.get("EF").ok_or_else(contradicts)?;
-    if files.get_ref("F").is_none() || files.get_ref("F") != files.get_ref("UF") {
-        return Err(contradicts());
-    }
-    let stream: Stream<'_> = files.get("F").ok_or_else(contradicts)?;
-    let stated = stream.dict().get::<Dict<'_>>("Params").and_then(|params| params.get::<i64>("Size"));
-    let stated = stated.and_then(|size| u64::try_from(size).ok()).ok_or_else(contradicts)?;
-    let bytes = unpacked(name, &stream)?;
+    let files = file.below(spec, "EF").ok_or_else(contradicts)?;
+    let of = |key: &str| files.get(key).and_then(Object::reference);
+    let stream = of("F").filter(|stream| of("UF") == Some(*stream)).ok_or_else(contradicts)?;
+    let (dict, raw) = file.stream(stream).ok_or_else(contradicts)?;
+    let stated =
+        file.below(&dict, "Params").and_then(|params| params.get("Size")?.int()).ok_or_else(contradicts)?;
+    let bytes = unpacked(name, &dict, raw, (stated, room))?;
     let found = bytes.len() as u64;
     if stated != found {
         return Err(ReadError::Length { name: name.to_owned(), stated, found });
@@ -143,75 +149,66 @@ fn content(name: &str, spec: &Dict<'_>) -> Result<Vec<u8>, ReadError> {
     Ok(bytes)
 }
 
-fn unpacked(name: &str, stream: &Stream<'_>) -> Result<Vec<u8>, ReadError> {
+fn unpacked(
+    name: &str,
+    dict: &Object<'_>,
+    raw: &[u8],
+    (stated, room): (u64, &mut Room),
+) -> Result<Vec<u8>, ReadError> {
     let fault = || ReadError::Packed(name.to_owned());
-    let raw = stream.raw_data();
-    if !stream.dict().contains_key("Filter") {
-        return Ok(raw.into_owned());
+    room.raw = room.raw.checked_sub(raw.len() as u64).ok_or_else(fault)?;
+    match dict.get("Filter") {
+        None => return Ok(raw.to_vec()),
+        Some(Object::Name(b"FlateDecode")) if dict.get("DecodeParms").is_none() => {}
+        Some(_) => return Err(fault()),
     }
-    let filter: Option<Name<'_>> = stream.dict().get("Filter");
-    if filter.is_none_or(|filter| filter.as_str() != "FlateDecode")
-        || stream.dict().contains_key("DecodeParms")
-    {
-        return Err(fault());
-    }
+    // No more than the file says itself, and one byte so that what is longer is found to be.
+    room.unpacked = room.unpacked.checked_sub(stated).ok_or_else(fault)?;
     let mut bytes = Vec::new();
-    // One byte more than is allowed, so that what is too long is found to be.
-    let read = ZlibDecoder::new(raw.as_ref()).take(MAX_UNPACKED + 1).read_to_end(&mut bytes);
-    match read {
-        Ok(_) if bytes.len() as u64 <= MAX_UNPACKED => Ok(bytes),
-        _ => Err(fault()),
-    }
+    bytes.try_reserve_exact(stated as usize + 1).map_err(|_| fault())?;
+    ZlibDecoder::new(raw).take(stated + 1).read_to_end(&mut bytes).map_err(|_| fault())?;
+    if bytes.len() as u64 > stated { Err(fault()) } else { Ok(bytes) }
 }
 
-/// Where two papers differ.
+/// Where a paper differs from the one that its attachments give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {
-    /// They have different numbers of pages.
-    Pages {
-        /// Pages of the first.
-        one: usize,
-        /// Pages of the second.
-        other: usize,
-    },
     /// A page, counted from 1, does not show the same.
     Page(usize),
-    /// The pages are drawn by the same words; fonts, pictures, structure or metadata differ from this byte on.
+    /// Fonts, pictures, structure, metadata or the number of pages differ from this byte on.
     Byte(usize),
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pages { one, other } => write!(f, "it has {one} pages and they give {other}"),
             Self::Page(page) => write!(f, "page {page} shows something else"),
             Self::Byte(byte) => {
-                write!(f, "fonts, pictures, structure or metadata differ from byte {byte} on")
+                write!(
+                    f,
+                    "fonts, pictures, structure, metadata or the number of pages differ from byte {byte} on"
+                )
             }
         }
     }
 }
 
-/// Where two papers differ first. `None`: they are the same, byte for byte.
-pub fn difference(one: &[u8], other: &[u8]) -> Option<Difference> {
-    let byte = one.iter().zip(other).position(|(a, b)| a != b);
+/// Where a paper differs first from the one that it should be. `None`: they are the same, byte for byte.
+///
+/// Only the second one is looked into: it is our own.
+pub fn difference(found: &[u8], wanted: &[u8]) -> Option<Difference> {
+    let byte = found.iter().zip(wanted).position(|(a, b)| a != b);
     let byte = match byte {
-        None if one.len() == other.len() => return None,
-        None => one.len().min(other.len()),
+        None if found.len() == wanted.len() => return None,
+        None => found.len().min(wanted.len()),
         Some(byte) => byte,
     };
-    let (Ok(first), Ok(second)) = (Pdf::new(one.to_vec()), Pdf::new(other.to_vec())) else {
-        return Some(Difference::Byte(byte));
-    };
-    let (first, second) = (first.pages(), second.pages());
-    if first.len() != second.len() {
-        return Some(Difference::Pages { one: first.len(), other: second.len() });
-    }
-    let page = first.iter().zip(second.iter()).position(|(a, b)| a.page_stream() != b.page_stream());
+    let pages = File::open(wanted).map(|file| file.pages()).unwrap_or_default();
+    let page = pages.iter().position(|content| content.contains(&byte));
     Some(page.map_or(Difference::Byte(byte), |page| Difference::Page(page + 1)))
 }
 
-/// How many pages a paper has.
+/// How many pages a paper of ours has.
 pub(super) fn pages(pdf: &[u8]) -> usize {
-    Pdf::new(pdf.to_vec()).map_or(0, |pdf| pdf.pages().len())
+    File::open(pdf).map_or(0, |file| file.pages().len())
 }

@@ -21,6 +21,8 @@ pub struct Calendar {
     /// Days of the week on which the office is closed, 0 for Sunday.
     weekdays: [bool; 7],
     closures: Vec<Closure>,
+    /// For each day of a year, the first closure that covers it: a look at a day takes no longer when there are many.
+    closed: Vec<Option<usize>>,
     /// In the order of days.
     holidays: Vec<(Date, String)>,
 }
@@ -80,6 +82,8 @@ struct Holiday {
 impl Calendar {
     /// The format word that the document starts with.
     pub const FORMAT: &'static str = "daicho-holidays/1";
+    /// Years that a document covers at most. No list of holidays is known further ahead.
+    const MOST_YEARS: i32 = 200;
     const WEEKDAYS: [&'static str; 7] =
         ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
@@ -124,7 +128,18 @@ impl Calendar {
             };
             Ok(Closure { from: day(&closure.from)?, to: day(&closure.to)?, label: closure.label })
         });
-        let closures = closures.collect::<Result<_, _>>()?;
+        let closures: Vec<Closure> = closures.collect::<Result<_, _>>()?;
+        let months = (1..=12).flat_map(|month| (1..=31).map(move |day| (month, day)));
+        let closed: Vec<Option<usize>> =
+            months.map(|day| closures.iter().position(|closure| closure.covers(day))).collect();
+        let of_year = |day: &Date| closed[place_in_year(*day)].is_some();
+        let a_year = Date::from_ymd(2000, 1, 1).map(|day| (0..366).map(move |n| day.plus_days(n)));
+        if a_year.is_some_and(|mut days| days.all(|day| of_year(&day))) {
+            return Err(wrong("from", "an office that never opens has no business days".into()));
+        }
+        if file.to.ymd().0 - file.from.ymd().0 > Self::MOST_YEARS {
+            return Err(wrong("to", format!("it covers more than {} years", Self::MOST_YEARS)));
+        }
         if let Some(pair) = file.holidays.windows(2).find(|pair| pair[1].day <= pair[0].day) {
             let day = pair[1].day;
             return Err(wrong(
@@ -144,6 +159,7 @@ impl Calendar {
             to: file.to,
             weekdays,
             closures,
+            closed,
             holidays: file.holidays.into_iter().map(|h| (h.day, h.name)).collect(),
         })
     }
@@ -161,9 +177,8 @@ impl Calendar {
         if let Ok(at) = self.holidays.binary_search_by_key(&day, |(day, _)| *day) {
             return Some(CalendarDay::Closed(&self.holidays[at].1));
         }
-        let (_, month, of_month) = day.ymd();
-        if let Some(closure) = self.closures.iter().find(|c| c.covers((month, of_month))) {
-            return Some(CalendarDay::Closed(&closure.label));
+        if let Some(closure) = self.closed[place_in_year(day)] {
+            return Some(CalendarDay::Closed(&self.closures[closure].label));
         }
         let weekly = self.weekdays[day.weekday() as usize];
         Some(if weekly { CalendarDay::WeeklyClosing } else { CalendarDay::Open })
@@ -184,6 +199,12 @@ impl Calendar {
         self.day(day)?;
         (0..n).try_fold(day, |day, _| self.next_open(day.plus_days(1)))
     }
+}
+
+/// Where a day stands among those of any year, each month with 31 of them.
+fn place_in_year(day: Date) -> usize {
+    let (_, month, day) = day.ymd();
+    (month as usize - 1) * 31 + day as usize - 1
 }
 
 impl Closure {

@@ -8,7 +8,7 @@ use daicho_core::{
     ChainHash, Entry, EntryIndex, Instant, Origin, ParsedStatement, SigningKey, sign_statement,
 };
 use daicho_custody::scheme::{Level, Scheme, Vocabulary, lint};
-use daicho_custody::state::MemoryState;
+use daicho_custody::state::{Changes, MemoryState};
 use daicho_custody::{ContextCache, DeletionReport, Fold, FoldError, ReportHead};
 use sha2::{Digest as _, Sha256};
 
@@ -47,32 +47,9 @@ impl Ledger {
         calendar: Option<&str>,
         time: &str,
     ) -> Result<Self, FoldError> {
-        let scheme = Scheme::parse(scheme_text).expect("a scheme");
         let vocabulary = Vocabulary::parse(vocabulary_text).expect("a vocabulary");
-        let mut ledger = Self {
-            state: MemoryState::new(),
-            entries: Vec::new(),
-            head: ChainHash::of_origin(&Origin::new(ORIGIN).expect("a name")),
-            fold: Fold::default(),
-            keys: BTreeMap::new(),
-            size: 0,
-            now: at(time),
-            script: Vec::new(),
-            scheme,
-        };
-        let (operator, ward) = (ledger.new_key("operator"), ledger.new_key("ward"));
-        let opened = proto::LedgerOpened {
-            origin: ORIGIN.into(),
-            clock: proto::Clock::Simulated as i32,
-            fold_version: daicho_custody::FOLD_VERSION,
-            operator_party: "operator".into(),
-            operator_label: "台帳運用担当".into(),
-            operator_key: operator.key,
-            ward_party: "ward".into(),
-            ward_label: "新宿区".into(),
-            ward_key: ward.key,
-        };
-        ledger.say_outside("operator", Fact::LedgerOpened(opened));
+        let (mut ledger, opened) = Self::unopened(scheme_text, time);
+        ledger.say_outside("operator", opened);
         let parties: Vec<_> = ledger.scheme.parties.iter().filter(|p| p.id != "ward").cloned().collect();
         for party in parties {
             let (id, label) = (party.id.clone(), party.label);
@@ -109,6 +86,34 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// A ledger without an entry, and what entry 0 is to say.
+    pub(crate) fn unopened(scheme_text: &str, time: &str) -> (Self, Fact) {
+        let mut ledger = Self {
+            state: MemoryState::new(),
+            entries: Vec::new(),
+            head: ChainHash::of_origin(&Origin::new(ORIGIN).expect("a name")),
+            fold: Fold::default(),
+            keys: BTreeMap::new(),
+            size: 0,
+            now: at(time),
+            script: Vec::new(),
+            scheme: Scheme::parse(scheme_text).expect("a scheme"),
+        };
+        let (operator, ward) = (ledger.new_key("operator"), ledger.new_key("ward"));
+        let opened = proto::LedgerOpened {
+            origin: ORIGIN.into(),
+            clock: proto::Clock::Simulated as i32,
+            fold_version: daicho_custody::FOLD_VERSION,
+            operator_party: "operator".into(),
+            operator_label: "台帳運用担当".into(),
+            operator_key: operator.key,
+            ward_party: "ward".into(),
+            ward_label: "新宿区".into(),
+            ward_key: ward.key,
+        };
+        (ledger, Fact::LedgerOpened(opened))
+    }
+
     fn new_key(&mut self, party: &str) -> proto::KeyAuthorized {
         self.further_key(party, party, "emitting")
     }
@@ -122,7 +127,8 @@ impl Ledger {
         request
     }
 
-    fn document(&mut self, bytes: &[u8]) -> Vec<u8> {
+    /// Records a document and gives its hash.
+    pub(crate) fn document(&mut self, bytes: &[u8]) -> Vec<u8> {
         let document = Sha256::digest(bytes).to_vec();
         let pieces: Vec<&[u8]> = bytes.chunks(32 * 1024).collect();
         for (i, piece) in pieces.iter().enumerate() {
@@ -139,9 +145,9 @@ impl Ledger {
         self.try_outside(party, fact).expect("accepted");
     }
 
-    fn try_outside(&mut self, party: &str, fact: Fact) -> Result<(), FoldError> {
-        let event = self.outside(fact);
-        self.record(party, event, self.now)
+    /// What the fold says to a fact of the ledger itself right now.
+    pub(crate) fn try_outside(&mut self, party: &str, fact: Fact) -> Result<(), FoldError> {
+        self.record_together(&[party], fact)
     }
 
     fn outside(&self, fact: Fact) -> proto::Event {
@@ -156,7 +162,7 @@ impl Ledger {
     /// Records facts of the ledger itself in one statement that no fold has seen: what a ledger without rules would hold.
     pub(crate) fn force_outside(&mut self, party: &str, facts: Vec<Fact>) {
         let events = facts.into_iter().map(|fact| self.outside(fact)).collect();
-        let statement = self.sign(party, events);
+        let statement = self.sign(&[party], events);
         self.append(statement);
     }
 
@@ -165,10 +171,36 @@ impl Ledger {
         self.now = at(time);
     }
 
-    fn sign(&mut self, party: &str, events: Vec<proto::Event>) -> proto::SignedStatement {
-        let (key, sequence) = self.keys.get_mut(party).expect("a key");
-        *sequence += 1;
-        sign_statement(ORIGIN, &[(key, *sequence)], events)
+    fn sign(&mut self, keys: &[&str], events: Vec<proto::Event>) -> proto::SignedStatement {
+        keys.iter().for_each(|name| self.keys.get_mut(*name).expect("a key").1 += 1);
+        let signer = |name: &&str| self.keys.get(*name).map(|(key, number)| (key, *number));
+        sign_statement(ORIGIN, &keys.iter().filter_map(signer).collect::<Vec<_>>(), events)
+    }
+
+    /// What the fold would say to an event of the scheme that these keys sign right now. Nothing is recorded.
+    pub(crate) fn would_take(
+        &mut self,
+        keys: &[&str],
+        on_behalf_of: &str,
+        fact: Fact,
+    ) -> Result<(), FoldError> {
+        let (scheme, on_behalf_of) = (self.scheme.id.clone(), on_behalf_of.to_owned());
+        let event = proto::Event { scheme, on_behalf_of, ..self.outside(fact) };
+        let signed = self.sign(keys, vec![event]);
+        keys.iter().for_each(|name| self.keys.get_mut(*name).expect("a key").1 -= 1);
+        self.folded(&signed).map(|_| ())
+    }
+
+    /// Records a fact of the ledger itself that these keys sign together.
+    pub(crate) fn record_together(&mut self, keys: &[&str], fact: Fact) -> Result<(), FoldError> {
+        let event = self.outside(fact);
+        self.record(keys, event, self.now)
+    }
+
+    /// The seal of what is recorded so far.
+    pub(crate) fn seal(&self) -> Fact {
+        let chain_hash = self.head.as_bytes().to_vec();
+        Fact::Sealed(proto::Sealed { after_entry: self.size - 1, chain_hash })
     }
 
     /// The number of the next statement of a key.
@@ -223,13 +255,20 @@ impl Ledger {
         let mut script = std::mem::take(&mut self.script);
         script.sort_by_key(|(time, ..)| *time);
         for (time, party, event) in script {
-            self.record(&party, event, time).expect("accepted");
+            self.record(&[&party], event, time).expect("accepted");
         }
     }
 
-    fn record(&mut self, party: &str, event: proto::Event, recorded: Instant) -> Result<(), FoldError> {
+    fn record(&mut self, keys: &[&str], event: proto::Event, recorded: Instant) -> Result<(), FoldError> {
         self.now = self.now.max(recorded);
-        let signed = self.sign(party, vec![event]);
+        let signed = self.sign(keys, vec![event]);
+        let changes = self.folded(&signed)?;
+        self.state.apply(changes);
+        self.append(signed);
+        Ok(())
+    }
+
+    fn folded(&mut self, signed: &proto::SignedStatement) -> Result<Changes, FoldError> {
         let parsed = ParsedStatement::parse(signed.clone()).expect("well formed");
         let verifying = self.keys.values().map(|(k, _)| k.public()).collect::<Vec<_>>();
         let find = |id: &daicho_core::KeyId| {
@@ -237,17 +276,14 @@ impl Ledger {
         };
         let checked = parsed.check(ORIGIN, find).expect("signed well");
         let place = self.next_entry(signed.clone()).place();
-        let changes = self.fold.apply(&self.state, &checked, place)?;
-        self.state.apply(changes);
-        self.append(signed);
-        Ok(())
+        self.fold.apply(&self.state, &checked, place)
     }
 
     /// What the fold says to an event of the scheme right now.
     pub(crate) fn try_say(&mut self, party: &str, time: &str, fact: Fact) -> Result<(), FoldError> {
         self.say(party, time, fact);
         let (time, party, event) = self.script.pop().expect("just said");
-        self.record(&party, event, time)
+        self.record(&[&party], event, time)
     }
 
     /// The report as of a time.

@@ -50,15 +50,15 @@ fn main() -> anyhow::Result<()> {
     let around = Surroundings::start(&args.folder, 7 * 86_400)?;
     let server = Daichod::start(&args.folder, &[TLS, "--config", text(around.config())?])?;
     let simulation = simulate(&args, &server)?;
+    let mut schemes = Vec::new();
+    for played in array(&simulation, "schemes")? {
+        schemes.push(report(&args, &server, played, around.policy())?);
+    }
     let client = runtime.block_on(server.client())?;
     let held = runtime.block_on(proofs::publish(&args.folder, &client, &around))?;
     let words = ["audit", "--policy", text(around.policy())?, "--output", "json"];
     let audit: Value = serde_json::from_slice(&daicho(&args, &server, &words)?)?;
     ensure!(audit["ok"] == true, "the audit failed: {audit}");
-    let mut schemes = Vec::new();
-    for played in array(&simulation, "schemes")? {
-        schemes.push(report(&args, &server, played, around.policy())?);
-    }
     drop(client);
     server.stop()?;
     // From here on no server of the operator runs.
@@ -151,6 +151,7 @@ fn report(args: &Args, server: &Daichod, played: &Value, policy: &Path) -> anyho
     let id = string(played, "id")?;
     let mut json = Value::Null;
     let bundle = args.folder.join("reports").join(format!("{id}.bundle"));
+    let ward_key = args.folder.join("ward.pem");
     for format in ["html", "json", "pdf"] {
         let file = args.folder.join("reports").join(format!("{id}.{format}"));
         let mut words = vec![
@@ -171,6 +172,8 @@ fn report(args: &Args, server: &Daichod, played: &Value, policy: &Path) -> anyho
         ];
         if format == "pdf" {
             words.extend(["--bundle", text(&bundle)?, "--policy", text(policy)?]);
+            // That it was issued, for whom and as of when, stands in the ledger.
+            words.extend(["--issue-key", text(&ward_key)?]);
         }
         daicho(args, server, &words)?;
         if format == "json" {

@@ -147,7 +147,7 @@ async fn fill(folder: &Path) -> anyhow::Result<()> {
         let (handover, flow, to_party) = (id.into(), flow.into(), to_party.into());
         Fact::HandoverGiven(HandoverGiven { handover, flow, to_party, ..Default::default() })
     };
-    let rule = WardRuleSet { threshold: 1, key_ids: vec![ward.key_id().as_bytes().to_vec().into()] };
+    let rule = WardRuleSet { threshold: 1, key_ids: vec![ward.key_id().as_bytes().to_vec()] };
     ward.emit(vec![
         event("", now, Fact::KeyAuthorized(key.request(&origin, &party, "server"))),
         event("", now, Fact::KeyAuthorized(invitation)),
