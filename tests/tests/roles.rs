@@ -82,13 +82,17 @@ async fn a_contractor_makes_its_own_certificate_and_proves_its_own_entries() {
     let log = scene.good("contractor", &["log", "--output", "json"]);
     let last: serde_json::Value = serde_json::from_str(log.lines().last().expect("an entry")).expect("JSON");
     let entry = last["index"].to_string();
-    let words = ["receipt", "get", "--entry", &entry, "--out", "r.tlog-proof", "--bundle", "r.bundle"];
-    scene.good("contractor", &words);
-    scene.good("contractor", &["verify", "r.bundle", "--policy", "policy.txt"]);
+    let get = ["receipt", "get", "--entry", &entry, "--out"];
+    scene.good("contractor", &[&get[..], &["r.tlog-proof"]].concat());
+    scene.good("contractor", &["verify", "r.tlog-proof", "--policy", "policy.txt"]);
+    // A bundle rests on entries of others: keys, schemes.
+    let bundle = scene.run("contractor", &[&get[..], &["again.tlog-proof", "--bundle", "r.bundle"]].concat());
+    assert_eq!(bundle.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&bundle.stderr).contains("may not read"), "{bundle:?}");
 
     let report = ["report", "deletion", "--scheme", SCHEME, "--from", "2021-02-01", "--to", "2021-02-28"];
     let refused = scene.run("contractor", &report);
-    assert_eq!(refused.status.code(), Some(2), "a report is about everybody: {refused:?}");
+    assert_eq!(refused.status.code(), Some(4), "a report is about everybody: {refused:?}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use daicho_client::{Client, ClientError, EntryName, KeptCheckpoint, proto};
-use daicho_core::Instant;
+use daicho_core::{Entry, Instant};
 use daicho_custody::DeletionReport;
 use daicho_verify::Receipt;
 use daicho_verify::bundle::{ReportBundle, ReportTerms, Selection, write_selective};
@@ -107,7 +107,15 @@ pub(crate) async fn selective_bundle(
     let checkpoint = publish(client, context).await?;
     let size = checkpoint.note.checkpoint().size();
     let mut entries = Box::pin(client.read_entries(0, size).await?);
+    let mut next = 0;
     while let Some(entry) = entries.try_next().await? {
+        if Entry::decode(&entry).is_ok_and(|entry| entry.index.get() != next) {
+            return Err(anyhow!(context.pick(
+                "証拠一式は、この鍵では読めない記録にも基づきます。区または監査人に依頼してください（受領証だけでも、その記録は証明できます）",
+                "a bundle rests on entries that this key may not read; ask the ward or an auditor for it. A receipt proves its entry by itself",
+            )));
+        }
+        next += 1;
         selection.see(&entry)?;
     }
     let selected = selection.finish().map_err(|_| {
