@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use daicho_client::{Client, Security, SigningKey};
+use daicho_tlog::NoteSigner;
 
 const TILES_PORT_FILE: &str = "tiles-address";
 
@@ -265,4 +266,22 @@ pub fn processor_seconds(process: u32) -> anyhow::Result<f64> {
         nanoseconds += text.split_whitespace().next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
     }
     Ok(nanoseconds / 1e9)
+}
+
+/// The key that signs the checkpoints of a server in this folder.
+///
+/// # Errors
+/// When the file is not there.
+pub fn checkpoint_key(folder: &Path) -> anyhow::Result<NoteSigner> {
+    let secret = std::fs::read_to_string(folder.join("data.checkpoint-key"))?;
+    Ok(secret.trim_end().parse()?)
+}
+
+/// Writes `policy.txt` into the folder: it trusts that key, and asks for no witness.
+///
+/// # Errors
+/// When the folder holds no key, or cannot be written to.
+pub fn write_policy(folder: &Path) -> anyhow::Result<()> {
+    let policy = format!("log {}\nquorum none\n", checkpoint_key(folder)?.verifier());
+    Ok(std::fs::write(folder.join("policy.txt"), policy)?)
 }

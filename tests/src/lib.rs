@@ -14,9 +14,9 @@ mod witness;
 mod witness_process;
 
 pub use bucket::LocalBucket;
-pub use daichod::{Daichod, TLS, binary, processor_seconds};
+pub use daichod::{Daichod, TLS, binary, checkpoint_key, processor_seconds, write_policy};
 pub use load::Acknowledged;
-pub use play::{Play, SCHEME, collected, deleted, milestone};
+pub use play::{Play, SCHEME, collected, deleted, milestone, move_clock};
 pub use proxy::{Fate, FaultyProxy};
 pub use receiver::{LocalReceiver, WebhookCall};
 pub use surroundings::Surroundings;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::{Context as _, ensure};
 use daicho_client::proto::event::Fact;
 use daicho_client::proto::{
-    Collected, Copy, CopyPart, DataSet, DeadlineSet, Deleted, Event, MilestoneReached, MilestoneScope,
-    PartyRegistered, SanitizationMethod, SchemeEnacted, SignedStatement,
+    AdvanceClockRequest, Collected, Copy, CopyPart, DataSet, DeadlineSet, Deleted, Event, MilestoneReached,
+    MilestoneScope, PartyRegistered, SanitizationMethod, SchemeEnacted, SignedStatement,
 };
 use daicho_client::{Client, DocumentHash, Emitter, Enactment, Instant, SigningKey, document_chunks, event};
 use daicho_core::{Origin, sign_statement};
@@ -20,6 +20,16 @@ pub const SCHEME: &str = "queue_notice_service";
 
 const VOCABULARY: &[u8] = include_bytes!("../../deploy/schemes/common.toml");
 const SCHEME_FILE: &[u8] = include_bytes!("../../deploy/schemes/queue_notice_service.toml");
+
+/// Moves the clock of a simulated ledger to a time in Japan, such as `2021-02-01T10:00`, and says which that is.
+///
+/// # Errors
+/// When it is no time, or the clock does not move.
+pub async fn move_clock(client: &Client, to: &str) -> anyhow::Result<Instant> {
+    let to = Instant::parse(to).context("no time")?;
+    client.simulation().advance_clock(AdvanceClockRequest { now_ms: to.unix_ms() }).await?;
+    Ok(to)
+}
 
 /// The parties of the play with their keys.
 pub struct Play {
@@ -107,7 +117,7 @@ impl Play {
     pub fn authority(data: &Path) -> anyhow::Result<Authority> {
         Ok(Authority {
             operator: Some(Box::new(SigningKey::from_seed(&[40; 32]))),
-            checkpoint_keys: vec![Self::checkpoint_key()?],
+            checkpoint_keys: vec![Box::new(Self::checkpoint_key()?)],
             guard: Box::new(FileGuard::open(&data.with_extension("guard"))?),
         })
     }

@@ -37,12 +37,7 @@ impl Scene {
         let operator = SigningKey::from_pem(&pem).expect("key");
         let client = server.client().await.expect("a client");
         let mut play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
-        let now = Instant::parse("2021-02-01T10:00").expect("a time");
-        client
-            .simulation()
-            .advance_clock(AdvanceClockRequest { now_ms: now.unix_ms() })
-            .await
-            .expect("the ward may");
+        let now = daicho_tests::move_clock(&client, "2021-02-01T10:00").await.expect("the ward may");
         let origin = play.ward.origin().to_owned();
         let authorized = |party: &str, n: u8, purpose: &str| {
             event("", now, Fact::KeyAuthorized(key(n).request(&origin, party, purpose)))
@@ -305,9 +300,8 @@ async fn a_contractor_sees_its_own_and_nothing_of_its_rivals() {
     assert_eq!((next.keys[0].party.as_str(), next.next_page_token.as_str()), (RIVAL, ""), "its invitation");
 
     // Late, so that there is a finding.
-    let day = Instant::parse("2021-02-04T12:00").expect("a time");
     let ward = scene.client(Some(&scene.ward)).await;
-    ward.simulation().advance_clock(AdvanceClockRequest { now_ms: day.unix_ms() }).await.expect("moved");
+    let day = daicho_tests::move_clock(&ward, "2021-02-04T12:00").await.expect("moved");
     let mut emitter =
         Emitter::new(scene.client(Some(&contractor)).await, Play::contractor_key()).await.expect("known");
     emitter.emit(vec![deleted(day, &["a"])]).await.expect("recorded");
@@ -441,8 +435,7 @@ async fn who_read_is_logged_and_its_digest_is_in_the_ledger() {
 
     // The day ends, and the operator says who read.
     let ward = scene.client(Some(&scene.ward)).await;
-    let next_day = Instant::parse("2021-02-02T00:10").expect("a time");
-    ward.simulation().advance_clock(AdvanceClockRequest { now_ms: next_day.unix_ms() }).await.expect("moved");
+    let next_day = daicho_tests::move_clock(&ward, "2021-02-02T00:10").await.expect("moved");
     let mut entries = Box::pin(ward.follow_entries(0).await.expect("allowed"));
     let said = tokio::time::timeout(Duration::from_secs(60), async {
         loop {

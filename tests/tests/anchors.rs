@@ -10,7 +10,7 @@ use daicho_client::{Emitter, proto};
 use daicho_core::SigningKey;
 use daicho_proto::v1::proof_service_client::ProofServiceClient;
 use daicho_tests::{Daichod, LocalTsa, LocalWitness, Manner, Play, collected, liar};
-use daicho_tlog::{NoteSigner, Policy, SignedCheckpoint, VerifierKey};
+use daicho_tlog::{Policy, SignedCheckpoint, VerifierKey};
 use daicho_verify::timestamp::{TimestampToken, TsaTrust};
 use tempfile::TempDir;
 
@@ -36,8 +36,7 @@ impl Stage {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Daichod::init(folder.path(), None).expect("founded");
-        let secret = std::fs::read_to_string(folder.path().join("data.checkpoint-key")).expect("a key");
-        let signer: NoteSigner = secret.trim_end().parse().expect("a key");
+        let signer = daicho_tests::checkpoint_key(folder.path()).expect("a key");
         Self { log: signer.verifier().clone(), folder }
     }
 

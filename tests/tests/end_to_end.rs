@@ -15,11 +15,6 @@ fn at(text: &str) -> Instant {
     Instant::parse(text).expect("a time of this test")
 }
 
-async fn advance(client: &daicho_client::Client, to: &str) {
-    let request = daicho_client::proto::AdvanceClockRequest { now_ms: at(to).unix_ms() };
-    client.simulation().advance_clock(request).await.expect("the clock moves");
-}
-
 #[tokio::test]
 async fn a_year_in_the_life_of_three_addresses() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -28,7 +23,7 @@ async fn a_year_in_the_life_of_three_addresses() {
     let play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
     let mut contractor = Emitter::new(client.clone(), play.contractor).await.expect("authorised");
 
-    advance(&client, "2021-02-01T10:00").await;
+    daicho_tests::move_clock(&client, "2021-02-01T10:00").await.expect("the clock moves");
     let now = at("2021-02-01T10:00");
     for id in ["good", "slow", "kept"] {
         contractor.emit(vec![collected(now, id)]).await.expect("recorded");
@@ -38,9 +33,9 @@ async fn a_year_in_the_life_of_three_addresses() {
     let copies = due.iter().filter(|item| item.copy.is_some()).count();
     assert_eq!(copies, 3, "all three run against the end of the next day");
 
-    advance(&client, "2021-02-02T12:00").await;
+    daicho_tests::move_clock(&client, "2021-02-02T12:00").await.expect("the clock moves");
     contractor.emit(vec![deleted(at("2021-02-02T12:00"), &["good"])]).await.expect("recorded");
-    advance(&client, "2021-02-04T12:00").await;
+    daicho_tests::move_clock(&client, "2021-02-04T12:00").await.expect("the clock moves");
     contractor.emit(vec![deleted(at("2021-02-04T12:00"), &["slow"])]).await.expect("recorded");
 
     let copies = client.copies(SCHEME, 0).await.expect("listed");

@@ -15,11 +15,6 @@ fn at(text: &str) -> Instant {
     Instant::parse(text).expect("a time of this test")
 }
 
-async fn advance(client: &Client, to: &str) {
-    let request = daicho_client::proto::AdvanceClockRequest { now_ms: at(to).unix_ms() };
-    client.simulation().advance_clock(request).await.expect("the clock moves");
-}
-
 fn start(folder: &Path, around: &Surroundings) -> Daichod {
     let config = around.config().to_str().expect("a path of this test");
     Daichod::start(folder, &[TLS, "--config", config]).expect("a server")
@@ -51,10 +46,10 @@ async fn a_witness_a_receipt_a_timestamp_and_an_auditor_each_catch_an_operator_t
     let play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
     let own = server.client_of(Some(&play.contractor)).await.expect("a client");
     let mut contractor = Emitter::new(own, play.contractor).await.expect("authorised");
-    advance(&client, "2021-02-01T10:00").await;
+    daicho_tests::move_clock(&client, "2021-02-01T10:00").await.expect("the clock moves");
     contractor.emit(vec![collected(at("2021-02-01T10:00"), "slow")]).await.expect("recorded");
     contractor.emit(vec![milestone(at("2021-02-01T10:00"), &["slow"])]).await.expect("recorded");
-    advance(&client, "2021-02-04T12:00").await;
+    daicho_tests::move_clock(&client, "2021-02-04T12:00").await.expect("the clock moves");
     let late = contractor.emit(vec![deleted(at("2021-02-04T12:00"), &["slow"])]).await.expect("recorded");
     let late = EntryIndex::new(late.entry_index);
     client.seal().await.expect("sealed");
@@ -123,7 +118,7 @@ async fn an_auditor_who_kept_a_checkpoint_needs_no_signature_of_others() {
     let client = server.client().await.expect("a client");
     Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
     client.seal().await.expect("sealed");
-    advance(&client, "2021-02-05T12:00").await;
+    daicho_tests::move_clock(&client, "2021-02-05T12:00").await.expect("the clock moves");
     let seal = client.seal().await.expect("sealed");
     let kept: SignedCheckpoint = client.publish_checkpoint().await.expect("published").note;
     server.stop().expect("stopped");

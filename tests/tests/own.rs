@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use daicho_client::proto::event::Fact;
-use daicho_client::proto::{self, AdvanceClockRequest, AppendStatementRequest, MilestoneScope};
+use daicho_client::proto::{self, AppendStatementRequest, MilestoneScope};
 use daicho_client::{Client, ClientError, Emitter, Enactment, Instant, SigningKey, StatementId};
 use daicho_core::{Entry, sign_statement};
 use daicho_custody::scheme::{Level, Scheme, Vocabulary, lint};
@@ -124,8 +124,7 @@ impl Scene {
     }
 
     async fn wait_until(&self, text: &str) {
-        let now_ms = time(text).unix_ms();
-        self.client.simulation().advance_clock(AdvanceClockRequest { now_ms }).await.expect("the ward may");
+        daicho_tests::move_clock(&self.client, text).await.expect("the ward may");
     }
 
     /// Records facts as one statement that these and the ward may read.

@@ -6,10 +6,8 @@ use std::process::{Command, Output};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use daicho_client::proto::AdvanceClockRequest;
-use daicho_client::{Emitter, Instant};
+use daicho_client::Emitter;
 use daicho_tests::{Daichod, Play, SCHEME, binary, collected, deleted, milestone};
-use daicho_tlog::NoteSigner;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -26,10 +24,7 @@ impl Scene {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let server = Daichod::fresh(folder.path(), Some("2021-02-01")).expect("a server");
-        let secret = std::fs::read_to_string(folder.path().join("data.checkpoint-key")).expect("a key");
-        let signer: NoteSigner = secret.trim_end().parse().expect("a key");
-        let policy = format!("log {}\nquorum none\n", signer.verifier());
-        std::fs::write(folder.path().join("policy.txt"), policy).expect("written");
+        daicho_tests::write_policy(folder.path()).expect("written");
         let client = server.client().await.expect("a client");
         let play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
         let mut contractor = Emitter::new(client.clone(), play.contractor).await.expect("authorised");
@@ -37,9 +32,7 @@ impl Scene {
         let steps: [(&str, &[&str]); 3] =
             [("2021-02-01T10:00", &[]), ("2021-02-02T12:00", &["good"]), ("2021-02-04T12:00", &["slow"])];
         for (time, gone) in steps {
-            let now = Instant::parse(time).expect("a time");
-            let request = AdvanceClockRequest { now_ms: now.unix_ms() };
-            client.simulation().advance_clock(request).await.expect("the clock moves");
+            let now = daicho_tests::move_clock(&client, time).await.expect("the clock moves");
             let ids = ["good", "slow", "kept"];
             let events = match gone {
                 [] => ids.iter().map(|id| collected(now, id)).chain([milestone(now, &ids)]).collect(),
@@ -128,7 +121,7 @@ async fn what_is_issued_is_recorded_with_its_hash_for_whom_and_as_of_when() {
     let scene = Scene::new().await;
     // By default, as of the ledger's own time.
     for (out, more, as_of) in [
-        ("then.html", &["--as-of", "2021-02-03"][..], "2021-02-03"),
+        ("then.html", &["--as-of", "2021-02-03"][..], "2021-02-03T23:59:59.999+09:00"),
         ("now.html", &[], "2021-02-04T12:00:00+09:00"),
     ] {
         let issue = ["--format", "html", "--out", out, "--issue-key", "ward.pem", "--issued-to", "council"];

@@ -60,8 +60,7 @@ impl Scene {
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         Daichod::init(folder.path(), None).expect("founded");
-        let secret = std::fs::read_to_string(folder.path().join("data.checkpoint-key")).expect("a key");
-        let signer: NoteSigner = secret.trim_end().parse().expect("a key");
+        let signer = daicho_tests::checkpoint_key(folder.path()).expect("a key");
         let log = signer.verifier().clone();
         let witness = LocalWitness::start("w.example", &log).expect("a witness");
         let policy = format!("log {log}\n{}quorum w\n", witness.line("w"));

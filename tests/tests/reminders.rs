@@ -6,7 +6,6 @@ use std::time::{Duration, Instant as Stopwatch};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use daicho_client::proto::AdvanceClockRequest;
 use daicho_client::{Client, Emitter, Instant, SigningKey};
 use daicho_tests::{
     Daichod, LocalReceiver, Play, SCHEME, WebhookCall, binary, collected, deleted, milestone,
@@ -41,8 +40,7 @@ impl Scene {
     }
 
     async fn advance(&self, to: &str) {
-        let request = AdvanceClockRequest { now_ms: at(to).unix_ms() };
-        self.client.simulation().advance_clock(request).await.expect("the clock moves");
+        daicho_tests::move_clock(&self.client, to).await.expect("the clock moves");
     }
 
     async fn erase(&mut self, time: &str, copies: &[&str]) {

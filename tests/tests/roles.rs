@@ -2,11 +2,10 @@
 
 use std::process::{Command, Output};
 
+use daicho_client::proto::PartyRegistered;
 use daicho_client::proto::event::Fact;
-use daicho_client::proto::{AdvanceClockRequest, PartyRegistered};
-use daicho_client::{Emitter, Instant, SigningKey, event};
+use daicho_client::{Emitter, SigningKey, event};
 use daicho_tests::{Daichod, Play, SCHEME, TLS, binary, collected, deleted, milestone};
-use daicho_tlog::NoteSigner;
 use tempfile::TempDir;
 
 const HOLDERS: [&str; 3] = ["contractor", "auditor", "council"];
@@ -24,12 +23,7 @@ impl Scene {
         let server = Daichod::start(folder.path(), &[TLS, "--publish-every", "1"]).expect("a server");
         let client = server.client().await.expect("a client");
         let mut play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
-        let now = Instant::parse("2021-02-01T10:00").expect("a time");
-        client
-            .simulation()
-            .advance_clock(AdvanceClockRequest { now_ms: now.unix_ms() })
-            .await
-            .expect("the clock moves");
+        let now = daicho_tests::move_clock(&client, "2021-02-01T10:00").await.expect("the clock moves");
         let origin = play.ward.origin().to_owned();
         let keys =
             [Play::contractor_key(), SigningKey::from_seed(&[52; 32]), SigningKey::from_seed(&[53; 32])];
@@ -48,10 +42,7 @@ impl Scene {
         let mut contractor = Emitter::new(own, Play::contractor_key()).await.expect("authorised");
         contractor.emit(vec![collected(now, "a"), milestone(now, &["a"])]).await.expect("recorded");
         contractor.emit(vec![deleted(now, &["a"])]).await.expect("recorded");
-        let secret = std::fs::read_to_string(folder.path().join("data.checkpoint-key")).expect("a key");
-        let signer: NoteSigner = secret.trim_end().parse().expect("a key");
-        let policy = format!("log {}\nquorum none\n", signer.verifier());
-        std::fs::write(folder.path().join("policy.txt"), policy).expect("written");
+        daicho_tests::write_policy(folder.path()).expect("written");
         Self { folder, server }
     }
 

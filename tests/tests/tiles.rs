@@ -99,9 +99,7 @@ impl Scene {
 
     /// The key that signs the checkpoints.
     fn key(&self) -> VerifierKey {
-        let text = std::fs::read_to_string(self.path("data.checkpoint-key")).expect("the key file");
-        let signer: NoteSigner = text.trim_end().parse().expect("a key");
-        signer.verifier().clone()
+        daicho_tests::checkpoint_key(&self.path("")).expect("the key file").verifier().clone()
     }
 
     fn export(&self, to: &Path) -> Output {

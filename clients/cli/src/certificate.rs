@@ -11,6 +11,7 @@ use daicho_core::proto::{self, event::Fact};
 use daicho_core::{Date, Entry, EntryIndex, Instant, Origin};
 use daicho_custody::scheme::{PartyRole, Scheme};
 use daicho_report::pdf::{CertificatePaper, ErasedCopy, Erasure, Form, MAX_STATEMENTS, render_certificate};
+use daicho_report::words::place as place_of;
 use futures::TryStreamExt as _;
 use prost::Message as _;
 use serde_json::json;
@@ -88,7 +89,7 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
         (Some(from), Some(to)) => Some((report::day(from, context)?, report::day(to, context)?)),
         _ => None,
     };
-    context.vacant(&args.out, args.force)?;
+    context.vacant([&args.out], args.force)?;
     let client = context.connect().await?;
     let words = Names::load(&client, &args.scheme, context).await?;
     let erasures = erasures(&client, &args, days, &words, context).await?;
@@ -159,8 +160,7 @@ impl Names {
 
     fn place(&self, system: &str, unit: &str) -> String {
         let known = self.scheme.systems.iter().find(|known| known.id == system);
-        let system = known.map_or(system, |known| known.label.as_str());
-        if unit.is_empty() { system.to_owned() } else { format!("{system} / {unit}") }
+        place_of(known.map_or(system, |known| known.label.as_str()), unit)
     }
 }
 
@@ -217,7 +217,8 @@ async fn erasures(
 ) -> anyhow::Result<Vec<Erasure>> {
     let states = client.copies(&args.scheme, 0).await?;
     let states: HashMap<&str, &proto::CopyState> = states.iter().map(|c| (c.id.as_str(), c)).collect();
-    let size = newest(client).await?.note.checkpoint().size();
+    let known = client.ledger_info().await?.size;
+    let size = newest(client, known, context).await?.note.checkpoint().size();
     let entries: Vec<u64> = match days {
         None => args.entry.clone(),
         Some(days) => of_days(client, args, days, size, &states).await?,

@@ -134,9 +134,27 @@ impl Context {
         if self.create(path, bytes)? { Ok(()) } else { Err(self.is_there(path)) }
     }
 
-    /// Fails for a file that would not be written, before the work for it is done.
-    pub(crate) fn vacant(&self, path: &std::path::Path, force: bool) -> anyhow::Result<()> {
-        if !force && path.exists() { Err(self.is_there(path)) } else { Ok(()) }
+    /// Fails for files that would not be written, before the work for them is done. Each needs a name of its own.
+    pub(crate) fn vacant<'p>(
+        &self,
+        files: impl IntoIterator<Item = &'p std::path::PathBuf>,
+        force: bool,
+    ) -> anyhow::Result<()> {
+        let mut seen = std::collections::BTreeSet::new();
+        for file in files {
+            let path = file.display();
+            anyhow::ensure!(
+                seen.insert(file),
+                self.pick(
+                    format!("{path} を二つの出力に指定しています。別の名前を指定してください"),
+                    format!("{path} is named for two files; they need two names"),
+                )
+            );
+            if !force && file.exists() {
+                return Err(self.is_there(file));
+            }
+        }
+        Ok(())
     }
 
     fn is_there(&self, path: &std::path::Path) -> anyhow::Error {

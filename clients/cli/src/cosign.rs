@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use daicho_client::{ClientError, Emitter};
-use daicho_core::{Draft, KeyId, SigningKey, proto};
+use daicho_core::{Draft, KeyId, Signer, SigningKey, proto};
 use serde_json::json;
 
 use crate::context::Context;
@@ -60,6 +60,11 @@ impl Cosigners {
         still_missing(&draft, file, true, context, out)?;
         Ok(true)
     }
+}
+
+/// Keys of files, as signers.
+pub(crate) fn signers(keys: &[SigningKey]) -> Vec<&dyn Signer> {
+    keys.iter().map(|key| key as &dyn Signer).collect()
 }
 
 #[derive(Debug, clap::Args)]

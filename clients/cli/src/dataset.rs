@@ -51,7 +51,7 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
             let as_of = context.moment(as_of.as_deref())?;
             show(&scheme, &data_set, as_of, context, out).await?;
             if let Some(file) = bundle {
-                context.vacant(&file, force)?;
+                context.vacant([&file], force)?;
                 let selection = daicho_verify::bundle::Selection::of_data_set(&scheme, &data_set);
                 crate::evidence::selective_bundle(&context.connect().await?, selection, &file, context)
                     .await?;

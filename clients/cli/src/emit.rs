@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::anyhow;
-use daicho_client::{ClientError, Emitter, Signer, SigningKey, Validation, split};
+use daicho_client::{ClientError, Emitter, SigningKey, Validation, split};
 use daicho_core::{MAX_EVENTS, proto};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::cosign::Cosigners;
+use crate::cosign::{self, Cosigners};
 use crate::exit::{self, Exit};
 use crate::receipt::ReceiptFolder;
 use crate::{describe, event_json, key};
@@ -252,7 +252,7 @@ async fn send_each(
     stop: &Interrupt,
     reporter: &mut Reporter<'_>,
 ) -> anyhow::Result<usize> {
-    let cosigners: Vec<&dyn Signer> = cosigners.iter().map(|key| key as &dyn Signer).collect();
+    let cosigners = cosign::signers(cosigners);
     let mut left = batches.len();
     for batch in batches {
         if stop.came() {
@@ -313,7 +313,7 @@ async fn dry_run(
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<Exit> {
-    let cosigners: Vec<&dyn Signer> = cosigners.iter().map(|key| key as &dyn Signer).collect();
+    let cosigners = cosign::signers(cosigners);
     let mut worst = Exit::Ok;
     for batch in batches {
         let lines = batch.lines;

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use daicho_client::{Client, ClientError, EntryName, KeptCheckpoint, proto};
-use daicho_core::{Entry, Instant};
+use daicho_core::Instant;
 use daicho_custody::DeletionReport;
-use daicho_verify::Receipt;
-use daicho_verify::bundle::{ReportBundle, ReportTerms, Selection, write_selective};
+use daicho_verify::bundle::{BundleError, ReportBundle, ReportTerms, Selection, write_selective};
+use daicho_verify::{Check, Receipt};
 use futures::{StreamExt as _, TryStreamExt as _};
 use tempfile::NamedTempFile;
 
@@ -20,9 +20,10 @@ use crate::report;
 
 /// Entries that are audited together.
 const BATCH: usize = 4_096;
-/// How often a report is computed anew when the ledger grew in between.
-const ATTEMPTS: usize = 8;
-/// Pause before the newest checkpoint is asked for again.
+/// How often a report is computed anew when the ledger's differs: it may have grown in between.
+const ATTEMPTS: usize = 3;
+/// How often a checkpoint that the server publishes by itself is asked for, and the pause in between.
+const CHECKPOINT_ATTEMPTS: usize = 8;
 const PAUSE: Duration = Duration::from_secs(3);
 
 /// The ledger computes another report than its entries give.
@@ -59,12 +60,7 @@ pub(crate) async fn report_bundle(
                 .ok_or_else(|| anyhow!("the ledger's time {} is out of range", info.now_ms))?,
         };
         let terms = ReportTerms { scheme: scheme.to_owned(), period, as_of };
-        let checkpoint = publish(client, context).await?;
-        if checkpoint.note.checkpoint().size() < info.size {
-            // The caller may not have one published; the server does in a moment.
-            tokio::time::sleep(PAUSE).await;
-            continue;
-        }
+        let checkpoint = publish(client, info.size, context).await?;
         let (bundle, computed) = complete(client, terms, checkpoint, file, context).await?;
         let request = proto::GetDeletionReportRequest {
             scheme: scheme.to_owned(),
@@ -79,12 +75,6 @@ pub(crate) async fn report_bundle(
             return Ok(computed);
         }
         difference = first_difference(&stated, &computed);
-    }
-    if difference.is_empty() {
-        return Err(anyhow!(context.pick(
-            "最新の検査点の後に記録が加わり続けています。しばらくしてからもう一度お試しください",
-            "entries keep coming after the newest checkpoint; call again in a moment",
-        )));
     }
     let text = context.pick(
         format!(
@@ -104,19 +94,11 @@ pub(crate) async fn selective_bundle(
     file: &Path,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let checkpoint = publish(client, context).await?;
+    let checkpoint = publish(client, client.ledger_info().await?.size, context).await?;
     let size = checkpoint.note.checkpoint().size();
     let mut entries = Box::pin(client.read_entries(0, size).await?);
-    let mut next = 0;
     while let Some(entry) = entries.try_next().await? {
-        if Entry::decode(&entry).is_ok_and(|entry| entry.index.get() != next) {
-            return Err(anyhow!(context.pick(
-                "証拠一式は、この鍵では読めない記録にも基づきます。区または監査人に依頼してください（受領証だけでも、その記録は証明できます）",
-                "a bundle rests on entries that this key may not read; ask the ward or an auditor for it. A receipt proves its entry by itself",
-            )));
-        }
-        next += 1;
-        selection.see(&entry)?;
+        selection.see(&entry).map_err(|error| left_out(error, context))?;
     }
     let selected = selection.finish().map_err(|_| {
         anyhow!(context.pick(
@@ -138,28 +120,45 @@ pub(crate) async fn selective_bundle(
     keep(bundle, file, context)
 }
 
-/// The newest checkpoint: one that is published now, or for a caller who may not have that done, the one that the server
-/// publishes by itself within a few seconds.
-pub(crate) async fn newest(client: &Client) -> Result<KeptCheckpoint, ClientError> {
-    let size = client.ledger_info().await?.size;
-    let mut attempt = 0;
-    match client.publish_checkpoint().await {
-        Err(ClientError::NotAllowed(_)) => loop {
-            attempt += 1;
-            let kept = client.newest_checkpoint(proto::CheckpointKind::Kept).await;
-            let whole = kept.as_ref().is_ok_and(|kept| kept.note.checkpoint().size() >= size);
-            if whole || attempt == ATTEMPTS {
-                return kept;
-            }
-            tokio::time::sleep(PAUSE).await;
-        },
-        published => published,
+/// To a party's key the server shows its own entries alone; says so where one is missing.
+fn left_out(error: BundleError, context: &Context) -> anyhow::Error {
+    let missing = matches!(&error, BundleError::Audit(fault) if fault.check == Check::IndexOrder);
+    let error = anyhow::Error::from(error);
+    if !missing {
+        return error;
     }
+    error.context(context.pick(
+        "証拠一式は、この鍵では読めない記録にも基づきます。区または監査人に依頼してください（受領証だけでも、その記録は証明できます）。監査人の鍵でこうなったのなら、記録が抜かれています",
+        "a bundle rests on entries that this key may not read; ask the ward or an auditor for it. A receipt proves its entry by itself. If the key is an auditor's, entries were left out",
+    ))
 }
 
-/// Takes the newest checkpoint and says so when too few witnesses cosigned it.
-async fn publish(client: &Client, context: &Context) -> anyhow::Result<KeptCheckpoint> {
-    let checkpoint = newest(client).await?;
+/// A checkpoint over at least so many entries: one that is published now, or for a caller who may not have that done, the
+/// one that the server publishes by itself within a few seconds.
+pub(crate) async fn newest(client: &Client, size: u64, context: &Context) -> anyhow::Result<KeptCheckpoint> {
+    match client.publish_checkpoint().await {
+        Err(ClientError::NotAllowed(_)) => {}
+        published => return Ok(published?),
+    }
+    for attempt in 1.. {
+        match client.newest_checkpoint(proto::CheckpointKind::Kept).await {
+            Ok(kept) if kept.note.checkpoint().size() >= size => return Ok(kept),
+            Err(error) if attempt == CHECKPOINT_ATTEMPTS => return Err(error.into()),
+            Ok(_) if attempt == CHECKPOINT_ATTEMPTS => break,
+            _ => tokio::time::sleep(PAUSE).await,
+        }
+    }
+    Err(anyhow!(context.pick(
+        format!(
+            "記録 {size} 件を含む検査点が、まだ公表されていません。しばらくしてからもう一度お試しください"
+        ),
+        format!("no checkpoint over {size} entries has been published yet; call again in a moment"),
+    )))
+}
+
+/// Takes a checkpoint over at least so many entries and says so when too few witnesses cosigned it.
+async fn publish(client: &Client, size: u64, context: &Context) -> anyhow::Result<KeptCheckpoint> {
+    let checkpoint = newest(client, size, context).await?;
     if !checkpoint.witnessed {
         eprintln!(
             "{}",

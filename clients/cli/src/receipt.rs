@@ -122,17 +122,7 @@ async fn get(args: Get, context: &Context, out: &mut dyn Write) -> anyhow::Resul
         (Some(index), _) => EntryName::Index(EntryIndex::new(index)),
         (None, text) => EntryName::Statement(statement(text.as_deref().unwrap_or_default(), context)?),
     };
-    if args.bundle.as_ref() == Some(&args.out) {
-        return Err(anyhow!(
-            context.pick(
-                "--out と --bundle には別の名前を指定してください",
-                "--out and --bundle need two names"
-            )
-        ));
-    }
-    for file in [Some(&args.out), args.bundle.as_ref()].into_iter().flatten() {
-        context.vacant(file, args.force)?;
-    }
+    context.vacant(std::iter::once(&args.out).chain(&args.bundle), args.force)?;
     let client = context.connect().await?;
     let receipt = client.receipt(name, 0).await?;
     context.write(&args.out, receipt.to_string().as_bytes(), args.force)?;

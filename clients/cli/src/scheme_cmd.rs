@@ -13,7 +13,7 @@ use daicho_custody::scheme::{Diagnostic, Level, Scheme, Vocabulary, lint};
 use serde_json::json;
 
 use crate::context::Context;
-use crate::cosign::Cosigners;
+use crate::cosign::{self, Cosigners};
 use crate::exit::Exit;
 use crate::{key, scheme};
 
@@ -89,8 +89,7 @@ async fn enact(args: EnactArgs, context: &Context, out: &mut dyn Write) -> anyho
         args.cosigners.draft(&mut emitter, &[event], context, out).await?;
         return Ok(Exit::Ok);
     }
-    let enacted =
-        emitter.enact_scheme(enactment, &cosigners.iter().map(|key| key as _).collect::<Vec<_>>()).await?;
+    let enacted = emitter.enact_scheme(enactment, &cosign::signers(&cosigners)).await?;
     let entry = enacted.receipt.entry_index;
     if context.json() {
         let json = json!({

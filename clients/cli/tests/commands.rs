@@ -7,6 +7,7 @@ mod fake;
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::LazyLock;
 
 use daicho_client::RefusalCode;
 use daicho_core::{SigningKey, proto};
@@ -315,12 +316,16 @@ async fn no_server_and_wrong_usage_have_their_exit_codes() {
     assert!(out(&help).contains("refused by the ledger"));
 }
 
-const SCHEMES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/schemes");
+/// The scheme files: tests start in the folder of the package, commands elsewhere.
+static SCHEMES: LazyLock<String> = LazyLock::new(|| {
+    let folder = std::fs::canonicalize("../../deploy/schemes").expect("part of the project");
+    folder.display().to_string()
+});
 
 #[tokio::test]
 async fn a_plan_is_shown_with_its_assumptions_faults_and_summary_without_a_server() {
     let folder = tempfile::tempdir().unwrap();
-    let args = ["simulate", "--plan-only", "--lang", "en", "--scale", "0.0003", "--schemes-dir", SCHEMES];
+    let args = ["simulate", "--plan-only", "--lang", "en", "--scale", "0.0003", "--schemes-dir", &SCHEMES];
     let args = [&args[..], &["--scheme", "queue_notice_service", "--summary", "run.json"]].concat();
     let shown = run(folder.path(), "http://127.0.0.1:1", &args, "").await;
     assert_eq!(code(&shown), 0, "{}", err(&shown));
@@ -340,7 +345,7 @@ async fn a_plan_is_shown_with_its_assumptions_faults_and_summary_without_a_serve
 async fn a_play_refuses_unknown_schemes_and_ledgers_whose_clock_is_past_its_start() {
     let scene = Scene::new().await;
     let args = ["simulate", "--ward-key", "ward.pem", "--lang", "en", "--scale", "0.0003"];
-    let args = |more: &[&'static str]| [&args[..], &["--schemes-dir", SCHEMES], more].concat();
+    let args = |more: &[&'static str]| [&args[..], &["--schemes-dir", &SCHEMES], more].concat();
     let unknown = scene.run(&args(&["--scheme", "lottery"])).await;
     assert_eq!(code(&unknown), 2);
     assert!(err(&unknown).contains("no play of `lottery`"), "{}", err(&unknown));

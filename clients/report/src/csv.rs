@@ -10,6 +10,7 @@ use daicho_custody::duty::DutySource;
 use daicho_custody::report::{CopyReport, DataSetReport, Moment, Tally};
 
 use crate::Lang;
+use crate::duties::answer;
 use crate::words::{Words, clock, finding_detail};
 
 /// UTF-8, says this to Excel.
@@ -195,8 +196,10 @@ fn findings(w: &Words<'_>) -> Vec<u8> {
         w.say("内容", "detail"),
         w.say("回数", "times"),
         w.say("記録", "entries"),
+        w.say("訂正・異議・決定", "corrections, disputes, decisions"),
     ]);
     for f in &w.report.findings {
+        let answers: Vec<String> = f.answers.iter().map(|said| answer(w, said)).collect();
         let meaning = w.report.finding_meanings.get(&f.code).map(|text| w.of(text)).unwrap_or_default();
         csv.row([
             f.code.word().to_owned(),
@@ -205,6 +208,7 @@ fn findings(w: &Words<'_>) -> Vec<u8> {
             finding_detail(w, f),
             f.occurrences.to_string(),
             entries(&f.entries),
+            answers.join(" / "),
         ]);
     }
     csv.bytes()
@@ -390,6 +394,24 @@ mod tests {
             assert!(body.ends_with("\r\n") && !body.replace("\r\n", "").contains('\n'), "{name}");
             let columns: Vec<usize> = body.trim_end().split("\r\n").map(columns).collect();
             assert!(columns.windows(2).all(|pair| pair[0] == pair[1]), "{name}: {columns:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_about_a_finding_stands_in_its_row() {
+        let report = crate::tests::sample_with_answers();
+        for lang in [Lang::Ja, Lang::En] {
+            let (_, bytes) =
+                tables(&report, lang).into_iter().find(|(name, _)| name.starts_with("06")).expect("there");
+            let text = String::from_utf8(bytes).expect("UTF-8");
+            let row = text.lines().nth(1).expect("a finding");
+            for said in &report.findings[0].answers {
+                let label = said.kind.label();
+                assert!(
+                    row.contains(lang.either(&*label.ja, &*label.en)) && row.contains(&said.text),
+                    "{row}"
+                );
+            }
         }
     }
 

@@ -26,9 +26,9 @@ pub fn mark(status: DutyStatus) -> &'static str {
 
 /// What was said about a finding, by whom, when and where.
 pub fn answer(w: &Words<'_>, answer: &FindingAnswer) -> String {
-    let (kind, day) = (answer.kind.label(), answer.occurred.jst_day());
+    let (kind, by, day) = (answer.kind.label(), w.party(&answer.by), answer.occurred.jst_day());
     w.say(
-        format!("{}: {}({}、{day}、#{})", kind.ja, answer.text, answer.by, answer.entry),
-        format!("{}: {} ({}, {day}, #{})", kind.en, answer.text, answer.by, answer.entry),
+        format!("{}: {}（{by}、{day}、#{}）", kind.ja, answer.text, answer.entry),
+        format!("{}: {} ({by}, {day}, #{})", kind.en, answer.text, answer.entry),
     )
 }

@@ -215,8 +215,7 @@ impl<'r> Words<'r> {
 
     /// System with its unit.
     pub fn place(&self, system: &str, unit: &str) -> String {
-        let system = self.system(system);
-        if unit.is_empty() { system.to_owned() } else { format!("{system} / {unit}") }
+        place(self.system(system), unit)
     }
 
     /// A finding's detail, which the ledger writes in English, with the parties' names.
@@ -228,6 +227,11 @@ impl<'r> Words<'r> {
         }
         detail_in(detail, self.lang)
     }
+}
+
+/// A system, by its name for people, with its unit.
+pub fn place(system: &str, unit: &str) -> String {
+    if unit.is_empty() { system.to_owned() } else { format!("{system} / {unit}") }
 }
 
 /// A finding's detail, which the ledger writes in English.

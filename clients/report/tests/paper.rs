@@ -10,11 +10,12 @@ use std::io::{Read as _, Write as _};
 use std::process::Command;
 use std::sync::LazyLock;
 
-use daicho_core::EntryIndex;
+use daicho_core::{EntryIndex, Instant};
 use daicho_report::Lang;
 use daicho_report::pdf::{
-    BUNDLE, Difference, FileRecord, MAX_PDF_BYTES, ManifestError, POLICY, Paper, PaperError, REPORT,
-    ReadError, attachments, difference, draw, render, verify_paper,
+    BUNDLE, CertificatePaper, Difference, ErasedCopy, Erasure, FileRecord, Form, MAX_PDF_BYTES,
+    MAX_STATEMENTS, ManifestError, POLICY, Paper, PaperError, REPORT, ReadError, attachments, difference,
+    draw, render, render_certificate, statements, verify_paper,
 };
 use daicho_tlog::Policy;
 use daicho_verify::bundle::{Proven, Selection, verify};
@@ -289,7 +290,7 @@ fn a_bundle_of_something_else_proves_no_paper() {
 fn a_paper_drawn_by_another_program_says_so() {
     let changed = with_streams(&SCENE.paper, |stream| {
         find(stream, br#""format": "daicho-report-pdf/1""#)?;
-        replaced(stream, b"report-pdf/3 typst", b"report-pdf/0 typst")
+        replaced(stream, b"report-pdf/4 typst", b"report-pdf/0 typst")
     });
     let error = fault(&changed);
     assert!(
@@ -332,4 +333,42 @@ fn every_size_of_report_can_be_set() {
             render(&paper).unwrap_or_else(|error| panic!("{data_sets} {lang:?}: {error}"));
         }
     }
+}
+
+#[test]
+fn the_largest_certificate_gives_back_every_statement() {
+    let at = Instant::parse("2021-02-02T10:00").expect("a time");
+    let receipt = |entry: u64| format!("the receipt of {entry}").into_bytes();
+    let erasure = |entry: u64| Erasure {
+        entry,
+        occurred: at,
+        recorded: at,
+        signers: vec![("00".repeat(16), entry)],
+        copies: vec![ErasedCopy {
+            copy: format!("c-{entry}"),
+            data_set: format!("d-{entry}"),
+            system: "受付システム".to_owned(),
+            persons: 1,
+        }],
+        facts: Vec::new(),
+        evidence: Vec::new(),
+        receipt: receipt(entry),
+    };
+    let erasures: Vec<Erasure> = (1..=MAX_STATEMENTS as u64).map(erasure).collect();
+    let pdf = render_certificate(&CertificatePaper {
+        form: Form::Report,
+        lang: Lang::Ja,
+        id: "C-1",
+        origin: "demo.example/ledger",
+        simulated: false,
+        scheme: (SCHEME, "試験"),
+        holder: "受託者",
+        recipients: &["新宿区".to_owned()],
+        erasures: &erasures,
+    });
+    let mut found = statements(&pdf.expect("it can be set")).expect("it can be read");
+    found.sort_by_key(|(name, _)| name.trim_end_matches(".tlog-proof").parse::<u64>().expect("a number"));
+    let wanted: Vec<_> =
+        erasures.iter().map(|e| (format!("{}.tlog-proof", e.entry), e.receipt.clone())).collect();
+    assert_eq!(found, wanted);
 }

@@ -8,8 +8,9 @@ const MIB: u64 = 1 << 20;
 
 /// The disk of a data folder, and how much of it stays free.
 ///
-/// A database that meets a full disk in the middle of a write must close. One that stops short of it has lost nothing, and
-/// has room left to merge its files and to be backed up.
+/// A database that meets a full disk in the middle of a write must close. One that stops short of it goes on
+/// when there is room again. How much room what was accepted still takes, in memory and in files that are to be merged, nobody
+/// knows exactly; where the limit was too low the database closes after all, and nothing acknowledged is lost.
 pub(crate) struct Disk {
     folder: PathBuf,
     /// MiB that stay free. 0: not looked at.

@@ -8,7 +8,7 @@ pub enum StoreError {
     #[error("storage failed: {0}")]
     Rocks(#[from] rocksdb::Error),
     /// There is no ledger in this folder.
-    #[error("no ledger in {0}; make one with `daichod init`")]
+    #[error("no ledger in {0}; found one with `daichod init`, or name its folder")]
     Missing(String),
     /// There is no such backup.
     #[error("no {0}")]

@@ -340,6 +340,11 @@ fn report_fault(args: &Args, fault: &Fault) -> ExitCode {
 fn remedy(fault: &Fault) -> String {
     let derived = ["statement-index", "tiles", "checkpoint", "state", "head"].contains(&fault.check.as_str())
         || [Check::ClaimedState, Check::ClaimedHead].iter().any(|check| check.to_string() == fault.check);
+    if fault.check == "files" {
+        return "To restore: take the newest backup (`daichod restore`); what was recorded since then is with the emitters and in \
+                `tile/entries/` of whoever mirrors the tiles, and is recorded again when it is sent again."
+            .into();
+    }
     if derived {
         return "To restore: this is derived from the entries, which are checked first. Take the newest backup (`daichod restore`); \
                 what was recorded since then is with the emitters and in `tile/entries/` of whoever mirrors the tiles, and is \

@@ -65,7 +65,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.action {
         Action::Show(place) => {
             let now = place.folder()?;
-            let guard = Location::or_beside(place.guard.as_ref(), &place.data);
+            let guard = place.guard();
             // Looking makes no file.
             let held = if guard.is_missing_file()? { None } else { guard.with(|guard| guard.read())? };
             let Some(held) = held else {
@@ -82,7 +82,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Action::Renew { place, .. } => {
             let now = place.folder()?;
-            Location::or_beside(place.guard.as_ref(), &place.data).with(|guard| guard.renew(&now))?;
+            place.guard().with(|guard| guard.renew(&now))?;
             crate::say!("the guard holds {} entries, root {}", now.size(), now.root());
             Ok(ExitCode::SUCCESS)
         }
@@ -92,6 +92,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 impl Place {
     fn folder(&self) -> anyhow::Result<Checkpoint> {
         state_of(&self.data)
+    }
+
+    fn guard(&self) -> Location {
+        Location::or_beside(self.guard.as_ref(), &self.data)
     }
 }
 

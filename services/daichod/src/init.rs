@@ -84,13 +84,13 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             .ok_or_else(|| ConfigError::new("--start: a time such as 2018-08-01 or 2018-08-01T09:00"))?,
     };
     // Before anything is made: what fails here leaves nothing behind.
-    match Store::open_read_only(&args.data) {
+    match Store::open_read_only(&args.data).and_then(|store| store.head()) {
         Err(StoreError::Missing(_)) => {}
-        Ok(store) if store.head().is_ok() => bail!(StoreError::Exists(args.data.display().to_string())),
+        Ok(_) => bail!(StoreError::Exists(args.data.display().to_string())),
         // Nobody was told anything by a founding that did not end.
-        _ => bail!(
-            "{} holds a ledger that does not open, or whose founding was interrupted: see `daichod fsck`; if nothing was \
-             ever recorded, delete the folder and the guard and found it again",
+        Err(error) => bail!(
+            "{} holds a ledger that does not open, or whose founding was interrupted ({error}): see `daichod fsck`; if \
+             nothing was ever recorded, delete the folder and the guard and found it again",
             args.data.display()
         ),
     }

@@ -88,7 +88,7 @@ impl Target {
 
 /// The folder that holds a folder for each target.
 pub fn corpus() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/corpus"))
+    PathBuf::from("corpus")
 }
 
 /// Checks that what was read is written in the same bytes.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use daicho_client::{Client, ClientError, Emitter, Refusal};
 use daicho_core::proto::event::Fact;
-use daicho_core::{DAY_MS, Instant, InvitationCode, Signer, SigningKey, proto};
+use daicho_core::{DAY_MS, Instant, InvitationCode, SigningKey, proto};
 use daicho_custody::fold::INVITATION_PURPOSE;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::context::{Context, now_here};
-use crate::cosign::Cosigners;
+use crate::cosign::{self, Cosigners};
 use crate::schema;
 
 pub(super) const REQUEST_HELP: &str = "Examples:\n  \
@@ -128,7 +128,7 @@ pub(super) async fn invite(args: &Invite, context: &Context, out: &mut dyn Write
     let id = one_time.public().id();
     let event = daicho_client::event("", now, Fact::KeyAuthorized(authorized));
     let mut emitter = Emitter::new(client, ward).await?;
-    let cosigners: Vec<&dyn Signer> = cosigners.iter().map(|key| key as &dyn Signer).collect();
+    let cosigners = cosign::signers(&cosigners);
     let entry = match args.cosigners.draft(&mut emitter, std::slice::from_ref(&event), context, out).await? {
         true => None,
         false => Some(emitter.emit_with(vec![event], &cosigners).await?.entry_index),

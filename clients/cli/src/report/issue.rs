@@ -10,10 +10,11 @@ use super::Args;
 use crate::context::Context;
 use crate::key;
 
-/// Records the issue of `document` by the key of `--issue-key`. The entry that says so; `None` without such a key.
+/// Records the issue of `document`, which says what stood at `as_of`, by the key of `--issue-key`. The entry that says so; `None` without such a key.
 pub(super) async fn record(
     client: Client,
     args: &Args,
+    as_of: Instant,
     document: &[u8],
     context: &Context,
 ) -> anyhow::Result<Option<u64>> {
@@ -31,7 +32,7 @@ pub(super) async fn record(
             attribute("for", args.issued_to.clone()),
             attribute("from", args.from.clone()),
             attribute("to", args.to.clone()),
-            attribute("as_of", args.as_of.clone().unwrap_or_else(|| now.to_string())),
+            attribute("as_of", as_of.to_string()),
         ],
     };
     let recorded = emitter.emit(vec![event(&args.scheme, now, Fact::ActPerformed(fact))]).await?;

@@ -103,45 +103,20 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
     );
     let as_of_ms = context.moment(args.as_of.as_deref())?;
     let format = if context.json() { Format::Json } else { args.format };
-    if let (Format::Csv, Some(_)) = (format, &args.issue_key) {
-        return Err(anyhow!(context.pick(
-            "--issue-key は一つのファイルの報告書に使います",
-            "--issue-key is for a report in one file"
-        )));
-    }
-    ensure!(
-        args.bundle.is_none() || args.bundle != args.out,
-        context.pick("--out と --bundle には別の名前を指定してください", "--out and --bundle need two names")
-    );
-    match &args.out {
-        None if format == Format::Csv => {
-            return Err(anyhow!(context.pick(
-                "--format csv には --out（フォルダー）が必要です",
-                "--format csv needs --out, a folder"
-            )));
-        }
-        Some(folder) if format == Format::Csv => tables_fit(folder, args.force, context)?,
-        Some(file) => context.vacant(file, args.force)?,
-        None => {}
-    }
-    if let Some(bundle) = &args.bundle {
-        context.vacant(bundle, args.force)?;
-    }
+    outputs_fit(&args, format, context)?;
     let client = context.connect().await?;
     let as_of = Instant::from_unix_ms(as_of_ms).filter(|_| as_of_ms != 0);
     let period = Period { from, to };
     if format == Format::Pdf {
         let (bundle, policy) = (args.bundle.as_deref(), args.policy.as_deref());
         let order = paper::Order { scheme: &args.scheme, period, as_of, bundle, policy };
-        let file = args.out.as_deref().ok_or_else(|| {
-            anyhow!(context.pick("--format pdf には --out が必要です", "--format pdf needs --out"))
-        })?;
-        let drawn = match paper::make(&client, order, context).await {
-            Ok(drawn) => drawn,
+        let file = args.out.as_deref().context("--out")?;
+        let (drawn, as_of) = match paper::make(&client, order, context).await {
+            Ok(made) => made,
             Err(error) => return wrong(error, context),
         };
         context.write(file, &drawn, args.force)?;
-        return issued(client, &args, &drawn, context, out).await;
+        return issued(client, &args, as_of, &drawn, context, out).await;
     }
     let report = match &args.bundle {
         Some(bundle) => {
@@ -170,7 +145,31 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
         None => out.write_all(drawn.as_bytes())?,
         Some(path) => context.write(path, drawn.as_bytes(), args.force)?,
     }
-    issued(client, &args, drawn.as_bytes(), context, out).await
+    issued(client, &args, report.as_of, drawn.as_bytes(), context, out).await
+}
+
+/// Fails for places that the report could not be written to, before anything is asked of the ledger.
+fn outputs_fit(args: &Args, format: Format, context: &Context) -> anyhow::Result<()> {
+    match (format, &args.out) {
+        (Format::Csv, None) => {
+            bail!(context.pick(
+                "--format csv には --out（フォルダー）が必要です",
+                "--format csv needs --out, a folder"
+            ))
+        }
+        (Format::Csv, Some(_)) if args.issue_key.is_some() => bail!(context.pick(
+            "--issue-key は一つのファイルの報告書に使います",
+            "--issue-key is for a report in one file"
+        )),
+        (Format::Csv, Some(folder)) => {
+            tables_fit(folder, args.force, context)?;
+            context.vacant(&args.bundle, args.force)
+        }
+        (Format::Pdf, None) => {
+            bail!(context.pick("--format pdf には --out が必要です", "--format pdf needs --out"))
+        }
+        _ => context.vacant(args.out.iter().chain(&args.bundle), args.force),
+    }
 }
 
 /// Fails for a folder that holds something: tables would be lost among other files.
@@ -196,6 +195,7 @@ fn tables_fit(folder: &Path, force: bool, context: &Context) -> anyhow::Result<(
 async fn issued(
     client: Client,
     args: &Args,
+    as_of: Instant,
     document: &[u8],
     context: &Context,
     out: &mut dyn Write,
@@ -205,7 +205,7 @@ async fn issued(
         let file = file.display();
         writeln!(out, "{}", context.pick(format!("{file} に書き出しました"), format!("written to {file}")))?;
     }
-    if let Some(entry) = issue::record(client, args, document, context).await? {
+    if let Some(entry) = issue::record(client, args, as_of, document, context).await? {
         let said = context.pick(
             format!("報告書の発行を記録しました（記録 {entry}）"),
             format!("the issue of the report is recorded (entry {entry})"),

@@ -22,8 +22,12 @@ pub(super) struct Order<'o> {
     pub(super) policy: Option<&'o Path>,
 }
 
-/// Makes the evidence bundle of a report and the paper with it.
-pub(super) async fn make(client: &Client, order: Order<'_>, context: &Context) -> anyhow::Result<Vec<u8>> {
+/// Makes the evidence bundle of a report and the paper with it. The second: as of when.
+pub(super) async fn make(
+    client: &Client,
+    order: Order<'_>,
+    context: &Context,
+) -> anyhow::Result<(Vec<u8>, Instant)> {
     let policy = order.policy.map(|path| context.read(path)).transpose()?;
     if let Some(path) = order.policy {
         context.policy(path)?;
@@ -33,9 +37,11 @@ pub(super) async fn make(client: &Client, order: Order<'_>, context: &Context) -
     let file = order.bundle.unwrap_or(&inside);
     let terms = (order.scheme, order.period);
     let report = evidence::report_bundle(client, terms, order.as_of, file, context).await?;
-    let bundle = context.read(file)?;
+    let (bundle, as_of) = (context.read(file)?, report.as_of);
     let lang = context.lang;
     // Setting many pages keeps a core busy for a while.
     let drawn = tokio::task::spawn_blocking(move || pdf::draw(&report, lang, bundle, policy)).await?;
-    drawn.with_context(|| context.pick("PDFを作成できません", "the PDF cannot be made").to_owned())
+    let drawn =
+        drawn.with_context(|| context.pick("PDFを作成できません", "the PDF cannot be made").to_owned());
+    Ok((drawn?, as_of))
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// Depth of arrays and dictionaries: twice that of our own files.
 const DEPTH: usize = 12;
-/// Objects in one: twice those in a list of a thousand attachments.
+/// Values in one object. The list of a thousand attachments has two of each, a name and a reference.
 const NODES: usize = 10_000;
 /// Where the last reference to the table lies, from the end.
 const TAIL: usize = 1_024;

@@ -132,10 +132,10 @@ impl Calendar {
         let months = (1..=12).flat_map(|month| (1..=31).map(move |day| (month, day)));
         let closed: Vec<Option<usize>> =
             months.map(|day| closures.iter().position(|closure| closure.covers(day))).collect();
-        let of_year = |day: &Date| closed[place_in_year(*day)].is_some();
-        let a_year = Date::from_ymd(2000, 1, 1).map(|day| (0..366).map(move |n| day.plus_days(n)));
-        if a_year.is_some_and(|mut days| days.all(|day| of_year(&day))) {
-            return Err(wrong("from", "an office that never opens has no business days".into()));
+        let of_year = |day: Date| closed[place_in_year(day)].is_some();
+        let first = Date::from_ymd(2000, 1, 1).expect("the first day of a leap year");
+        if (0..366).all(|n| of_year(first.plus_days(n))) {
+            return Err(wrong("closures", "an office that never opens has no business days".into()));
         }
         if file.to.ymd().0 - file.from.ymd().0 > Self::MOST_YEARS {
             return Err(wrong("to", format!("it covers more than {} years", Self::MOST_YEARS)));
@@ -334,6 +334,7 @@ mod tests {
         let head = "format = \"daicho-holidays/1\"\nid = \"x\"\nversion = 1\nsource = \"s\"\nfrom = 2021-01-01\nto = 2021-12-31\n";
         let week = "closed_weekdays = [\"sunday\"]\n";
         let first = "{ day = 2021-01-01, name = \"a\" }";
+        let closures = |list: &str| format!("{head}{week}closures = [{list}]\nholidays = []");
         let cases = [
             (format!("{head}{week}holidays = [{first}]"), None),
             (format!("{head}{week}holidays = [{first},\n{first}]"), Some((9, "one of each day"))),
@@ -351,6 +352,22 @@ mod tests {
             (format!("{head}{week}holidays = []\nextra = 1"), Some((9, "unknown field"))),
             (format!("{}{week}holidays = []", head.replace("/1", "/2")), Some((1, "daicho-holidays/2"))),
             (format!("{}{week}holidays = []", head.replace("to = 2021", "to = 2020")), Some((5, "in order"))),
+            (closures("{ label = \"a\", from = \"01-01\", to = \"12-30\" }"), None),
+            (
+                closures(
+                    "{ label = \"a\", from = \"01-01\", to = \"12-30\" }, { label = \"b\", from = \"12-30\", to = \"12-31\" }",
+                ),
+                Some((8, "never opens")),
+            ),
+            (
+                format!("{head}closed_weekdays = {:?}\nholidays = []", Calendar::WEEKDAYS),
+                Some((7, "never opens")),
+            ),
+            (format!("{}{week}holidays = []", head.replace("to = 2021", "to = 2221")), None),
+            (
+                format!("{}{week}holidays = []", head.replace("to = 2021", "to = 2222")),
+                Some((6, "200 years")),
+            ),
         ];
         for (text, wanted) in cases {
             match (Calendar::parse(&text), wanted) {
