@@ -2,15 +2,23 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use daicho_client::event;
 use daicho_client::proto::event::Fact;
-use daicho_client::proto::{DocumentChunk, Event, SignedStatement};
-use daicho_core::{Entry, EntryIndex, Instant, Refusal, RefusalCode, SigningKey, sign_statement};
+use daicho_client::proto::{self, DocumentChunk, Event, SignedStatement};
+use daicho_core::{
+    Entry, EntryIndex, Instant, Origin, ParsedStatement, Refusal, RefusalCode, SigningKey, sign_statement,
+};
 use daicho_custody::state::{SequenceRecord, Table, View as _, decode, key};
-use daicho_engine::{Engine, EngineConfig, EngineError, Receipt};
+use daicho_engine::{
+    Authority, Clock, ClockWatch, Engine, EngineConfig, EngineError, FileGuard, Founding, Receipt, found,
+};
 use daicho_tests::{Play, SCHEME, collected, deleted};
-use daicho_tlog::{SignedCheckpoint, TreeHash, merkle};
+use daicho_tlog::{
+    Algorithm, Checkpoint, NoteError, NoteKey, NoteSigner, SignedCheckpoint, TreeHash, VerifierKey, merkle,
+};
 use daicho_verify::Auditor;
 use futures::executor::block_on;
 use futures::future::join_all;
@@ -457,4 +465,162 @@ fn a_head_that_is_cut_or_missing_stops_the_start() {
     assert!(matches!(start(&folder), Err(EngineError::Store(_))));
     alter(&data, |db| put(db, "meta", b"head", &sound));
     start(&folder).expect("the head is as it was").stop();
+}
+
+/// A clock that shows what a test sets.
+struct SetClock(AtomicI64);
+
+impl SetClock {
+    fn set(&self, time: Instant) {
+        self.0.store(time.unix_ms(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Instant {
+        Instant::from_unix_ms(self.0.load(Ordering::SeqCst)).expect("a time")
+    }
+}
+
+/// A ledger that is not simulated, on a clock that is set by hand.
+fn on_clock(folder: &Path, clock: &Arc<SetClock>) -> Arc<Engine> {
+    const ORIGIN: &str = "test.example/real";
+    let data = folder.join("data");
+    let (operator, ward) = (SigningKey::from_seed(&[40; 32]), Play::ward_key());
+    let name = ORIGIN.parse().expect("a name");
+    let signer = NoteSigner::from_seed(name, Algorithm::Ed25519, &[43; 32]).expect("a key");
+    let mut guard = FileGuard::open(&folder.join("guard")).expect("a guard");
+    if !data.exists() {
+        let founding = Founding {
+            origin: Origin::new(ORIGIN).expect("a name"),
+            operator: ("operator".into(), "台帳運用者".into()),
+            operator_key: &operator,
+            ward: ("ward".into(), "新宿区".into()),
+            ward_key: ward.public(),
+            checkpoint_keys: vec![signer.verifier().to_string()],
+            at: clock.now(),
+        };
+        found(&data, &founding).expect("founded");
+        let head = daicho_store::Store::open_read_only(&data).and_then(|store| store.head()).expect("a head");
+        guard.renew(&Checkpoint::new(ORIGIN, head.size.get(), head.root).expect("fits")).expect("set");
+    }
+    let authority = Authority {
+        operator: Some(Box::new(operator)),
+        checkpoint_keys: vec![Box::new(signer)],
+        guard: Box::new(guard),
+    };
+    let clock: Arc<dyn Clock> = Arc::<SetClock>::clone(clock);
+    Engine::start_with_clock(&data, EngineConfig::default(), authority, clock).expect("it starts")
+}
+
+#[test]
+fn recorded_time_never_goes_back_and_a_clock_that_was_set_is_on_record() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let noon = Instant::parse("2021-02-01T12:00").expect("a time");
+    let minutes = |n: i64| noon.plus_ms(n * 60_000);
+    let clock = Arc::new(SetClock(AtomicI64::new(noon.unix_ms())));
+    let ward = Play::ward_key();
+    let mut number = 0;
+    let mut register = |engine: &Engine| {
+        number += 1;
+        let party = proto::PartyRegistered { party: format!("party-{number}"), label: "試験".into() };
+        let said = event("", noon, Fact::PartyRegistered(party));
+        let statement = sign_statement(engine.origin().as_str(), &[(&ward, number)], vec![said]);
+        block_on(engine.append(statement)).expect("recorded").recorded
+    };
+
+    let engine = on_clock(folder.path(), &clock);
+    let steady = Duration::from_secs;
+    let (mut watch, back) = ClockWatch::start(engine.head().borrow().recorded, clock.now(), steady(0));
+    assert_eq!(back, None);
+    assert_eq!(register(&engine), noon);
+    clock.set(minutes(10));
+    assert_eq!((register(&engine), watch.look(clock.now(), steady(600))), (minutes(10), None));
+    // An hour back: what is recorded stands still until the clock has caught up.
+    clock.set(minutes(-50));
+    assert_eq!(register(&engine), minutes(10));
+    assert_eq!(engine.now(), minutes(10));
+    let step = watch.look(engine.clock_time(), steady(601)).expect("noticed");
+    block_on(engine.note_clock(step)).expect("recorded");
+    clock.set(minutes(5));
+    assert_eq!(register(&engine), minutes(10));
+    // Ten years ahead.
+    let ahead = noon.plus_ms(10 * 365 * 86_400_000);
+    clock.set(ahead);
+    assert_eq!(register(&engine), ahead);
+    engine.stop();
+    drop(engine);
+
+    // Set right while the server was down: the ledger's time is the last entry's, and the start notices.
+    clock.set(minutes(20));
+    let engine = on_clock(folder.path(), &clock);
+    let (_, step) = ClockWatch::start(engine.head().borrow().recorded, clock.now(), steady(0));
+    block_on(engine.note_clock(step.expect("noticed"))).expect("recorded");
+    assert_eq!(register(&engine), ahead);
+
+    let size = engine.head().borrow().size.get();
+    let entries: Vec<Entry> = (0..size)
+        .map(|n| engine.store().entry(EntryIndex::new(n)).expect("readable").expect("there"))
+        .map(|bytes| Entry::decode(&bytes).expect("an entry"))
+        .collect();
+    assert!(entries.windows(2).all(|pair| pair[0].recorded <= pair[1].recorded));
+    let steps: Vec<(i64, i64)> = entries
+        .iter()
+        .flat_map(|entry| {
+            ParsedStatement::parse(entry.statement.clone()).expect("a statement").body().events.clone()
+        })
+        .filter_map(|event| match event.fact {
+            Some(Fact::ClockStepped(step)) => Some((step.expected_ms, step.found_ms)),
+            _ => None,
+        })
+        .collect();
+    let second = minutes(10).plus_ms(1_000);
+    let wanted = [(second, minutes(-50)), (ahead, minutes(20))];
+    assert_eq!(steps, wanted.map(|(expected, found)| (expected.unix_ms(), found.unix_ms())));
+    engine.stop();
+}
+
+/// A checkpoint key in a token that somebody may pull out.
+#[derive(Debug)]
+struct Token {
+    key: NoteSigner,
+    gone: Arc<AtomicBool>,
+}
+
+impl NoteKey for Token {
+    fn verifier(&self) -> &VerifierKey {
+        self.key.verifier()
+    }
+
+    fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, NoteError> {
+        if self.gone.load(Ordering::SeqCst) {
+            return Err(NoteError::NotSigned("the token is gone".into()));
+        }
+        self.key.sign_message(message)
+    }
+}
+
+#[test]
+fn a_checkpoint_key_in_a_token_signs_and_what_is_recorded_while_it_is_gone_is_published_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("data");
+    Play::found_here(&data).expect("founded");
+    let gone = Arc::new(AtomicBool::new(false));
+    let token = Token { key: Play::checkpoint_key().expect("a key"), gone: Arc::clone(&gone) };
+    let authority =
+        Authority { checkpoint_keys: vec![Box::new(token)], ..Play::authority(&data).expect("the rest") };
+    let engine = Engine::start(&data, EngineConfig::default(), authority).expect("it starts");
+    let mut opening = Play::opening().expect("the opening").into_iter();
+    let mut next = || block_on(engine.append(opening.next().expect("one more"))).expect("recorded");
+    assert!(next().proof.is_some());
+    gone.store(true, Ordering::SeqCst);
+    let kept = next();
+    assert_eq!((kept.proof, engine.published().borrow().as_ref().map(|p| p.size)), (None, Some(2)));
+    gone.store(false, Ordering::SeqCst);
+    let mut published = engine.published();
+    let newest =
+        block_on(published.wait_for(|p| p.as_ref().is_some_and(|p| p.size == 3))).expect("runs").clone();
+    let note = SignedCheckpoint::parse(newest.expect("published").note.as_bytes()).expect("a note");
+    note.verify([Play::checkpoint_key().expect("a key").verifier()]).expect("signed by the token");
+    engine.stop();
 }

@@ -16,14 +16,14 @@ use daicho_custody::state::{
 use daicho_custody::{FindingCode, Fold, FoldError};
 use daicho_store::{Head, Store};
 use daicho_tlog::merkle::{Frontier, Nodes as _};
-use daicho_tlog::{NoteSigner, TreeHash, VerifierKey};
+use daicho_tlog::{NoteKey, TreeHash, VerifierKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::disk::Disk;
 use crate::metrics as names;
 use crate::publisher::{Published, Publisher, check_guard};
 use crate::writer::{Job, Operator, Seal, Writer, no_operator};
-use crate::{Clock, EngineError, ForkGuard, SimulatedClock, SystemClock};
+use crate::{Clock, ClockStep, EngineError, ForkGuard, SimulatedClock, SystemClock};
 
 /// How the engine is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,8 @@ pub struct EngineConfig {
     pub max_group: usize,
     /// Time from one seal to the next, in milliseconds of the ledger's clock. 0: only on request.
     pub seal_every_ms: u64,
-    /// Least room on the disk of the data folder, in MiB. Below it statements are refused with `DISK_FULL`, so that the
-    /// database never meets a full disk. 0: not looked at.
+    /// Least room on the disk of the data folder, in MiB. Below it statements are refused with `DISK_FULL`, so that
+    /// a disk that fills up slowly is not filled by the ledger. 0: not looked at.
     pub min_free_mib: u64,
 }
 
@@ -46,7 +46,7 @@ pub struct Authority {
     /// The operator's key, for seals and for naming checkpoint keys. `None`: neither is possible.
     pub operator: Option<Box<dyn Signer>>,
     /// Keys that sign every checkpoint, under the ledger's origin name. At least one.
-    pub checkpoint_keys: Vec<NoteSigner>,
+    pub checkpoint_keys: Vec<Box<dyn NoteKey>>,
     /// Holds the last signed checkpoint.
     pub guard: Box<dyn ForkGuard>,
 }
@@ -131,6 +131,19 @@ impl Engine {
     /// When the folder holds no ledger, the disk fails, head, last entry and Merkle tree do not fit together, the
     /// checkpoint keys cannot be used, or the fork guard says that signing could make a fork.
     pub fn start(path: &Path, config: EngineConfig, authority: Authority) -> Result<Arc<Self>, EngineError> {
+        Self::start_with_clock(path, config, authority, Arc::new(SystemClock))
+    }
+
+    /// As [`start`](Self::start), with another clock than the machine's. A simulated ledger has its own all the same.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_with_clock(
+        path: &Path,
+        config: EngineConfig,
+        authority: Authority,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Arc<Self>, EngineError> {
         let store = Arc::new(Store::open(path)?);
         let head = checked_head(&store)?;
         let frontier = checked_tree(&store, &head)?;
@@ -139,7 +152,7 @@ impl Engine {
         let simulated = ledger.simulated.then(|| Arc::new(SimulatedClock::new(head.recorded)));
         let clock: Arc<dyn Clock> = match &simulated {
             Some(clock) => Arc::<SimulatedClock>::clone(clock),
-            None => Arc::new(SystemClock),
+            None => clock,
         };
         let keys = load_keys(&store)?;
         let Authority { operator, checkpoint_keys, mut guard } = authority;
@@ -280,6 +293,15 @@ impl Engine {
     pub async fn note(&self, facts: Vec<Fact>) -> Result<(), Refusal> {
         let answer = self.send(Vec::new(), facts, None, Seal::No)?;
         answer.await.map_err(|_| closed())?.into_iter().try_for_each(|receipt| receipt.map(drop))
+    }
+
+    /// Records that the machine's clock was set.
+    ///
+    /// # Errors
+    /// As [`note`](Self::note).
+    pub async fn note_clock(&self, step: ClockStep) -> Result<(), Refusal> {
+        let (expected_ms, found_ms) = (step.expected.unix_ms(), step.found.unix_ms());
+        self.note(vec![Fact::ClockStepped(proto::ClockStepped { expected_ms, found_ms })]).await
     }
 
     /// Records a seal if the interval is over and entries came since the last one. Call it now and then.
@@ -463,14 +485,14 @@ fn load_operator(
 fn keys_to_name(
     store: &Store,
     origin: &Origin,
-    signers: &[NoteSigner],
+    signers: &[Box<dyn NoteKey>],
     may_name: bool,
 ) -> Result<Option<Vec<String>>, EngineError> {
     let fault = |text: String| Err(EngineError::CheckpointKeys(text));
     if signers.is_empty() {
         return fault("none is given; every checkpoint needs a signature".into());
     }
-    let keys: Vec<&VerifierKey> = signers.iter().map(NoteSigner::verifier).collect();
+    let keys: Vec<&VerifierKey> = signers.iter().map(|key| key.verifier()).collect();
     if let Some(other) = keys.iter().find(|key| key.name().as_str() != origin.as_str()) {
         return fault(format!("a key is for `{}`, the ledger is `{origin}`", other.name()));
     }

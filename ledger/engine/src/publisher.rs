@@ -1,6 +1,7 @@
 //! The publisher: signs one checkpoint for each commit group, has the fork guard hold it, and cuts each waiter's
 //! receipt from it. It works on one group while the writer writes the next.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Stopwatch, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,7 @@ use crossbeam_channel::RecvTimeoutError;
 use daicho_core::{Origin, Refusal};
 use daicho_store::Store;
 use daicho_tlog::merkle::{self, Frontier, Growth};
-use daicho_tlog::{Checkpoint, NoteSigner, SignedCheckpoint, TreeHash};
+use daicho_tlog::{Checkpoint, NoteError, NoteKey, SignedCheckpoint, TreeHash};
 use tokio::sync::watch;
 
 use crate::guard::{ForkGuard, GuardError};
@@ -16,7 +17,7 @@ use crate::metrics as names;
 use crate::writer::{Answered, answer, closed};
 use crate::{InclusionProof, Receipt};
 
-/// How long to wait before a guard that was away is asked again, when no group comes before.
+/// How long to wait before a key or guard that was away is asked again, when no group comes before.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A checkpoint as it was signed.
@@ -41,11 +42,11 @@ pub(crate) struct Recorded {
 pub(crate) struct Publisher {
     pub(crate) store: Arc<Store>,
     pub(crate) origin: Origin,
-    pub(crate) keys: Vec<NoteSigner>,
+    pub(crate) keys: Vec<Box<dyn NoteKey>>,
     pub(crate) guard: Box<dyn ForkGuard>,
     /// What the guard holds.
     pub(crate) guarded: Option<Checkpoint>,
-    /// Right edge of a tree that is recorded and could not be published, because the guard was away.
+    /// Right edge of a tree that is recorded and could not be published, because a key or the guard was away.
     pub(crate) waiting: Option<Frontier>,
     pub(crate) published: watch::Sender<Option<Published>>,
 }
@@ -91,14 +92,17 @@ impl Publisher {
     }
 
     /// Signs a checkpoint for each group and swaps the guard to the last. No checkpoint leaves before that.
-    /// `None` for all when the guard is away: the entries are recorded, and the next group publishes them.
+    /// `None` for all when a key or the guard is away: the entries are recorded, and the next group publishes them.
     fn publish(&mut self, groups: &[Recorded]) -> Result<Vec<Option<Published>>, GuardError> {
         let watch = Stopwatch::now();
         let mut last = None;
         let mut all = Vec::with_capacity(groups.len());
         for group in groups {
             let checkpoint = checkpoint(&self.origin, group.growth.new_size(), group.growth.root());
-            all.push(Some(sign(&checkpoint, &self.keys)));
+            match sign(&checkpoint, &self.keys) {
+                Ok(published) => all.push(Some(published)),
+                Err(error) => return Ok(self.put_off(groups, &error)),
+            }
             last = Some(checkpoint);
         }
         let Some(last) = last else { return Ok(all) };
@@ -107,10 +111,7 @@ impl Publisher {
             match self.guard.swap(self.guarded.as_ref(), &last) {
                 Ok(()) => self.guarded = Some(last),
                 Err(error @ GuardError::Unavailable(_)) => {
-                    metrics::counter!(names::UNPUBLISHED).increment(groups.len() as u64);
-                    tracing::warn!(%error, "recorded and not published");
-                    self.waiting = groups.last().map(|group| group.growth.frontier());
-                    return Ok(groups.iter().map(|_| None).collect());
+                    return Ok(self.put_off(groups, &error));
                 }
                 Err(error) => return Err(error),
             }
@@ -121,6 +122,14 @@ impl Publisher {
             self.published.send_replace(Some(newest.clone()));
         }
         Ok(all)
+    }
+
+    /// What is recorded waits for the next group.
+    fn put_off(&mut self, groups: &[Recorded], error: &dyn Error) -> Vec<Option<Published>> {
+        metrics::counter!(names::UNPUBLISHED).increment(groups.len() as u64);
+        tracing::warn!(%error, "recorded and not published");
+        self.waiting = groups.last().map(|group| group.growth.frontier());
+        groups.iter().map(|_| None).collect()
     }
 
     /// Adds the proof to each receipt of a group and answers.
@@ -161,23 +170,17 @@ pub(crate) fn checkpoint(origin: &Origin, size: u64, root: TreeHash) -> Checkpoi
 }
 
 /// Signs a checkpoint with every key.
-pub(crate) fn sign(checkpoint: &Checkpoint, keys: &[NoteSigner]) -> Published {
+fn sign(checkpoint: &Checkpoint, keys: &[Box<dyn NoteKey>]) -> Result<Published, NoteError> {
     let text = checkpoint.to_string();
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let signatures = keys
-        .iter()
-        .map(|key| {
-            key.sign(&text, since.as_secs()).expect("a checkpoint without extension lines can be signed")
-        })
-        .collect();
-    let note =
-        SignedCheckpoint::new(checkpoint.clone(), signatures).expect("few signatures, each made above");
-    Published {
+    let signatures: Result<_, NoteError> = keys.iter().map(|key| key.sign(&text, since.as_secs())).collect();
+    let note = SignedCheckpoint::new(checkpoint.clone(), signatures?)?;
+    Ok(Published {
         size: checkpoint.size(),
         root: *checkpoint.root(),
         note: note.to_string().into(),
         signed_ms: since.as_millis() as i64,
-    }
+    })
 }
 
 /// Compares the guard with the ledger on disk before anything is signed.

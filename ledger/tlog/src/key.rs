@@ -298,6 +298,53 @@ impl Parts {
     }
 }
 
+/// A private key with its name, wherever it is: in memory ([`NoteSigner`]), or in a token that signs and gives nothing away.
+pub trait NoteKey: Send + Sync + fmt::Debug {
+    /// The public half.
+    fn verifier(&self) -> &VerifierKey;
+
+    /// The signature of the verifier's algorithm over a message: 64 bytes of Ed25519 (RFC 8032), or ML-DSA-44 (FIPS 204)
+    /// with an empty context. It may take as long as a token does.
+    ///
+    /// # Errors
+    /// [`NoteError::NotSigned`].
+    fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, NoteError>;
+
+    /// Signs the text of a note. `timestamp` is in seconds since 1970; Ed25519 without time ignores it.
+    ///
+    /// # Errors
+    /// [`NoteError`] when the text is none of a note, for cosignatures none of a checkpoint, when the time is above
+    /// 2^63 - 1, or when the key does not sign.
+    fn sign(&self, text: &str, timestamp: u64) -> Result<NoteSignature, NoteError> {
+        check_text(text)?;
+        let verifier = self.verifier();
+        let message = verifier.message(text, timestamp)?;
+        let mut value = Vec::new();
+        if verifier.algorithm != Algorithm::Ed25519 {
+            value.extend_from_slice(&timestamp.to_be_bytes());
+        }
+        value.extend_from_slice(&self.sign_message(&message)?);
+        Ok(NoteSignature::new(verifier.name.clone(), verifier.key_id, value))
+    }
+}
+
+impl NoteKey for NoteSigner {
+    fn verifier(&self) -> &VerifierKey {
+        &self.verifier
+    }
+
+    fn sign_message(&self, message: &[u8]) -> Result<Vec<u8>, NoteError> {
+        Ok(match &self.secret {
+            Secret::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
+            Secret::MlDsa44(key) => {
+                // The deterministic variant, with an empty context.
+                let signature: ml_dsa::Signature<MlDsa44> = key.sign(message);
+                signature.encode().to_vec()
+            }
+        })
+    }
+}
+
 /// A secret key with its name. It never prints, and its memory is cleared when it is dropped.
 pub struct NoteSigner {
     verifier: VerifierKey,
@@ -371,28 +418,12 @@ impl NoteSigner {
         text
     }
 
-    /// Signs the text of a note. `timestamp` is in seconds since 1970; Ed25519 without time ignores it. The same input
-    /// gives the same bytes.
+    /// As [`NoteKey::sign`]; it always signs, and the same input gives the same bytes.
     ///
     /// # Errors
-    /// [`NoteError`] when the text is none of a note, for cosignatures none of a checkpoint, or when the time is above
-    /// 2^63 - 1.
+    /// As [`NoteKey::sign`].
     pub fn sign(&self, text: &str, timestamp: u64) -> Result<NoteSignature, NoteError> {
-        check_text(text)?;
-        let message = self.verifier.message(text, timestamp)?;
-        let mut value = Vec::new();
-        if self.verifier.algorithm != Algorithm::Ed25519 {
-            value.extend_from_slice(&timestamp.to_be_bytes());
-        }
-        match &self.secret {
-            Secret::Ed25519(key) => value.extend_from_slice(&key.sign(&message).to_bytes()),
-            Secret::MlDsa44(key) => {
-                // The deterministic variant, with an empty context.
-                let signature: ml_dsa::Signature<MlDsa44> = key.sign(&message);
-                value.extend_from_slice(&signature.encode());
-            }
-        }
-        Ok(NoteSignature::new(self.verifier.name.clone(), self.verifier.key_id, value))
+        NoteKey::sign(self, text, timestamp)
     }
 }
 

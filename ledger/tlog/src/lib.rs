@@ -11,7 +11,7 @@ pub mod tile;
 pub mod witness;
 
 pub use checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
-pub use key::{Algorithm, KeyError, KeyId, NoteSigner, VerifierKey};
+pub use key::{Algorithm, KeyError, KeyId, NoteKey, NoteSigner, VerifierKey};
 pub use merkle::TreeHash;
 pub use note::{KeyName, Note, NoteError, NoteSignature, Verified};
 pub use policy::Policy;

@@ -90,6 +90,9 @@ pub enum NoteError {
         /// Seconds since 1970.
         seconds: u64,
     },
+    /// A key did not sign: its token is gone, or refuses.
+    #[error("the key does not sign: {0}")]
+    NotSigned(String),
     /// Only checkpoints are cosigned.
     #[error("a cosignature is on a checkpoint: {0}")]
     NoCheckpoint(#[from] CheckpointError),

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use daicho_core::Signer;
 use daicho_engine::{Authority, EngineConfig};
+use daicho_store::StoreError;
+use daicho_tlog::NoteKey;
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use serde::{Deserialize, Serialize};
@@ -267,16 +269,14 @@ impl Config {
         let folder = self.data.display();
         let there =
             self.data.join("CURRENT").try_exists().with_context(|| format!("looking into {folder}"))?;
-        ensure!(
-            there,
-            "no ledger in {folder}; found one with `daichod init`, or name its folder with --data"
-        );
+        ensure!(there, StoreError::Missing(folder.to_string()));
         let operator = self.operator_key.as_deref().map(crate::keys::read_signing_key).transpose()?;
         let operator = operator.map(|key| Box::new(key) as Box<dyn Signer>);
         let default = [beside(&self.data, "checkpoint-key")];
         let keys = if self.checkpoint_keys.is_empty() { &default[..] } else { &self.checkpoint_keys[..] };
         let checkpoint_keys =
-            keys.iter().map(|path| crate::keys::read_note_signer(path)).collect::<anyhow::Result<_>>()?;
+            keys.iter().map(|path| Ok(Box::new(crate::keys::read_note_signer(path)?) as Box<dyn NoteKey>));
+        let checkpoint_keys = checkpoint_keys.collect::<anyhow::Result<_>>()?;
         let guard = Location::or_beside(self.guard.as_ref(), &self.data).open(runtime)?;
         Ok(Authority { operator, checkpoint_keys, guard })
     }

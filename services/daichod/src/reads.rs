@@ -143,9 +143,7 @@ pub(crate) async fn watch(engine: Arc<Engine>, reads: Arc<Reads>) {
         if let Some(step) = step.take().filter(|_| !simulated) {
             let (expected, found) = (step.expected, step.found);
             tracing::warn!(%expected, %found, "the machine's clock was set; recorded time does not go back");
-            let (expected_ms, found_ms) = (expected.unix_ms(), found.unix_ms());
-            let fact = Fact::ClockStepped(proto::ClockStepped { expected_ms, found_ms });
-            if let Err(refusal) = engine.note(vec![fact]).await {
+            if let Err(refusal) = engine.note_clock(step).await {
                 tracing::warn!(%refusal, "that the clock was set is not recorded");
             }
         }

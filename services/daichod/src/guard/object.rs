@@ -363,7 +363,8 @@ mod tests {
 
     fn start(folder: &std::path::Path, operator: &SigningKey, guard: ObjectGuard) -> Arc<Engine> {
         let operator = SigningKey::from_pem(&operator.to_pem()).map(|key| Box::new(key) as _);
-        let authority = Authority { operator, checkpoint_keys: vec![signer()], guard: Box::new(guard) };
+        let authority =
+            Authority { operator, checkpoint_keys: vec![Box::new(signer())], guard: Box::new(guard) };
         Engine::start(&folder.join("data"), EngineConfig::default(), authority).expect("it starts")
     }
 
