@@ -35,7 +35,7 @@ impl fmt::Display for Personal {
 
 /// Fewest digits of anything that is looked for.
 const FEWEST_DIGITS: usize = 7;
-/// Characters before a number in which a word for an account is looked for.
+/// Characters before a number in which a word for what it is is looked for.
 const WORD_REACH: usize = 12;
 
 /// What personal data a text looks like it holds, if any.
@@ -141,16 +141,25 @@ fn number(text: &[char], runs: &[Run]) -> Option<Personal> {
         [5, 6..=8] if digits.starts_with('1') && digits[4..5] == *"0" && digits.ends_with('1') => {
             return Some(Personal::AccountNumber);
         }
-        [7] => {
-            let before: String = text[start.saturating_sub(WORD_REACH)..start].iter().collect();
-            let before = before.to_ascii_lowercase();
-            if ["口座", "普通", "当座", "貯蓄", "account"].iter().any(|word| before.contains(word)) {
-                return Some(Personal::AccountNumber);
-            }
+        // Serial numbers look the same: a word before the number decides.
+        [7] if follows(text, start, &["口座", "普通", "当座", "貯蓄", "account"]) => {
+            return Some(Personal::AccountNumber);
+        }
+        [10] if (2..=5).any(|area| is_landline(area, 6 - area, &digits))
+            && follows(text, start, &["電話", "連絡先", "tel", "fax", "phone", "ファクス", "ファックス"]) =>
+        {
+            return Some(Personal::TelephoneNumber);
         }
         _ => {}
     }
     None
+}
+
+/// Whether one of the words stands shortly before a number.
+fn follows(text: &[char], start: usize, words: &[&str]) -> bool {
+    let before: String = text[start.saturating_sub(WORD_REACH)..start].iter().collect();
+    let before = before.to_ascii_lowercase();
+    words.iter().any(|word| before.contains(*word))
 }
 
 fn values(digits: &str) -> impl DoubleEndedIterator<Item = u32> + '_ {
@@ -295,6 +304,9 @@ mod tests {
             ("+81-90-1234-5678", TelephoneNumber),
             ("03-3209-1111", TelephoneNumber),
             ("2021-02-01 0422(51)5131 に電話", TelephoneNumber),
+            ("電話0332091111", TelephoneNumber),
+            ("TEL:0422515131", TelephoneNumber),
+            ("連絡先　０３３２０９１１１１", TelephoneNumber),
         ] {
             assert_eq!(looks_personal(text), Some(wanted), "{text}");
         }
@@ -307,6 +319,9 @@ mod tests {
             "c1234567",
             "第1234567号",
             "0000000123",
+            "0332091111",
+            "電話 0032091111",
+            "tel-0312345",
             "550e8400-e29b-41d4-a716-123456789018",
             "sha256:123456789018abcdef",
             "新宿区@本庁舎",
@@ -322,7 +337,7 @@ mod tests {
         const N: u32 = 20_000;
         let mut random = Numbers(20_210_201);
         type Make = fn(&mut Numbers) -> String;
-        let ordinary: [(&str, Make); 9] = [
+        let ordinary: [(&str, Make); 10] = [
             ("UUID", |r| {
                 let hex = format!("{:016x}{:016x}", r.next(), r.next());
                 [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
@@ -341,7 +356,8 @@ mod tests {
                 format!("{}{m:02}{d:02}{h:02}{:02}{:02}", 2018 + r.below(9), s / 60, s % 60)
             }),
             ("milliseconds", |r| format!("evt-{}", 1_600_000_000_000 + r.below(200_000_000_000))),
-            ("serial of ten", |r| format!("{:010}", r.below(1_000_000))),
+            ("serial of ten", |r| format!("{:010}", r.below(10_000_000_000))),
+            ("serial of seven", |r| format!("{:07}", r.below(10_000_000))),
             ("day and number", |r| {
                 format!("q-2021-{:02}-{:02}-{:04}", 1 + r.below(12), 1 + r.below(28), r.below(10_000))
             }),
@@ -352,7 +368,12 @@ mod tests {
             println!("ordinary: {name}: {refused} of {N} refused");
             assert!(refused as u32 * 10_000 <= N * 5, "{name}: {refused} of {N}, more than 0.05 %");
         }
-        let personal: [(&str, Make); 7] = [
+        fn landline(r: &mut Numbers) -> (&'static str, String, String) {
+            let area = [("03", 4), ("06", 4), ("045", 3), ("0422", 2), ("04992", 1)][r.below(5) as usize];
+            let exchange = format!("{}{}", 2 + r.below(8), r.digits(area.1 - 1));
+            (area.0, exchange, r.digits(4))
+        }
+        let personal: [(&str, Make); 12] = [
             ("My Number", my_number),
             ("My Number in fours", |r| in_fours(&my_number(r))),
             ("My Number in words", |r| format!("番号{}の方", my_number(r))),
@@ -360,6 +381,25 @@ mod tests {
             ("card in fours", |r| in_fours(&card(r))),
             ("mobile", |r| format!("0{}0-{}{}-{}", 7 + r.below(3), 1 + r.below(9), r.digits(3), r.digits(4))),
             ("e-mail", |r| format!("u{}@mail{}.example.jp", r.digits(5), r.below(10))),
+            ("account", |r| {
+                format!("{}{}", ["口座番号 ", "普通", "当座預金 No. "][r.below(3) as usize], r.digits(7))
+            }),
+            ("account of the post bank", |r| {
+                let length = 5 + r.below(3) as usize;
+                format!("1{}0-{}1", r.digits(3), r.digits(length))
+            }),
+            ("landline", |r| {
+                let (area, exchange, rest) = landline(r);
+                format!("{area}-{exchange}-{rest}")
+            }),
+            ("landline with brackets", |r| {
+                let (area, exchange, rest) = landline(r);
+                format!("{area}({exchange}){rest}")
+            }),
+            ("landline after its word", |r| {
+                let (area, exchange, rest) = landline(r);
+                format!("電話 {area}{exchange}{rest}")
+            }),
         ];
         for (name, make) in personal {
             let passed = (0..N).filter(|_| looks_personal(&make(&mut random)).is_none()).count();

@@ -344,8 +344,11 @@ impl Access {
         match (role, peer) {
             (Role::Local, _) => Share::unlimited(),
             // Who found a paper does not eat of the party's share.
-            (Role::Invited, Peer::Key(id)) => self.shares.of(&format!("{INVITATION_PURPOSE}/{id}").into()),
-            _ => self.shares.of(party),
+            (Role::Invited, Peer::Key(id)) => {
+                self.shares.of(&format!("{INVITATION_PURPOSE}/{id}").into(), None)
+            }
+            (_, Peer::Key(id)) => self.shares.of(party, Some(id)),
+            _ => self.shares.of(party, None),
         }
     }
 

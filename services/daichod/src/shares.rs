@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use daicho_core::{Refusal, RefusalCode, proto};
+use daicho_core::{KeyId, Refusal, RefusalCode, proto};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How much a party that was quiet may send at once: as much as it may within this time.
 const BURST: Duration = Duration::from_millis(250);
+/// What one key may take of its party's pace, as a fraction: no system of a party takes all of it from the others.
+const OF_ONE_KEY: (u32, u32) = (3, 4);
 /// How many lists and reports of one party are computed at a time.
 const LOOKS: usize = 2;
 /// How many streams of entries one party has at a time.
@@ -31,14 +33,20 @@ struct Allowance {
     room: Arc<Semaphore>,
     looks: Arc<Semaphore>,
     streams: Arc<Semaphore>,
-    /// When its next statement may come.
-    next: Mutex<Instant>,
+    turns: Turns,
+    /// As many as the party has keys that ever called.
+    keys: Mutex<HashMap<KeyId, Arc<Turns>>>,
 }
+
+/// When the next statement may come.
+struct Turns(Mutex<Instant>);
 
 /// The share of one party. Without a limit for whoever is on this machine.
 #[derive(Clone)]
 pub(crate) struct Share {
     allowance: Option<Arc<Allowance>>,
+    /// Of the key that is behind the connection.
+    key: Option<Arc<Turns>>,
     kib: u32,
     pace: Duration,
 }
@@ -50,40 +58,49 @@ impl Shares {
         Self { kib, pace, of: Mutex::default() }
     }
 
-    pub(crate) fn of(&self, party: &Arc<str>) -> Share {
+    pub(crate) fn of(&self, party: &Arc<str>, key: Option<KeyId>) -> Share {
+        let now = Instant::now();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        let allowance = of.entry(Arc::clone(party)).or_insert_with(|| {
-            let now = Instant::now();
-            let next = Mutex::new(now.checked_sub(BURST).unwrap_or(now));
-            Arc::new(Allowance::new(self.kib as usize, next))
+        let new = || Arc::new(Allowance::new(self.kib as usize, Turns::new(now)));
+        let allowance = Arc::clone(of.entry(Arc::clone(party)).or_insert_with(new));
+        drop(of);
+        let key = key.map(|key| {
+            let mut keys = allowance.keys.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(keys.entry(key).or_insert_with(|| Arc::new(Turns::new(now))))
         });
-        Share { allowance: Some(Arc::clone(allowance)), kib: self.kib, pace: self.pace }
+        Share { allowance: Some(allowance), key, kib: self.kib, pace: self.pace }
+    }
+}
+
+impl Turns {
+    /// Of somebody who was quiet until `now`.
+    fn new(now: Instant) -> Self {
+        Self(Mutex::new(now.checked_sub(BURST).unwrap_or(now)))
+    }
+
+    /// How long the next statements wait for their turn.
+    fn wait(&self, now: Instant) -> Duration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).saturating_duration_since(now)
+    }
+
+    /// The next turn is taken.
+    fn book(&self, now: Instant, cost: Duration) {
+        let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *next = (*next).max(now.checked_sub(BURST).unwrap_or(now)) + cost;
     }
 }
 
 impl Allowance {
-    fn new(kib: usize, next: Mutex<Instant>) -> Self {
+    fn new(kib: usize, turns: Turns) -> Self {
         let of = |places| Arc::new(Semaphore::new(places));
-        Self { room: of(kib), looks: of(LOOKS), streams: of(STREAMS), next }
-    }
-
-    /// How long the next statements wait for their turn, or `None` when that is too long. They have it then.
-    fn turn(&self, now: Instant, cost: Duration, longest: Duration) -> Option<Duration> {
-        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = (*next).max(now.checked_sub(BURST).unwrap_or(now));
-        let wait = from.saturating_duration_since(now);
-        if wait > longest {
-            return None;
-        }
-        *next = from + cost;
-        Some(wait)
+        Self { room: of(kib), looks: of(LOOKS), streams: of(STREAMS), turns, keys: Mutex::default() }
     }
 }
 
 impl Share {
     /// The share of whoever needs none.
     pub(crate) fn unlimited() -> Self {
-        Self { allowance: None, kib: 0, pace: Duration::ZERO }
+        Self { allowance: None, key: None, kib: 0, pace: Duration::ZERO }
     }
 
     /// Whether it is made to wait for its turn.
@@ -94,8 +111,7 @@ impl Share {
     /// Waits until it is the turn of these statements and they fit.
     pub(crate) async fn wait(&self, statements: &[proto::SignedStatement]) -> Option<OwnedSemaphorePermit> {
         let allowance = self.allowance.as_ref()?;
-        let cost = self.pace.saturating_mul(statements.len() as u32);
-        if let Some(wait) = allowance.turn(Instant::now(), cost, Duration::MAX) {
+        if let Some(wait) = self.turn(Instant::now(), statements.len() as u32, Duration::MAX) {
             tokio::time::sleep(wait).await;
         }
         // It is never closed.
@@ -115,10 +131,26 @@ impl Share {
             let text = "your party has its share of the server; wait for answers, or send on one stream";
             Refusal::new(RefusalCode::QueueFull, text)
         };
-        let wait = allowance.turn(Instant::now(), self.pace, LONGEST_TURN).ok_or_else(full)?;
+        let wait = self.turn(Instant::now(), 1, LONGEST_TURN).ok_or_else(full)?;
         tokio::time::sleep(wait).await;
         let wanted = self.wanted(std::slice::from_ref(statement));
         Arc::clone(&allowance.room).try_acquire_many_owned(wanted).map(Some).map_err(|_| full())
+    }
+
+    /// How long so many statements wait for the turn of their key and of their party, or `None` when that is too long. They
+    /// have it then.
+    fn turn(&self, now: Instant, statements: u32, longest: Duration) -> Option<Duration> {
+        let cost = self.pace.saturating_mul(statements);
+        let party = &self.allowance.as_ref()?.turns;
+        let wait = self.key.as_ref().map_or(Duration::ZERO, |key| key.wait(now)).max(party.wait(now));
+        if wait > longest {
+            return None;
+        }
+        party.book(now, cost);
+        if let Some(key) = &self.key {
+            key.book(now, cost * OF_ONE_KEY.1 / OF_ONE_KEY.0);
+        }
+        Some(wait)
     }
 
     /// Waits until one more list or report of this party may be computed. Its place is free when this is dropped.
@@ -151,11 +183,11 @@ mod tests {
         let shares = Shares::new(2, 0);
         let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
         let small = proto::SignedStatement::default();
-        let (first, second) = (shares.of(&one), shares.of(&one));
+        let (first, second) = (shares.of(&one, None), shares.of(&one, None));
         let held = [first.take(&small).await.expect("room"), second.take(&small).await.expect("room")];
         let refused = first.take(&small).await.expect_err("no room").code;
         assert_eq!(refused, RefusalCode::QueueFull);
-        assert!(shares.of(&two).take(&small).await.is_ok());
+        assert!(shares.of(&two, None).take(&small).await.is_ok());
         drop(held);
         // More than a share at once is taken when the whole share is free.
         let many = vec![small.clone(); 5];
@@ -172,27 +204,59 @@ mod tests {
         let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
         let mut held = Vec::new();
         for _ in 0..LOOKS {
-            held.push(shares.of(&one).look().await.expect("a place"));
+            held.push(shares.of(&one, None).look().await.expect("a place"));
         }
-        let share = shares.of(&one);
+        let share = shares.of(&one, None);
         let mut third = Box::pin(share.look());
         assert!(futures::poll!(&mut third).is_pending());
-        assert!(shares.of(&two).look().await.is_some());
+        assert!(shares.of(&two, None).look().await.is_some());
         held.pop();
         assert!(third.await.is_some());
-        let streams: Vec<_> = (0..STREAMS).map(|_| shares.of(&one).stream().expect("a place")).collect();
-        assert_eq!(shares.of(&one).stream().expect_err("all are taken"), STREAMS);
-        assert!(shares.of(&two).stream().is_ok());
+        let streams: Vec<_> =
+            (0..STREAMS).map(|_| shares.of(&one, None).stream().expect("a place")).collect();
+        assert_eq!(shares.of(&one, None).stream().expect_err("all are taken"), STREAMS);
+        assert!(shares.of(&two, None).stream().is_ok());
         drop(streams);
-        assert!(shares.of(&one).stream().is_ok());
+        assert!(shares.of(&one, None).stream().is_ok());
+    }
+
+    #[test]
+    fn one_key_leaves_something_of_the_pace_to_the_others_of_its_party() {
+        let shares = Shares::new(2, 100);
+        let party: Arc<str> = "one".into();
+        let [busy, other] = [1, 2].map(|n| shares.of(&party, KeyId::from_slice(&[n; KeyId::LEN])));
+        let start = Instant::now() + Duration::from_secs(60);
+        // In ten seconds the busy one takes what it can get at once; the other one asks every tenth of a second.
+        let (mut taken, mut waited) = (0, Duration::ZERO);
+        for at in (0..10_000).map(|ms| start + Duration::from_millis(ms)) {
+            while busy.turn(at, 1, Duration::ZERO).is_some() {
+                taken += 1;
+            }
+            if (at - start).as_millis() % 100 == 99 {
+                waited = waited.max(other.turn(at, 1, Duration::MAX).expect("a turn"));
+            }
+        }
+        // A second's worth is a hundred; three quarters of ten seconds and of the burst.
+        assert!((740..=775).contains(&taken), "{taken}");
+        assert!(waited <= Duration::from_millis(10), "{waited:?}");
+        // Two busy keys have the party's whole pace and no more.
+        let both: u32 = (0..10_000)
+            .map(|ms| start + Duration::from_secs(100) + Duration::from_millis(ms))
+            .map(|at| [&busy, &other].map(|key| u32::from(key.turn(at, 1, Duration::ZERO).is_some())))
+            .map(|[a, b]| a + b)
+            .sum();
+        assert!((1_000..=1_030).contains(&both), "{both}");
     }
 
     #[test]
     fn a_party_goes_at_its_pace_after_a_burst() {
         let ms = Duration::from_millis;
         let now = Instant::now() + Duration::from_secs(60);
-        let allowance = Allowance::new(1, Mutex::new(now));
-        let turn = |at: u64, n: u64, longest| allowance.turn(now + ms(at), ms(10) * n as u32, longest);
+        let turns = Turns(Mutex::new(now));
+        let turn = |at: u64, n: u32, longest| {
+            let wait = turns.wait(now + ms(at));
+            (wait <= longest).then(|| turns.book(now + ms(at), ms(10) * n)).map(|()| wait)
+        };
         assert_eq!(turn(0, 1, ms(5)), Some(ms(0)));
         assert_eq!(turn(0, 1, ms(5)), None, "it would wait too long, and has not taken its turn");
         assert_eq!(turn(0, 3, ms(10)), Some(ms(10)));
