@@ -1,5 +1,7 @@
 //! A disk that is full or lies: what was acknowledged is there, or the ledger does not open and says why.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use daicho_client::proto::{AppendStatementRequest, SignedStatement};
@@ -332,4 +334,78 @@ async fn a_disk_that_fills_up_is_refused_cleanly_and_recording_goes_on_when_ther
     server.stop().expect("stopped");
     let sound = Daichod::fsck(disk.0.path(), &["--rebuild"]).expect("runs");
     assert!(sound.status.success(), "{}", String::from_utf8_lossy(&sound.stdout));
+}
+
+/// Root without the capability to write whatever it wants to: permissions hold for it as for anybody.
+const WITHOUT_CAPABILITIES: [&str; 3] = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"];
+
+#[tokio::test]
+async fn what_may_not_be_read_or_written_is_named_and_nothing_is_lost() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let locked = folder.path().join("locked");
+    std::fs::create_dir(&locked).expect("a folder");
+    let mode = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).expect("set");
+    mode(&locked, 0o500);
+    let under: &[&str] = match std::fs::write(locked.join("file"), "").is_ok() {
+        false => &[],
+        true => {
+            let tried =
+                std::process::Command::new("setpriv").args(&WITHOUT_CAPABILITIES[1..]).arg("true").status();
+            if !tried.is_ok_and(|status| status.success()) {
+                eprintln!(
+                    "SKIPPED: permissions do not hold for this user, and setpriv does not let go of capabilities"
+                );
+                return;
+            }
+            &WITHOUT_CAPABILITIES
+        }
+    };
+    let under: Vec<String> = under.iter().map(|word| (*word).to_owned()).collect();
+
+    let server = Daichod::fresh(folder.path(), None).expect("a server");
+    let client = server.client().await.expect("a client");
+    let play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
+    let origin = client.ledger_info().await.expect("info").origin;
+    let now = play.ward.ledger_now().await.expect("time");
+    let mut said = 0;
+    let mut record = async |client: &Client| {
+        said += 1;
+        append(client, statement(&origin, &play.contractor, said, now)).await.expect("recorded").0
+    };
+    let mut last = record(&client).await;
+    server.stop().expect("a quiet end");
+
+    let data = folder.path().join("data");
+    // Another one after each start.
+    let manifest = || {
+        let names =
+            std::fs::read_dir(&data).expect("a folder").map(|file| file.expect("readable").file_name());
+        let mut names = names.map(|name| name.to_string_lossy().into_owned());
+        format!("data/{}", names.find(|name| name.starts_with("MANIFEST-")).expect("a manifest"))
+    };
+    for (name, closed) in [
+        ("data", 0o500),
+        ("data", 0o000),
+        ("MANIFEST", 0o000),
+        ("data/CURRENT", 0o000),
+        ("data.guard", 0o400),
+        ("data.checkpoint-key", 0o000),
+        ("operator.pem", 0o000),
+    ] {
+        let path = folder.path().join(if name == "MANIFEST" { manifest() } else { name.to_owned() });
+        let open = path.metadata().expect("there").permissions().mode();
+        mode(&path, closed);
+        let refused = Daichod::start_under(folder.path(), &under);
+        mode(&path, open & 0o777);
+        let said = refused.expect_err(&format!("{name} {closed:o}")).to_string();
+        assert!(said.contains("ermission denied") && said.contains(name), "{name} {closed:o}: {said}");
+        // With its mode set right, everything is there and recording goes on.
+        let server = Daichod::start_under(folder.path(), &under).expect("it serves");
+        let client = server.client().await.expect("a client");
+        assert_eq!(client.ledger_info().await.expect("info").size, last + 1, "{name}");
+        last = record(&client).await;
+        server.stop().expect("a quiet end");
+    }
+    let checked = Daichod::fsck(folder.path(), &["--rebuild"]).expect("runs");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
 }

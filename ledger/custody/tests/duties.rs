@@ -339,15 +339,25 @@ fn a_finding_stays_with_corrections_disputes_and_decisions_beside_it() {
     };
     assert_eq!(kinds(&mut ledger, "2021-02-11"), []);
     assert_eq!(kinds(&mut ledger, "2021-02-12T12:00"), [AnswerKind::Correction]);
-    let all = [AnswerKind::Correction, AnswerKind::Dispute, AnswerKind::Guided];
+    let mut all = vec![AnswerKind::Correction, AnswerKind::Dispute, AnswerKind::Guided];
     assert_eq!(kinds(&mut ledger, "2021-02-15"), all);
+    // A decision may be followed by another; all of them stay.
+    for (day, decision, kind) in [
+        ("2021-02-17", proto::FindingDecision::Published, AnswerKind::Published),
+        ("2021-02-18", proto::FindingDecision::Accepted, AnswerKind::Accepted),
+    ] {
+        let next = proto::FindingDecided { decision: decision as i32, ..decided.clone() };
+        ledger.say("ward", &format!("{day}T10:00"), Fact::FindingDecided(next));
+        all.push(kind);
+        assert_eq!(kinds(&mut ledger, &format!("{day}T12:00")), all);
+    }
     // Only the ward decides, and only with a ground.
     let of = |fact: &proto::FindingDecided| Fact::FindingDecided(fact.clone());
-    assert!(ledger.try_say("hyojito", "2021-02-16T10:00", of(&decided)).is_err());
+    assert!(ledger.try_say("hyojito", "2021-02-19T10:00", of(&decided)).is_err());
     let without = proto::FindingDecided { ground: String::new(), ..decided.clone() };
-    assert!(ledger.try_say("ward", "2021-02-16T10:01", of(&without)).is_err());
+    assert!(ledger.try_say("ward", "2021-02-19T10:01", of(&without)).is_err());
     let undecided = proto::FindingDecided { decision: 9, ..decided };
-    assert!(ledger.try_say("ward", "2021-02-16T10:02", of(&undecided)).is_err());
+    assert!(ledger.try_say("ward", "2021-02-19T10:02", of(&undecided)).is_err());
 }
 
 #[test]

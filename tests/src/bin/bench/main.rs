@@ -24,15 +24,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures a ledger on this machine's disk and loopback.
 #[derive(Parser)]
 struct Args {
-    /// Statements of the single-event runs; the others are scaled from it.
+    /// Statements of the single-event runs; the others are scaled from it. 0: leave those out.
     #[arg(long, default_value_t = 30_000)]
     statements: usize,
     /// How often each figure is measured; the median is printed.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Judge a scheme of so many data sets, instead; 1000000 takes some minutes to record.
-    #[arg(long)]
-    data_sets: Option<usize>,
+    /// Data sets of the scheme that is judged and reported; they are recorded first. 0: leave that out.
+    #[arg(long, default_value_t = 1_000_000)]
+    data_sets: usize,
     /// Where to write the figures.
     #[arg(long)]
     out: PathBuf,
@@ -51,21 +51,18 @@ struct Figure {
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    if let Some(data_sets) = args.data_sets {
-        let scale = scale::measure(data_sets, args.rounds).await?;
-        println!("{} data sets, {} copies", scale.data_sets, scale.copies);
-        println!("all duties judged   {:>8.2} s", scale.duties);
-        println!("report computed     {:>8.2} s", scale.report);
-        println!("report as JSON      {:>8.2} s", scale.json);
-        println!("memory added        {:>8.0} MB", scale.memory);
-        return Ok(());
+    let mut figures = Vec::new();
+    if args.statements > 0 {
+        let mut rounds = Vec::with_capacity(args.rounds);
+        for round in 0..args.rounds {
+            eprintln!("round {} of {}", round + 1, args.rounds);
+            rounds.push(measure(args.statements).await?);
+        }
+        figures = summarize(&rounds);
     }
-    let mut rounds = Vec::with_capacity(args.rounds);
-    for round in 0..args.rounds {
-        eprintln!("round {} of {}", round + 1, args.rounds);
-        rounds.push(measure(args.statements).await?);
+    if args.data_sets > 0 {
+        figures.extend(scale::measure(args.data_sets, args.rounds).await?);
     }
-    let figures = summarize(&rounds);
     println!("{:<18} {:>12} {:<14} {:>12} {:>7}", "figure", "median", "unit", "bare limit", "ratio");
     for f in &figures {
         let limit = f.limit.map_or_else(String::new, |l| format!("{l:.0}"));

@@ -2,35 +2,26 @@
 
 use std::time::Instant as Stopwatch;
 
+use anyhow::Context as _;
 use daicho_client::event;
 use daicho_client::proto::event::Fact;
 use daicho_client::proto::{Collected, Copy, DataSet, SignedStatement};
 use daicho_core::{Date, sign_statement};
 use daicho_custody::{ContextCache, DeletionReport, Judge, ReportHead};
 use daicho_engine::EngineConfig;
+use daicho_report::Lang;
+use daicho_report::pdf::{Paper, render};
 use daicho_tests::{Play, SCHEME, deleted, milestone};
 
-use crate::median;
+use crate::{Figure, median};
 
 /// Data sets in one statement: some 40 KiB.
 const TOGETHER: usize = 120;
 /// Statements that are checked and committed together.
 const GROUP: usize = 32;
 
-/// What was measured: medians.
-pub(crate) struct Scale {
-    pub(crate) data_sets: usize,
-    pub(crate) copies: usize,
-    /// Seconds.
-    pub(crate) duties: f64,
-    pub(crate) report: f64,
-    pub(crate) json: f64,
-    /// Largest resident memory that judging and reporting added, in MB.
-    pub(crate) memory: f64,
-}
-
-/// Records so many data sets, half of whose copies are erased in time, and judges them so many times.
-pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<Scale> {
+/// Records so many data sets, half of whose copies are erased in time, and judges and reports them so many times.
+pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
     let engine = Play::start_here(&folder.path().join("data"), EngineConfig::default()).await?;
     let key = Play::contractor_key();
@@ -74,7 +65,7 @@ pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<S
     let period = (Date::parse("2021-02-01").expect("a day"), Date::parse("2021-02-28").expect("a day"));
     let mut cache = ContextCache::default();
     let (mut judged, mut computed, mut written) = (Vec::new(), Vec::new(), Vec::new());
-    let mut copies = 0;
+    let (mut copies, mut last) = (0, None);
     for _ in 0..rounds {
         let watch = Stopwatch::now();
         let judge = Judge::new(&snapshot, &mut cache, SCHEME)?.expect("the scheme is in force");
@@ -86,20 +77,40 @@ pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<S
         computed.push(watch.elapsed().as_secs_f64());
         let json = serde_json::to_vec(&report)?.len();
         written.push(watch.elapsed().as_secs_f64());
-        copies = report.totals.copies as usize;
+        copies = report.totals.copies;
         eprintln!("the report has {json} bytes");
+        last = Some(report);
     }
     let memory = resident("VmHWM")? - before;
     drop(snapshot);
     engine.stop();
-    Ok(Scale {
-        data_sets,
-        copies,
-        duties: median(judged),
-        report: median(computed),
-        json: median(written),
-        memory,
-    })
+    let report = last.context("no round")?;
+    // The bundle is copied into the paper as it is.
+    let paper = Paper {
+        report: &report,
+        lang: Lang::Ja,
+        root: String::new(),
+        witnessed: None,
+        bundle: Vec::new(),
+        policy: None,
+    };
+    let mut drawn = Vec::new();
+    for _ in 0..rounds {
+        let watch = Stopwatch::now();
+        let pdf = render(&paper)?.len();
+        drawn.push(watch.elapsed().as_secs_f64());
+        eprintln!("the paper has {pdf} bytes");
+    }
+    let figure = |name, value, unit| Figure { name, value, unit, limit: None, ratio: None };
+    Ok(vec![
+        figure("scale_data_sets", data_sets as f64, "data sets"),
+        figure("scale_copies", copies as f64, "copies"),
+        figure("scale_duties", median(judged), "s"),
+        figure("scale_report", median(computed), "s"),
+        figure("scale_report_json", median(written), "s"),
+        figure("scale_memory", memory, "MB"),
+        figure("scale_report_pdf", median(drawn), "s"),
+    ])
 }
 
 fn four_each(ids: &[String]) -> Collected {

@@ -119,7 +119,8 @@ fn changes(kinds: &BTreeMap<String, Vec<Place>>, seed: u64) -> Vec<Change<'_>> {
 async fn fill(folder: &Path) -> anyhow::Result<()> {
     Daichod::init(folder, Some("2018-08-01"))?;
     let server = Daichod::start(folder, &[])?;
-    let schemes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/schemes");
+    // As from the folder of the project, where `make` is called.
+    let schemes = Path::new("deploy/schemes");
     let mut play = Command::new(binary("daicho")?);
     play.args(["simulate", "--scale", "0.00001", "--server", server.address(), "--schemes-dir"]).arg(schemes);
     play.arg("--ward-key").arg(folder.join("ward.pem"));

@@ -19,8 +19,20 @@ const CALLS: usize = 400;
 const FLOODERS: usize = 8;
 const FLOOD_WINDOW: usize = 1_024;
 
+/// What a flood may make the others wait, as a multiple of their wait alone: p99.
+const MOST_SLOWER: f64 = 2.0;
+/// A queue that is full: so many senders, with so many statements on the way each.
+const DEEP_SENDERS: usize = 8;
+const DEEP_WINDOW: usize = 8_192;
+const DEEP_STATEMENTS: usize = 20_000;
+/// What any of this may add to the server's memory, in MB.
+const MOST_MEMORY_MB: u64 = 600;
+/// What a soak may add from its second quarter to its last.
+const MOST_GROWTH: f64 = 1.1;
+
 pub(crate) async fn run(minutes: f64, followers: usize, entries: usize) -> anyhow::Result<()> {
     flood().await.context("flood")?;
+    deep_queue().await.context("a deep queue")?;
     follow(followers).await.context("followers")?;
     catch_up(entries).await.context("catch-up")?;
     soak(Duration::from_secs_f64(minutes * 60.0)).await.context("soak")
@@ -78,6 +90,68 @@ async fn flood() -> anyhow::Result<()> {
         beside.1 / alone.1,
         flooded.load(Ordering::SeqCst)
     );
+    ensure!(
+        beside.1 <= MOST_SLOWER * alone.1,
+        "the flood made the others wait {:.1} times as long",
+        beside.1 / alone.1
+    );
+    server.stop()
+}
+
+/// Many parties with much on the way each, so that the queue is full: nothing is lost, memory stays bounded, and who waits
+/// is answered in the end.
+async fn deep_queue() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    // Without TLS no party has a share: the queue of all is what fills up.
+    let server = Daichod::fresh(folder.path(), None)?;
+    let mut play = Play::prepare(&server.client().await?, server.ward_key()?).await?;
+    let now = play.ward.ledger_now().await?;
+    let before = resident(server.id())?;
+    let mut senders = Vec::new();
+    for n in 0..DEEP_SENDERS {
+        let key = move || SigningKey::from_seed(&[150 + n as u8; 32]);
+        let party = format!("deep-{n}");
+        let registered = PartyRegistered { party: party.clone(), label: "試験".into() };
+        let authorized = key().request(play.ward.origin(), &party, "server");
+        let facts = [Fact::PartyRegistered(registered), Fact::KeyAuthorized(authorized)];
+        play.ward.emit(facts.map(|fact| event("", now, fact)).to_vec()).await?;
+        let client = server.client().await?;
+        senders.push(tokio::spawn(async move {
+            let mut stream = Emitter::new(client, key()).await?.into_stream(DEEP_WINDOW).await?;
+            let mut answered = 0;
+            for i in 0..DEEP_STATEMENTS {
+                // As large as they are in practice, when a batch of copies moves.
+                let note = format!("{party}-{i}-{}", "x".repeat(2_000));
+                let fact = ActPerformed { kind: "staff-trained".into(), target: note, ..Default::default() };
+                stream.send(vec![event(SCHEME, now, Fact::ActPerformed(fact))]).await?;
+                while let Some(answer) = stream.try_next() {
+                    answer.result?;
+                    answered += 1;
+                }
+            }
+            while let Some(answer) = stream.next().await {
+                answer.result?;
+                answered += 1;
+            }
+            anyhow::Ok(answered)
+        }));
+    }
+    let watch = Stopwatch::now();
+    let (mut most, mut answered) = (before, 0);
+    for sender in senders {
+        while !sender.is_finished() {
+            most = most.max(resident(server.id())?);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        answered += sender.await??;
+    }
+    let more = most.saturating_sub(before) / 1_000_000;
+    println!(
+        "a queue of {DEEP_SENDERS} senders with {DEEP_WINDOW} statements of 2 kB each on the way: {answered} answered at {:.0}/s, {more} MB more at most",
+        answered as f64 / watch.elapsed().as_secs_f64()
+    );
+    ensure!(answered == DEEP_SENDERS * DEEP_STATEMENTS, "{answered} answers");
+    ensure!(more < MOST_MEMORY_MB, "{more} MB");
     server.stop()
 }
 
@@ -127,6 +201,7 @@ async fn follow(followers: usize) -> anyhow::Result<()> {
         receipt.as_secs_f64() * 1e3,
         watch.elapsed().as_secs_f64() * 1e3
     );
+    ensure!(each < 50.0, "{each:.1} kB for each follower");
     drop(streams);
     server.stop()
 }
@@ -173,6 +248,8 @@ async fn catch_up(entries: usize) -> anyhow::Result<()> {
         "{read} entries read at {rate:.0}/s beside writing; {alone:.0} recorded a second alone, {beside:.0} over the run of both; {} MB more in the server",
         most.saturating_sub(before) / 1_000_000
     );
+    ensure!(read == size, "{read} of {size} entries were read");
+    ensure!(most.saturating_sub(before) / 1_000_000 < MOST_MEMORY_MB, "reading takes memory");
     server.stop()
 }
 
@@ -210,6 +287,7 @@ async fn soak(length: Duration) -> anyhow::Result<()> {
         last.1
     );
     ensure!(size >= acknowledged, "{acknowledged} were acknowledged, and there are {size} entries");
+    ensure!(last.0 as f64 <= MOST_GROWTH * second.0 as f64, "memory grows: {} to {} MB", second.0, last.0);
     server.stop()
 }
 

@@ -80,24 +80,52 @@ async fn main() -> anyhow::Result<()> {
     if args.load {
         return load::run(args.minutes, args.followers, args.entries).await;
     }
-    let watch = Stopwatch::now();
-    let mut rows = vec![die_while_founding(args.steps)?, die_while_serving(args.steps).await?];
-    rows.extend(syscalls::refused(args.steps).await?);
-    rows.push(kill_under_load(args.kills, args.seed).await?);
-    rows.push(flips::sweep(args.seed).await?);
-    eprintln!();
-    println!(
-        "{:<44} {:>6} {:>18} {:>13} {:>5}",
-        "fault", "runs", "survived or caught", "acknowledged", "lost"
-    );
-    for row in &rows {
-        let Row { fault, runs, survived, acknowledged, lost } = row;
-        println!("{fault:<44} {runs:>6} {survived:>18} {acknowledged:>13} {lost:>5}");
+    let mut table = Table::new();
+    table.row(die_while_founding(args.steps)?);
+    table.row(die_while_serving(args.steps).await?);
+    for answer in syscalls::ANSWERS {
+        table.row(syscalls::refused(answer, args.steps).await?);
     }
-    println!("{:.0} s", watch.elapsed().as_secs_f64());
-    let held = rows.iter().all(|row| row.runs == row.survived && row.lost == 0 && row.runs > 0);
-    ensure!(held, "something was lost, or did not come up again");
-    Ok(())
+    for command in syscalls::COMMANDS {
+        table.row(syscalls::killed(command, args.steps).await?);
+    }
+    table.row(kill_under_load(args.kills, args.seed).await?);
+    table.row(flips::sweep(args.seed).await?);
+    table.end()
+}
+
+/// The rows as they come.
+struct Table {
+    watch: Stopwatch,
+    lap: Stopwatch,
+    held: bool,
+}
+
+impl Table {
+    fn new() -> Self {
+        println!(
+            "{:<46} {:>6} {:>18} {:>13} {:>5} {:>6}",
+            "fault", "runs", "survived or caught", "acknowledged", "lost", "s"
+        );
+        Self { watch: Stopwatch::now(), lap: Stopwatch::now(), held: true }
+    }
+
+    fn row(&mut self, row: Row) {
+        let Row { fault, runs, survived, acknowledged, lost } = row;
+        let seconds = self.lap.elapsed().as_secs_f64();
+        if std::io::stderr().is_terminal() {
+            eprint!("\r{:100}\r", "");
+        }
+        println!("{fault:<46} {runs:>6} {survived:>18} {acknowledged:>13} {lost:>5} {seconds:>6.0}");
+        self.held &= runs == survived && lost == 0 && runs > 0;
+        self.lap = Stopwatch::now();
+    }
+
+    fn end(self) -> anyhow::Result<()> {
+        println!("{:.0} s", self.watch.elapsed().as_secs_f64());
+        ensure!(self.held, "something was lost, or did not come up again");
+        Ok(())
+    }
 }
 
 /// Founding dies at each durable step in turn. It can be done again, or was done.
@@ -125,12 +153,7 @@ fn die_while_founding(most: u64) -> anyhow::Result<Row> {
         // Nothing was acknowledged: what is there half may be thrown away, and the founding done anew.
         if !found(None)?.status.success() {
             for name in ["data", "data.guard"] {
-                let path = folder.path().join(name);
-                let gone =
-                    if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-                gone.or_else(
-                    |error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) },
-                )?;
+                remove(&folder.path().join(name))?;
             }
             let again = found(None)?;
             ensure!(again.status.success(), "step {step}: {}", String::from_utf8_lossy(&again.stderr));
@@ -243,6 +266,12 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     let copied = Command::new("cp").arg("-r").arg(format!("{}/.", from.display())).arg(to).status()?;
     ensure!(copied.success(), "cp failed");
     Ok(())
+}
+
+/// Removes a file or folder that may be there.
+fn remove(path: &Path) -> std::io::Result<()> {
+    let gone = if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    gone.or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 fn sound(folder: &Path, step: u64) -> anyhow::Result<bool> {

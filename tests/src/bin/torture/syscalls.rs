@@ -1,13 +1,14 @@
 //! The system refuses a sync or a rename, or the process dies in one: `strace` answers in its place, the n-th time.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use anyhow::ensure;
-use daicho_tests::{Acknowledged, Daichod};
+use anyhow::{Context as _, ensure};
+use daicho_store::Store;
+use daicho_tests::{Acknowledged, Daichod, binary};
 
-use crate::{Row, base, copy, record};
+use crate::{Row, base, copy, progress, record, remove, sound};
 
 /// Statements of a run.
 const STATEMENTS: usize = 12;
@@ -15,7 +16,7 @@ const STATEMENTS: usize = 12;
 const LAG: Duration = Duration::from_secs(10);
 
 /// What is said in place of the system.
-struct Answer {
+pub(crate) struct Answer {
     fault: &'static str,
     /// As `strace --inject` takes it, without the number.
     injected: &'static str,
@@ -29,7 +30,7 @@ impl Answer {
     }
 }
 
-const ANSWERS: [Answer; 6] = [
+pub(crate) const ANSWERS: &[Answer] = &[
     Answer { fault: "a sync fails once (EIO)", injected: "fdatasync:error=EIO", for_good: "" },
     Answer { fault: "every sync fails from one on (EIO)", injected: "fdatasync:error=EIO", for_good: "+" },
     Answer { fault: "no room at a sync (ENOSPC)", injected: "fdatasync:error=ENOSPC", for_good: "+" },
@@ -42,26 +43,142 @@ const ANSWERS: [Answer; 6] = [
     Answer { fault: "SIGKILL in a sync", injected: "fdatasync:signal=KILL", for_good: "" },
 ];
 
-/// A row for each answer: the server meets it at its first sync, at its second, until it lives through all of them.
-pub(crate) async fn refused(most: u64) -> anyhow::Result<Vec<Row>> {
+/// The server meets an answer at its first sync, at its second, until it lives through all of them.
+pub(crate) async fn refused(answer: &Answer, most: u64) -> anyhow::Result<Row> {
     let there = Command::new("strace").arg("-V").output();
     ensure!(there.is_ok_and(|ran| ran.status.success()), "strace is not there: apt-get install strace");
     let base = base().await?;
-    let mut rows = Vec::new();
-    for answer in &ANSWERS {
-        let mut row = Row { fault: answer.fault, runs: 0, survived: 0, lost: 0, acknowledged: 0 };
-        for n in 1..=most {
-            let folder = tempfile::tempdir()?;
-            copy(base.path(), folder.path())?;
-            let acknowledged = Acknowledged::default();
-            if !meets(folder.path(), answer, n, &acknowledged).await? {
-                break;
-            }
-            row.comes_up(folder.path(), n, &acknowledged).await?;
+    let mut row = Row { fault: answer.fault, runs: 0, survived: 0, lost: 0, acknowledged: 0 };
+    for n in 1..=most {
+        let folder = tempfile::tempdir()?;
+        copy(base.path(), folder.path())?;
+        let acknowledged = Acknowledged::default();
+        if !meets(folder.path(), answer, n, &acknowledged).await? {
+            break;
         }
-        rows.push(row);
+        row.comes_up(folder.path(), n, &acknowledged).await?;
     }
-    Ok(rows)
+    Ok(row)
+}
+
+/// A command of the operator that is killed in one of its syncs.
+#[derive(Clone, Copy)]
+pub(crate) enum Killed {
+    /// Which makes key files, too.
+    Founding,
+    Backup,
+    Restore,
+}
+
+pub(crate) const COMMANDS: &[Killed] = &[Killed::Founding, Killed::Backup, Killed::Restore];
+
+impl Killed {
+    fn fault(self) -> &'static str {
+        match self {
+            Self::Founding => "SIGKILL in a sync of founding, with its keys",
+            Self::Backup => "SIGKILL in a sync of a backup",
+            Self::Restore => "SIGKILL in a sync of a restore",
+        }
+    }
+
+    /// The command, in a folder that holds a ledger in `data` and a backup of it in `kept`; a restore writes `back/data`.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Founding => &[
+                "init",
+                "--origin",
+                "demo.example/ledger",
+                "--data",
+                "new/data",
+                "--ward-key",
+                "new/ward.pem",
+                "--operator-key",
+                "new/operator.pem",
+            ],
+            Self::Backup => &["backup", "--data", "data", "--to", "kept"],
+            Self::Restore => &["restore", "--from", "kept", "--data", "back/data"],
+        }
+    }
+
+    /// What holds after a death: what was there is there, and the command can be given again, where it is said what to
+    /// remove first.
+    fn holds(self, folder: &Path) -> anyhow::Result<bool> {
+        let run = |args: &[&str]| daichod(folder, args, &[]);
+        let again = || Ok::<_, anyhow::Error>(run(self.arguments())?.status.success());
+        match self {
+            Self::Founding => {
+                if !again()? {
+                    for name in ["data", "data.guard"] {
+                        remove(&folder.join("new").join(name))?;
+                    }
+                    ensure!(again()?, "it cannot be founded again");
+                }
+                sound(&folder.join("new"), 0)
+            }
+            Self::Backup => {
+                let first = run(&["verify-backup", "--from", "kept", "--id", "1"])?.status.success();
+                let next = again()? && run(&["verify-backup", "--from", "kept"])?.status.success();
+                Ok(first && next && sound(folder, 0)?)
+            }
+            Self::Restore => {
+                let back = folder.join("back");
+                // Half of a ledger does not pass for one.
+                let size = |data: &Path| {
+                    Store::open_read_only(data).and_then(|store| store.head()).map(|head| head.size)
+                };
+                let whole = size(&folder.join("data"))?;
+                ensure!(
+                    size(&back.join("data")).map_or(true, |found| found == whole),
+                    "a part passes for a ledger"
+                );
+                remove(&back.join("data"))?;
+                Ok(again()? && sound(&back, 0)?)
+            }
+        }
+    }
+}
+
+/// A command dies in its first sync, in its second, until it lives through all of them.
+pub(crate) async fn killed(command: &Killed, most: u64) -> anyhow::Result<Row> {
+    let base = base().await?;
+    let taken = daichod(base.path(), Killed::Backup.arguments(), &[])?;
+    ensure!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
+    let mut row = Row { fault: command.fault(), runs: 0, survived: 0, lost: 0, acknowledged: 0 };
+    for n in 1..=most {
+        let folder = tempfile::tempdir()?;
+        let folder = folder.path();
+        copy(base.path(), folder)?;
+        for name in ["new", "back"] {
+            std::fs::create_dir(folder.join(name))?;
+        }
+        let inject = format!("inject=fsync,fdatasync:signal=KILL:when={n}");
+        let under = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-e", &inject, "-o", "strace.log"];
+        let ran = daichod(folder, command.arguments(), &under)?;
+        if ran.status.success() {
+            break;
+        }
+        let killed = std::fs::read_to_string(folder.join("strace.log"))?.contains("killed by SIGKILL");
+        ensure!(killed, "{}, {n}: {}", command.fault(), String::from_utf8_lossy(&ran.stderr));
+        row.runs += 1;
+        row.survived +=
+            u64::from(command.holds(folder).with_context(|| format!("{}, {n}", command.fault()))?);
+        progress(&row);
+    }
+    Ok(row)
+}
+
+/// A command in this folder, under another program or not.
+fn daichod(folder: &Path, args: &[&str], under: &[&str]) -> anyhow::Result<Output> {
+    let daichod = binary("daichod")?;
+    let mut command = match under {
+        [] => Command::new(daichod),
+        [program, rest @ ..] => {
+            let mut command = Command::new(program);
+            command.args(rest).arg(daichod);
+            command
+        }
+    };
+    Ok(command.args(args).current_dir(folder).output()?)
 }
 
 /// Serves and records, with the n-th sync answered so. `false` when that never came.
