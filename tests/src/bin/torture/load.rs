@@ -24,9 +24,11 @@ const MOST_SLOWER: f64 = 2.0;
 /// A queue that is full: so many senders, with so many statements on the way each.
 const DEEP_SENDERS: usize = 8;
 const DEEP_WINDOW: usize = 8_192;
-const DEEP_STATEMENTS: usize = 20_000;
+const DEEP_STATEMENTS: usize = 10_000;
+/// Events in each: some two kilobytes.
+const DEEP_EVENTS: usize = 10;
 /// What any of this may add to the server's memory, in MB.
-const MOST_MEMORY_MB: u64 = 600;
+const MOST_MEMORY_MB: u64 = 800;
 /// What a soak may add from its second quarter to its last.
 const MOST_GROWTH: f64 = 1.1;
 
@@ -98,7 +100,7 @@ async fn flood() -> anyhow::Result<()> {
     server.stop()
 }
 
-/// Many parties with much on the way each, so that the queue is full: nothing is lost, memory stays bounded, and who waits
+/// Many senders with much on the way each, so that the queue is full: nothing is lost, memory stays bounded, and who waits
 /// is answered in the end.
 async fn deep_queue() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -110,20 +112,15 @@ async fn deep_queue() -> anyhow::Result<()> {
     let mut senders = Vec::new();
     for n in 0..DEEP_SENDERS {
         let key = move || SigningKey::from_seed(&[150 + n as u8; 32]);
-        let party = format!("deep-{n}");
-        let registered = PartyRegistered { party: party.clone(), label: "試験".into() };
-        let authorized = key().request(play.ward.origin(), &party, "server");
-        let facts = [Fact::PartyRegistered(registered), Fact::KeyAuthorized(authorized)];
-        play.ward.emit(facts.map(|fact| event("", now, fact)).to_vec()).await?;
+        let fact = key().request(play.ward.origin(), "queue_notice_service/hyojito", "server");
+        play.ward.emit(vec![event("", now, Fact::KeyAuthorized(fact))]).await?;
         let client = server.client().await?;
         senders.push(tokio::spawn(async move {
             let mut stream = Emitter::new(client, key()).await?.into_stream(DEEP_WINDOW).await?;
             let mut answered = 0;
             for i in 0..DEEP_STATEMENTS {
-                // As large as they are in practice, when a batch of copies moves.
-                let note = format!("{party}-{i}-{}", "x".repeat(2_000));
-                let fact = ActPerformed { kind: "staff-trained".into(), target: note, ..Default::default() };
-                stream.send(vec![event(SCHEME, now, Fact::ActPerformed(fact))]).await?;
+                let events = (0..DEEP_EVENTS).map(|e| collected(now, &format!("deep-{n}-{i}-{e}")));
+                stream.send(events.collect()).await?;
                 while let Some(answer) = stream.try_next() {
                     answer.result?;
                     answered += 1;
@@ -147,7 +144,7 @@ async fn deep_queue() -> anyhow::Result<()> {
     }
     let more = most.saturating_sub(before) / 1_000_000;
     println!(
-        "a queue of {DEEP_SENDERS} senders with {DEEP_WINDOW} statements of 2 kB each on the way: {answered} answered at {:.0}/s, {more} MB more at most",
+        "a queue of {DEEP_SENDERS} senders with {DEEP_WINDOW} statements of {DEEP_EVENTS} events on the way each: {answered} answered at {:.0}/s, {more} MB more at most",
         answered as f64 / watch.elapsed().as_secs_f64()
     );
     ensure!(answered == DEEP_SENDERS * DEEP_STATEMENTS, "{answered} answers");
