@@ -1,8 +1,8 @@
 //! The engine from inside: the queue, the order, repeated statements, numbers, keys, time, and what stops a start.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use daicho_client::event;
@@ -13,7 +13,8 @@ use daicho_core::{
 };
 use daicho_custody::state::{SequenceRecord, Table, View as _, decode, key};
 use daicho_engine::{
-    Authority, Clock, ClockWatch, Engine, EngineConfig, EngineError, FileGuard, Founding, Receipt, found,
+    Authority, Clock, ClockWatch, Engine, EngineConfig, EngineError, FileGuard, Founding, Published, Receipt,
+    found,
 };
 use daicho_tests::{Play, SCHEME, collected, deleted};
 use daicho_tlog::{
@@ -548,6 +549,7 @@ fn recorded_time_never_goes_back_and_a_clock_that_was_set_is_on_record() {
     let ahead = noon.plus_ms(10 * 365 * 86_400_000);
     clock.set(ahead);
     assert_eq!(register(&engine), ahead);
+    assert!(watch.look(clock.now(), steady(602)).is_some(), "the jump is noticed, too");
     engine.stop();
     drop(engine);
 
@@ -585,6 +587,8 @@ fn recorded_time_never_goes_back_and_a_clock_that_was_set_is_on_record() {
 struct Token {
     key: NoteSigner,
     gone: Arc<AtomicBool>,
+    /// What is there instead of it.
+    other: Arc<Mutex<Option<NoteSigner>>>,
 }
 
 impl NoteKey for Token {
@@ -596,7 +600,20 @@ impl NoteKey for Token {
         if self.gone.load(Ordering::SeqCst) {
             return Err(NoteError::NotSigned("the token is gone".into()));
         }
-        self.key.sign_message(message)
+        self.other.lock().expect("alone").as_ref().unwrap_or(&self.key).sign_message(message)
+    }
+}
+
+/// The checkpoint over so many entries, once it is there.
+fn published_of(engine: &Engine, size: u64) -> Published {
+    let begun = std::time::Instant::now();
+    loop {
+        let newest = engine.published().borrow().clone();
+        if let Some(newest) = newest.filter(|newest| newest.size >= size) {
+            return newest;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "it does not catch up");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -605,8 +622,10 @@ fn a_checkpoint_key_in_a_token_signs_and_what_is_recorded_while_it_is_gone_is_pu
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path().join("data");
     Play::found_here(&data).expect("founded");
-    let gone = Arc::new(AtomicBool::new(false));
-    let token = Token { key: Play::checkpoint_key().expect("a key"), gone: Arc::clone(&gone) };
+    let (gone, other) = (Arc::new(AtomicBool::new(false)), Arc::<Mutex<Option<NoteSigner>>>::default());
+    let name = || Play::ORIGIN.parse().expect("a name");
+    let key = Play::checkpoint_key().expect("a key");
+    let token = Token { key, gone: Arc::clone(&gone), other: Arc::clone(&other) };
     let authority =
         Authority { checkpoint_keys: vec![Box::new(token)], ..Play::authority(&data).expect("the rest") };
     let engine = Engine::start(&data, EngineConfig::default(), authority).expect("it starts");
@@ -617,10 +636,16 @@ fn a_checkpoint_key_in_a_token_signs_and_what_is_recorded_while_it_is_gone_is_pu
     let kept = next();
     assert_eq!((kept.proof, engine.published().borrow().as_ref().map(|p| p.size)), (None, Some(2)));
     gone.store(false, Ordering::SeqCst);
-    let mut published = engine.published();
-    let newest =
-        block_on(published.wait_for(|p| p.as_ref().is_some_and(|p| p.size == 3))).expect("runs").clone();
-    let note = SignedCheckpoint::parse(newest.expect("published").note.as_bytes()).expect("a note");
+    let newest = published_of(&engine, 3);
+    let note = SignedCheckpoint::parse(newest.note.as_bytes()).expect("a note");
     note.verify([Play::checkpoint_key().expect("a key").verifier()]).expect("signed by the token");
+
+    // Another token in its place: what it signs goes nowhere.
+    *other.lock().expect("alone") =
+        Some(NoteSigner::from_seed(name(), Algorithm::Ed25519, &[9; 32]).expect("a key"));
+    let kept = next();
+    assert_eq!((kept.proof, engine.published().borrow().as_ref().map(|p| p.size)), (None, Some(3)));
+    *other.lock().expect("alone") = None;
+    published_of(&engine, 4);
     engine.stop();
 }

@@ -52,6 +52,23 @@ fn a_key_with_a_passphrase_opens_with_it_alone_here_and_in_openssl() {
 }
 
 #[test]
+fn a_key_that_others_can_read_is_warned_about() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    assert!(daicho(folder, "", &["key", "new", "--out", "key.pem"]).status.success());
+    for (mode, warned) in [(0o600, false), (0o640, true), (0o604, true)] {
+        std::fs::set_permissions(folder.join("key.pem"), PermissionsExt::from_mode(mode)).expect("set");
+        let shown = daicho(folder, "", &["key", "show", "key.pem", "--lang", "en"]);
+        assert!(shown.status.success(), "{shown:?}");
+        assert_eq!(
+            String::from_utf8_lossy(&shown.stderr).contains("chmod 600"),
+            warned,
+            "{mode:o}: {shown:?}"
+        );
+    }
+}
+
+#[test]
 fn the_server_takes_a_key_with_a_passphrase_and_none_that_others_can_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

@@ -217,11 +217,9 @@ async fn erasures(
 ) -> anyhow::Result<Vec<Erasure>> {
     let states = client.copies(&args.scheme, 0).await?;
     let states: HashMap<&str, &proto::CopyState> = states.iter().map(|c| (c.id.as_str(), c)).collect();
-    let known = client.ledger_info().await?.size;
-    let size = newest(client, known, context).await?.note.checkpoint().size();
     let entries: Vec<u64> = match days {
         None => args.entry.clone(),
-        Some(days) => of_days(client, args, days, size, &states).await?,
+        Some(days) => of_days(client, args, days, client.ledger_info().await?.size, &states).await?,
     };
     ensure!(
         entries.len() <= MAX_STATEMENTS,
@@ -230,6 +228,8 @@ async fn erasures(
             format!("there are {} statements; a form holds at most {MAX_STATEMENTS}", entries.len()),
         )
     );
+    let needed = entries.iter().max().map_or(0, |last| last + 1);
+    let size = newest(client, needed, context).await?.note.checkpoint().size();
     let mut list = Vec::with_capacity(entries.len());
     for index in entries {
         let receipt = client.receipt(EntryName::Index(EntryIndex::new(index)), size).await?;

@@ -140,19 +140,25 @@ impl Context {
         files: impl IntoIterator<Item = &'p std::path::PathBuf>,
         force: bool,
     ) -> anyhow::Result<()> {
-        let mut seen = std::collections::BTreeSet::new();
-        for file in files {
+        let files: Vec<_> = files.into_iter().collect();
+        self.distinct(&files)?;
+        match files.into_iter().find(|file| !force && file.exists()) {
+            Some(file) => Err(self.is_there(file)),
+            None => Ok(()),
+        }
+    }
+
+    /// Fails where two outputs have one name.
+    pub(crate) fn distinct(&self, files: &[&std::path::PathBuf]) -> anyhow::Result<()> {
+        for (n, file) in files.iter().enumerate() {
             let path = file.display();
             anyhow::ensure!(
-                seen.insert(file),
+                !files[..n].contains(file),
                 self.pick(
                     format!("{path} を二つの出力に指定しています。別の名前を指定してください"),
-                    format!("{path} is named for two files; they need two names"),
+                    format!("{path} is named for two outputs; they need two names"),
                 )
             );
-            if !force && file.exists() {
-                return Err(self.is_there(file));
-            }
         }
         Ok(())
     }

@@ -53,8 +53,9 @@ pub(crate) async fn run(command: Command, context: &Context, out: &mut dyn Write
             if let Some(file) = bundle {
                 context.vacant([&file], force)?;
                 let selection = daicho_verify::bundle::Selection::of_data_set(&scheme, &data_set);
-                crate::evidence::selective_bundle(&context.connect().await?, selection, &file, context)
-                    .await?;
+                let client = context.connect().await?;
+                let size = client.ledger_info().await?.size;
+                crate::evidence::selective_bundle(&client, selection, size, &file, context).await?;
             }
         }
     }

@@ -50,7 +50,6 @@ pub(crate) async fn report_bundle(
     context: &Context,
 ) -> anyhow::Result<DeletionReport> {
     let (scheme, period) = terms;
-    let mut difference = String::new();
     for _ in 0..ATTEMPTS {
         // Taken before the checkpoint: what is recorded later is not asked about.
         let info = client.ledger_info().await?;
@@ -69,32 +68,40 @@ pub(crate) async fn report_bundle(
             as_of_ms: as_of.unix_ms(),
         };
         let mut stated = report::parse(&report::fetch(client, request, context).await?, context)?;
+        let grown = stated.ledger.size > computed.ledger.size;
         stated.ledger = computed.ledger.clone();
         if stated == computed {
             keep(bundle, file, context)?;
             return Ok(computed);
         }
-        difference = first_difference(&stated, &computed);
+        if !grown {
+            let difference = first_difference(&stated, &computed);
+            let text = context.pick(
+                format!(
+                    "台帳の計算した報告書が、その記録から計算したものと一致しません（項目 {difference}）。証拠一式は書き出していません"
+                ),
+                format!(
+                    "the ledger's report is not the one that its entries give; they differ in `{difference}`. No bundle was written"
+                ),
+            );
+            return Err(Disagreement(text).into());
+        }
     }
-    let text = context.pick(
-        format!(
-            "台帳の計算した報告書が、その記録から計算したものと一致しません（項目 {difference}）。証拠一式は書き出していません"
-        ),
-        format!(
-            "the ledger's report is not the one that its entries give; they differ in `{difference}`. No bundle was written"
-        ),
-    );
-    Err(Disagreement(text).into())
+    Err(anyhow!(context.pick(
+        "報告書に関わる記録が加わり続けています。しばらくしてからもう一度お試しください",
+        "entries that change the report keep coming; call again in a moment",
+    )))
 }
 
-/// Writes a bundle of some entries with what they rest on.
+/// Writes a bundle of some entries with what they rest on, in a checkpoint over at least `needed` entries.
 pub(crate) async fn selective_bundle(
     client: &Client,
     mut selection: Selection,
+    needed: u64,
     file: &Path,
     context: &Context,
 ) -> anyhow::Result<()> {
-    let checkpoint = publish(client, client.ledger_info().await?.size, context).await?;
+    let checkpoint = publish(client, needed, context).await?;
     let size = checkpoint.note.checkpoint().size();
     let mut entries = Box::pin(client.read_entries(0, size).await?);
     while let Some(entry) = entries.try_next().await? {
@@ -128,24 +135,30 @@ fn left_out(error: BundleError, context: &Context) -> anyhow::Error {
         return error;
     }
     error.context(context.pick(
-        "証拠一式は、この鍵では読めない記録にも基づきます。区または監査人に依頼してください（受領証だけでも、その記録は証明できます）。監査人の鍵でこうなったのなら、記録が抜かれています",
-        "a bundle rests on entries that this key may not read; ask the ward or an auditor for it. A receipt proves its entry by itself. If the key is an auditor's, entries were left out",
+        "証拠一式は、この鍵では読めない記録にも基づきます。区または監査人に依頼してください（受領証だけでも、その記録は証明できます）。区または監査人の鍵でこの表示が出た場合は、記録が欠落しています",
+        "a bundle rests on entries that this key may not read; ask the ward or an auditor for it. A receipt proves its entry by itself. If the key is the ward's or an auditor's, entries are missing",
     ))
 }
 
 /// A checkpoint over at least so many entries: one that is published now, or for a caller who may not have that done, the
 /// one that the server publishes by itself within a few seconds.
 pub(crate) async fn newest(client: &Client, size: u64, context: &Context) -> anyhow::Result<KeptCheckpoint> {
-    match client.publish_checkpoint().await {
-        Err(ClientError::NotAllowed(_)) => {}
-        published => return Ok(published?),
-    }
-    for attempt in 1.. {
-        match client.newest_checkpoint(proto::CheckpointKind::Kept).await {
-            Ok(kept) if kept.note.checkpoint().size() >= size => return Ok(kept),
-            Err(error) if attempt == CHECKPOINT_ATTEMPTS => return Err(error.into()),
-            Ok(_) if attempt == CHECKPOINT_ATTEMPTS => break,
-            _ => tokio::time::sleep(PAUSE).await,
+    for attempt in 1..=CHECKPOINT_ATTEMPTS {
+        let kept = match client.publish_checkpoint().await {
+            Err(ClientError::NotAllowed(_)) => {
+                match client.newest_checkpoint(proto::CheckpointKind::Kept).await {
+                    Err(ClientError::NotFound(_)) => None,
+                    kept => Some(kept?),
+                }
+            }
+            published => Some(published?),
+        };
+        // What is recorded may not be published yet: a key or the fork guard may be away.
+        if let Some(kept) = kept.filter(|kept| kept.note.checkpoint().size() >= size) {
+            return Ok(kept);
+        }
+        if attempt < CHECKPOINT_ATTEMPTS {
+            tokio::time::sleep(PAUSE).await;
         }
     }
     Err(anyhow!(context.pick(

@@ -128,7 +128,7 @@ async fn get(args: Get, context: &Context, out: &mut dyn Write) -> anyhow::Resul
     context.write(&args.out, receipt.to_string().as_bytes(), args.force)?;
     let index = receipt.entry().index;
     if let Some(path) = &args.bundle {
-        selective_bundle(&client, Selection::of_entry(index), path, context).await?;
+        selective_bundle(&client, Selection::of_entry(index), index.get() + 1, path, context).await?;
     }
     let size = receipt.checkpoint().checkpoint().size();
     if context.json() {

@@ -271,6 +271,7 @@ fn copies(w: &Words<'_>) -> Vec<u8> {
         w.say("定め", "rule"),
         w.say("証拠", "evidence"),
         w.say("証明書", "certificate"),
+        w.say("第三者の証明", "third-party certificate"),
         w.say("記録", "entries"),
     ]);
     for d in &w.report.data_sets {
@@ -281,7 +282,7 @@ fn copies(w: &Words<'_>) -> Vec<u8> {
     csv.bytes()
 }
 
-fn copy_row(w: &Words<'_>, d: &DataSetReport, copy: &CopyReport) -> [String; 16] {
+fn copy_row(w: &Words<'_>, d: &DataSetReport, copy: &CopyReport) -> [String; 17] {
     let closed = |part: fn(&Moment) -> Instant| optional(copy.closed.as_ref().map(part));
     [
         d.id.clone(),
@@ -299,6 +300,7 @@ fn copy_row(w: &Words<'_>, d: &DataSetReport, copy: &CopyReport) -> [String; 16]
         copy.rule.clone().unwrap_or_default(),
         w.evidence(copy.evidence).to_owned(),
         w.certificate(copy.certificate),
+        copy.third_party.as_ref().map(|by| w.third_party(by)).unwrap_or_default(),
         entries(&copy.entries),
     ]
 }

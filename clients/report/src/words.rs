@@ -225,6 +225,10 @@ impl<'r> Words<'r> {
             let names = names.join("、");
             return self.say(format!("未提出先: {names}"), format!("owed to {names}"));
         }
+        if let Some(party) = detail.strip_prefix("returned to ") {
+            let name = self.party(party);
+            return self.say(format!("返却先: {name}"), format!("returned to {name}"));
+        }
         detail_in(detail, self.lang)
     }
 }

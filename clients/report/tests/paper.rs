@@ -290,7 +290,7 @@ fn a_bundle_of_something_else_proves_no_paper() {
 fn a_paper_drawn_by_another_program_says_so() {
     let changed = with_streams(&SCENE.paper, |stream| {
         find(stream, br#""format": "daicho-report-pdf/1""#)?;
-        replaced(stream, b"report-pdf/4 typst", b"report-pdf/0 typst")
+        replaced(stream, b"report-pdf/5 typst", b"report-pdf/0 typst")
     });
     let error = fault(&changed);
     assert!(
@@ -371,4 +371,18 @@ fn the_largest_certificate_gives_back_every_statement() {
     let wanted: Vec<_> =
         erasures.iter().map(|e| (format!("{}.tlog-proof", e.entry), e.receipt.clone())).collect();
     assert_eq!(found, wanted);
+}
+
+#[test]
+fn a_paper_says_that_it_is_for_archives_and_for_everybody() {
+    // PDF/A-3a (ISO 19005-3) and PDF/UA-1 (ISO 14289-1). `make pdfa` holds papers to it with another program.
+    let said = [
+        &b"<pdfaid:part>3</pdfaid:part><pdfaid:conformance>A</pdfaid:conformance>"[..],
+        b"<pdfuaid:part>1</pdfuaid:part>",
+        b"/OutputIntent",
+        b"/Lang(ja-JP)",
+    ];
+    for words in said {
+        assert!(find(&SCENE.paper, words).is_some(), "{}", String::from_utf8_lossy(words));
+    }
 }

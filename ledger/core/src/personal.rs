@@ -35,6 +35,11 @@ impl fmt::Display for Personal {
 
 /// Fewest digits of anything that is looked for.
 const FEWEST_DIGITS: usize = 7;
+const ACCOUNT: [&str; 5] = ["口座", "普通", "当座", "貯蓄", "account"];
+const TELEPHONE: [&str; 9] =
+    ["電話", "連絡先", "tel", "telephone", "phone", "fax", "ファクス", "ファックス", "ファクシミリ"];
+/// Words that a number may follow without a space.
+const TOUCHING: [&str; 5] = ["tel", "telephone", "phone", "fax", "account"];
 /// Characters before a number in which a word for what it is is looked for.
 const WORD_REACH: usize = 12;
 
@@ -96,7 +101,8 @@ fn numbers(text: &[char]) -> Option<Personal> {
         at = start + digits.len();
         let letter = |c: Option<&char>| c.is_some_and(char::is_ascii_alphabetic);
         let inside = uuids.iter().any(|uuid| uuid.contains(&start));
-        if inside || letter(start.checked_sub(1).and_then(|i| text.get(i))) || letter(text.get(at)) {
+        let touched = letter(start.checked_sub(1).and_then(|i| text.get(i)));
+        if inside || letter(text.get(at)) || touched && !ends_with_word(&text[..start], &TOUCHING) {
             continue;
         }
         let joined = runs.last().is_some_and(|before| {
@@ -142,11 +148,9 @@ fn number(text: &[char], runs: &[Run]) -> Option<Personal> {
             return Some(Personal::AccountNumber);
         }
         // Serial numbers look the same: a word before the number decides.
-        [7] if follows(text, start, &["口座", "普通", "当座", "貯蓄", "account"]) => {
-            return Some(Personal::AccountNumber);
-        }
+        [7] if follows(text, start, &ACCOUNT) => return Some(Personal::AccountNumber),
         [10] if (2..=5).any(|area| is_landline(area, 6 - area, &digits))
-            && follows(text, start, &["電話", "連絡先", "tel", "fax", "phone", "ファクス", "ファックス"]) =>
+            && follows(text, start, &TELEPHONE) =>
         {
             return Some(Personal::TelephoneNumber);
         }
@@ -157,9 +161,19 @@ fn number(text: &[char], runs: &[Run]) -> Option<Personal> {
 
 /// Whether one of the words stands shortly before a number.
 fn follows(text: &[char], start: usize, words: &[&str]) -> bool {
-    let before: String = text[start.saturating_sub(WORD_REACH)..start].iter().collect();
-    let before = before.to_ascii_lowercase();
-    words.iter().any(|word| before.contains(*word))
+    let from = start.saturating_sub(WORD_REACH);
+    (from..=start).any(|end| ends_with_word(&text[..end], words))
+}
+
+/// Whether a text ends with one of the words. One of Latin letters is no part of a longer one: a hotel is no telephone.
+fn ends_with_word(text: &[char], words: &[&str]) -> bool {
+    words.iter().any(|word| {
+        let length = word.chars().count();
+        let Some(at) = text.len().checked_sub(length) else { return false };
+        let same = text[at..].iter().map(char::to_ascii_lowercase).eq(word.chars());
+        let longer = word.is_ascii() && at > 0 && text[at - 1].is_ascii_alphabetic();
+        same && !longer
+    })
 }
 
 fn values(digits: &str) -> impl DoubleEndedIterator<Item = u32> + '_ {
@@ -306,6 +320,10 @@ mod tests {
             ("2021-02-01 0422(51)5131 に電話", TelephoneNumber),
             ("電話0332091111", TelephoneNumber),
             ("TEL:0422515131", TelephoneNumber),
+            ("TEL0332091111", TelephoneNumber),
+            ("ＦＡＸ０３３２０９１１１１", TelephoneNumber),
+            ("ファクシミリ 0332091111", TelephoneNumber),
+            ("TEL09012345678", TelephoneNumber),
             ("連絡先　０３３２０９１１１１", TelephoneNumber),
         ] {
             assert_eq!(looks_personal(text), Some(wanted), "{text}");
@@ -322,6 +340,10 @@ mod tests {
             "0332091111",
             "電話 0032091111",
             "tel-0312345",
+            "hotel-0332091111",
+            "satellite 0332091111",
+            "subaccount-1234567",
+            "x0332091111",
             "550e8400-e29b-41d4-a716-123456789018",
             "sha256:123456789018abcdef",
             "新宿区@本庁舎",
@@ -337,7 +359,7 @@ mod tests {
         const N: u32 = 20_000;
         let mut random = Numbers(20_210_201);
         type Make = fn(&mut Numbers) -> String;
-        let ordinary: [(&str, Make); 10] = [
+        let ordinary: [(&str, Make); 11] = [
             ("UUID", |r| {
                 let hex = format!("{:016x}{:016x}", r.next(), r.next());
                 [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
@@ -357,6 +379,11 @@ mod tests {
             }),
             ("milliseconds", |r| format!("evt-{}", 1_600_000_000_000 + r.below(200_000_000_000))),
             ("serial of ten", |r| format!("{:010}", r.below(10_000_000_000))),
+            ("named serial", |r| {
+                let name =
+                    ["hotel", "intel", "satellite", "hotline", "faxes-in", "subaccount"][r.below(6) as usize];
+                format!("{name}-{:010}", r.below(10_000_000_000))
+            }),
             ("serial of seven", |r| format!("{:07}", r.below(10_000_000))),
             ("day and number", |r| {
                 format!("q-2021-{:02}-{:02}-{:04}", 1 + r.below(12), 1 + r.below(28), r.below(10_000))

@@ -86,6 +86,7 @@ codes! {
     AttestationStopped "ATTESTATION_STOPPED" Scheme "保持していないことの申告の途絶" "A system that must keep nothing has stopped to say so";
     ContractEnding "CONTRACT_ENDING" Scheme "契約の終了が近い保有" "A contract is near its end, and its party still holds copies";
     AssuranceMissing "ASSURANCE_MISSING" Copy "立会い・完了証明の欠如" "A medium went out of use without a witness, and no certificate with photographs shows its erasure";
+    ReturnedElsewhere "RETURNED_ELSEWHERE" Copy "返却すべき相手以外への返却" "Given back to a party to which it does not go back";
     DeletedEarly "DELETED_EARLY" Copy "保存期間満了前の消去" "Deleted before the time for which it must be kept";
     KeyDistrusted "KEY_DISTRUSTED" Key "信頼できない時点の後も有効だった鍵" "A revoked key was still accepted after the time from which it is not trusted";
 }

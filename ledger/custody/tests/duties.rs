@@ -14,6 +14,7 @@ use samples::visit;
 
 const QUEUE: &str = include_str!("../../../deploy/schemes/queue_notice_service.toml");
 const BENEFIT: &str = include_str!("../../../deploy/schemes/special_cash_benefit.toml");
+const NHI: &str = include_str!("../../../deploy/schemes/nhi_premium_payment.toml");
 
 fn queue() -> Ledger {
     Ledger::open(QUEUE, "2021-01-20T09:00")
@@ -311,6 +312,56 @@ fn erasure_and_certificates_come_from_the_copies() {
         1,
         "clause 13 alone"
     );
+}
+
+#[test]
+fn a_consent_to_one_subcontractor_is_none_to_another() {
+    let mut ledger = Ledger::open(BENEFIT, "2020-04-20T09:00");
+    let approved = proto::SubcontractApproved {
+        contract: "c1".into(),
+        party: "hokkaido_toppan_forms".into(),
+        ..Default::default()
+    };
+    let given = |handover: &str, to: &str| {
+        let (handover, to_party) = (handover.into(), to.into());
+        Fact::HandoverGiven(proto::HandoverGiven { handover, to_party, ..Default::default() })
+    };
+    ledger.say("ward", "2020-05-10T10:00", Fact::SubcontractApproved(approved));
+    let duties = ["c1/10/toppan_forms", "o_subcontract_approval/toppan_forms"];
+    ledger.say("toppan_forms", "2020-05-12T10:00", given("h-1", "hokkaido_toppan_forms"));
+    ledger.say("toppan_forms", "2020-05-14T10:00", given("h-2", "helping-printer"));
+    for object in duties {
+        assert_eq!(status(&mut ledger, object, "2020-05-13"), DutyStatus::Met, "{object}");
+        let judged = duty(&mut ledger, object, "2020-05-15");
+        assert_eq!((judged.status, judged.owed, judged.met), (DutyStatus::Missed, 2, 1), "{object}");
+        assert!(judged.detail.en.contains("helping-printer"), "{judged:?}");
+    }
+    let missed = findings(&mut ledger, FindingCode::ObligationMissed, "2020-05-15");
+    assert_eq!(missed.iter().filter(|f| duties.contains(&f.object.as_str())).count(), 2);
+}
+
+#[test]
+fn what_is_wrong_under_one_contract_is_not_wrong_under_another_of_the_same_party() {
+    let mut ledger = Ledger::open(NHI, "2020-05-20T09:00");
+    let (ib, credit) = ("c_ib/7/payment_service_provider", "c_credit/7/payment_service_provider");
+    for object in [ib, credit] {
+        assert_eq!(status(&mut ledger, object, "2020-07-01"), DutyStatus::NoViolation, "{object}");
+    }
+    let given = |handover: &str, flow: &str| {
+        Fact::HandoverGiven(proto::HandoverGiven {
+            handover: handover.into(),
+            flow: flow.into(),
+            to_party: "jlis".into(),
+            ..Default::default()
+        })
+    };
+    // Collected under the contract on bank transfers, and given to somebody else.
+    ledger.say("payment_service_provider", "2020-07-02T10:00", given("h-1", "f02_ib_collection_to_ward"));
+    assert_eq!(status(&mut ledger, ib, "2020-07-03"), DutyStatus::Violated);
+    assert_eq!(status(&mut ledger, credit, "2020-07-03"), DutyStatus::NoViolation);
+    // Over no flow: nobody knows under which, and it stands against both.
+    ledger.say("payment_service_provider", "2020-07-04T10:00", given("h-2", ""));
+    assert_eq!(status(&mut ledger, credit, "2020-07-05"), DutyStatus::Violated);
 }
 
 #[test]

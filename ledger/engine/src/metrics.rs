@@ -33,7 +33,7 @@ pub fn describe() {
     describe_counter!(
         UNPUBLISHED,
         Unit::Count,
-        "commit groups answered without a proof because the guard was away"
+        "commit groups answered without a proof because a key or the guard was away"
     );
     describe_histogram!(
         PUBLISH,

@@ -93,7 +93,7 @@ impl Publisher {
 
     /// Signs a checkpoint for each group and swaps the guard to the last. No checkpoint leaves before that.
     /// `None` for all when a key or the guard is away: the entries are recorded, and the next group publishes them.
-    fn publish(&mut self, groups: &[Recorded]) -> Result<Vec<Option<Published>>, GuardError> {
+    fn publish(&mut self, groups: &[Recorded]) -> Result<Vec<Option<Published>>, Box<dyn Error>> {
         let watch = Stopwatch::now();
         let mut last = None;
         let mut all = Vec::with_capacity(groups.len());
@@ -101,7 +101,8 @@ impl Publisher {
             let checkpoint = checkpoint(&self.origin, group.growth.new_size(), group.growth.root());
             match sign(&checkpoint, &self.keys) {
                 Ok(published) => all.push(Some(published)),
-                Err(error) => return Ok(self.put_off(groups, &error)),
+                Err(error @ NoteError::NotSigned(_)) => return Ok(self.put_off(groups, &error)),
+                Err(error) => return Err(error.into()),
             }
             last = Some(checkpoint);
         }
@@ -113,7 +114,7 @@ impl Publisher {
                 Err(error @ GuardError::Unavailable(_)) => {
                     return Ok(self.put_off(groups, &error));
                 }
-                Err(error) => return Err(error),
+                Err(error) => return Err(error.into()),
             }
         }
         metrics::histogram!(names::PUBLISH).record(watch.elapsed().as_secs_f64());
@@ -169,11 +170,23 @@ pub(crate) fn checkpoint(origin: &Origin, size: u64, root: TreeHash) -> Checkpoi
     Checkpoint::new(origin.as_str(), size, root).expect("an origin name is fit for a checkpoint")
 }
 
-/// Signs a checkpoint with every key.
+/// Signs a checkpoint with every key, and checks what came of it.
+///
+/// # Errors
+/// [`NoteError::NotSigned`] for a key that is away; another error stays however often it is tried.
 fn sign(checkpoint: &Checkpoint, keys: &[Box<dyn NoteKey>]) -> Result<Published, NoteError> {
     let text = checkpoint.to_string();
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let signatures: Result<_, NoteError> = keys.iter().map(|key| key.sign(&text, since.as_secs())).collect();
+    let sign = |key: &Box<dyn NoteKey>| {
+        let signature = key.sign(&text, since.as_secs())?;
+        // A token may hold another key than it was taken for. Nothing it said then leaves.
+        let note = SignedCheckpoint::new(checkpoint.clone(), vec![signature.clone()])?;
+        match note.verify([key.verifier()]) {
+            Ok(_) => Ok(signature),
+            Err(error) => Err(NoteError::NotSigned(error.to_string())),
+        }
+    };
+    let signatures: Result<_, NoteError> = keys.iter().map(sign).collect();
     let note = SignedCheckpoint::new(checkpoint.clone(), signatures?)?;
     Ok(Published {
         size: checkpoint.size(),

@@ -325,9 +325,11 @@ impl Access {
         Ok((sight, place))
     }
 
-    /// Whether a caller is one that the ledger knows. What cannot be read says no.
-    pub(crate) fn knows(&self, peer: Peer) -> bool {
-        self.who(peer).is_ok_and(|(role, _)| role != Role::Unknown)
+    /// The party of a caller that the ledger knows. What cannot be read knows nobody, and who found a paper with an invitation
+    /// is nobody yet.
+    pub(crate) fn knows(&self, peer: Peer) -> Option<Arc<str>> {
+        let known = self.who(peer).ok().filter(|(role, _)| !matches!(role, Role::Unknown | Role::Invited));
+        known.map(|(_, party)| party)
     }
 
     /// The share of the server of the sender of a request who may record.

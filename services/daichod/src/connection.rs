@@ -4,11 +4,12 @@
 //! keys, so no second one (an authority for clients) has to be kept, and a key that is revoked in the ledger is revoked
 //! here. TLS proves that the caller holds the key; whose it is, and what they may do, is asked at every call.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -37,8 +38,8 @@ use crate::idle::Idle;
 
 /// Most connections at a time.
 pub(crate) const MAX_CONNECTIONS: usize = 12_000;
-/// Most of them of callers whom the ledger does not know: the rest is for those whom it does.
-const MAX_STRANGERS: usize = MAX_CONNECTIONS / 4;
+/// Most of them of callers whom the ledger does not know, and as many of each party: nobody takes them all.
+const MAX_OF_ONE: usize = MAX_CONNECTIONS / 4;
 /// Longest time that a caller may take to show who it is.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long nothing may move over a connection of HTTP/1.1.
@@ -64,7 +65,7 @@ pub(crate) struct Connection {
     stream: Stream,
     peer: Peer,
     _permit: OwnedSemaphorePermit,
-    _stranger: Option<OwnedSemaphorePermit>,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 enum Stream {
@@ -179,7 +180,7 @@ pub(crate) async fn listen(
     (setting, address): (&str, SocketAddr),
     protocol: Protocol,
     config: &Config,
-    knows: impl Fn(Peer) -> bool + Send + Sync + 'static,
+    knows: impl Fn(Peer) -> Option<Arc<str>> + Send + Sync + 'static,
 ) -> anyhow::Result<(SocketAddr, Incoming)> {
     let greeting = if config.plaintext {
         if !address.ip().is_loopback() {
@@ -196,20 +197,29 @@ pub(crate) async fn listen(
         .await
         .map_err(|error| ConfigError::new(format!("{setting} {address}: {error}")))?;
     let address = listener.local_addr()?;
-    let room = Room::for_callers(MAX_CONNECTIONS, MAX_STRANGERS);
+    let room = Room::for_callers(MAX_CONNECTIONS, MAX_OF_ONE);
     Ok((address, take(listener, greeting, protocol.idle_limit(), room, knows)))
 }
 
 /// How many connections may stand at a time.
 struct Room {
     all: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
+    of_one: usize,
+    /// Of each party that ever called; under no name those whom the ledger does not know.
+    parties: Mutex<HashMap<Arc<str>, Arc<Semaphore>>>,
 }
 
 impl Room {
-    /// For so many callers, so many of them unknown to the ledger.
-    fn for_callers(all: usize, strangers: usize) -> Self {
-        Self { all: Arc::new(Semaphore::new(all)), strangers: Arc::new(Semaphore::new(strangers)) }
+    /// For so many callers, so many of them of one party, or unknown to the ledger.
+    fn for_callers(all: usize, of_one: usize) -> Self {
+        Self { all: Arc::new(Semaphore::new(all)), of_one, parties: Mutex::default() }
+    }
+
+    /// A place among those of a party. `None` when it has all of them.
+    fn place(&self, party: Arc<str>) -> Option<OwnedSemaphorePermit> {
+        let mut parties = self.parties.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = parties.entry(party).or_insert_with(|| Arc::new(Semaphore::new(self.of_one)));
+        Arc::clone(places).try_acquire_owned().ok()
     }
 }
 
@@ -219,8 +229,9 @@ fn take(
     greeting: Greeting,
     idle: Option<Duration>,
     room: Room,
-    knows: impl Fn(Peer) -> bool + Send + Sync + 'static,
+    knows: impl Fn(Peer) -> Option<Arc<str>> + Send + Sync + 'static,
 ) -> Incoming {
+    let room = Arc::new(room);
     let (sender, receiver) = mpsc::channel(64);
     let (greeting, knows) = (Arc::new(greeting), Arc::new(knows));
     tokio::spawn(async move {
@@ -241,14 +252,17 @@ fn take(
                 }
             };
             let (greeting, sender) = (Arc::clone(&greeting), sender.clone());
-            let (strangers, knows) = (Arc::clone(&room.strangers), Arc::clone(&knows));
+            let (room, knows) = (Arc::clone(&room), Arc::clone(&knows));
             tokio::spawn(async move {
                 match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(&greeting, stream, idle, permit)).await {
                     Ok(Ok(mut connection)) => {
-                        if !knows(connection.peer) {
-                            match strangers.try_acquire_owned() {
-                                Ok(place) => connection._stranger = Some(place),
-                                Err(_) => return tracing::debug!(%from, "too many callers that nobody knows"),
+                        if connection.peer != Peer::Local {
+                            let party = knows(connection.peer).unwrap_or_default();
+                            match room.place(Arc::clone(&party)) {
+                                Some(place) => connection._place = Some(place),
+                                None => {
+                                    return tracing::debug!(%from, %party, "too many callers of one party");
+                                }
                             }
                         }
                         // The server stops where nobody takes it.
@@ -285,7 +299,7 @@ async fn greet(
             (Stream::Tls(Box::new(stream)), peer)
         }
     };
-    Ok(Connection { stream, peer, _permit: permit, _stranger: None })
+    Ok(Connection { stream, peer, _permit: permit, _place: None })
 }
 
 /// The key that a certificate is over. Nothing else of it is believed.
@@ -518,42 +532,22 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
 
-    use tokio::io::AsyncReadExt as _;
-    use tokio_stream::StreamExt as _;
 
     use super::*;
 
-    #[tokio::test]
-    async fn strangers_leave_room_for_those_whom_the_ledger_knows() {
-        let known = Arc::new(AtomicBool::new(false));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("an address");
-        let address = listener.local_addr().expect("bound");
-        let knows = Arc::clone(&known);
-        let room = Room::for_callers(4, 2);
-        let mut incoming = take(listener, Greeting::Plain, None, room, move |_| knows.load(Ordering::SeqCst));
-        let call = || async { TcpStream::connect(address).await.expect("taken by the system") };
-        let (_first, _second) = (call().await, call().await);
-        let mut taken = Vec::new();
-        for _ in 0..2 {
-            taken.push(incoming.next().await.expect("open").expect("a connection"));
-        }
-        let mut third = call().await;
-        assert_eq!(third.read(&mut [0]).await.ok().unwrap_or_default(), 0, "it is let go");
-
-        known.store(true, Ordering::SeqCst);
-        let _friends = (call().await, call().await);
-        for _ in 0..2 {
-            taken.push(incoming.next().await.expect("open").expect("a connection"));
-        }
-        assert_eq!(taken.len(), 4, "nobody was let in but those four");
-
-        known.store(false, Ordering::SeqCst);
-        drop(taken.swap_remove(0));
-        let _next = call().await;
-        let next = incoming.next().await.expect("open").expect("a stranger's place was free again");
-        assert!(next._stranger.is_some());
+    #[test]
+    fn strangers_and_parties_leave_each_other_room() {
+        let room = Room::for_callers(6, 2);
+        let place = |party: &str| room.place(party.into());
+        let _strangers = [place("").expect("room"), place("").expect("room")];
+        assert!(place("").is_none());
+        let first = place("one").expect("those whom the ledger knows have places of their own");
+        let _second = place("one").expect("room");
+        assert!(place("one").is_none());
+        let _other = place("two").expect("another party does not wait");
+        drop(first);
+        assert!(place("one").is_some());
     }
 
     #[test]

@@ -63,8 +63,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
 }
 
+/// The check that fails when the database does not open.
+const DATABASE: &str = "database";
+
 fn unreadable(path: &Path, error: &StoreError) -> Fault {
-    Fault { entry: 0, check: "files".into(), detail: format!("{}: {error}", path.display()) }
+    Fault { entry: 0, check: DATABASE.into(), detail: format!("{}: {error}", path.display()) }
 }
 
 fn check(store: &Store, rebuild: bool) -> anyhow::Result<Result<AuditReport, Fault>> {
@@ -336,20 +339,20 @@ fn report_fault(args: &Args, fault: &Fault) -> ExitCode {
     ExitCode::from(1)
 }
 
+const NEWEST_BACKUP: &str = "Take the newest backup (`daichod restore`); what was recorded since then is with the emitters and in `tile/entries/` of \
+     whoever mirrors the tiles, and is recorded again when it is sent again.";
+
 /// From where what is damaged can be had again.
 fn remedy(fault: &Fault) -> String {
     let derived = ["statement-index", "tiles", "checkpoint", "state", "head"].contains(&fault.check.as_str())
         || [Check::ClaimedState, Check::ClaimedHead].iter().any(|check| check.to_string() == fault.check);
-    if fault.check == "files" {
-        return "To restore: take the newest backup (`daichod restore`); what was recorded since then is with the emitters and in \
-                `tile/entries/` of whoever mirrors the tiles, and is recorded again when it is sent again."
-            .into();
+    if fault.check == DATABASE {
+        return format!("To restore: the files do not open as a database. {NEWEST_BACKUP}");
     }
     if derived {
-        return "To restore: this is derived from the entries, which are checked first. Take the newest backup (`daichod restore`); \
-                what was recorded since then is with the emitters and in `tile/entries/` of whoever mirrors the tiles, and is \
-                recorded again when it is sent again."
-            .into();
+        return format!(
+            "To restore: this is derived from the entries, which are checked first. {NEWEST_BACKUP}"
+        );
     }
     let index = fault.entry / tile::WIDTH;
     let bundle = Tile { kind: tile::Kind::Entries, index, width: tile::WIDTH as u16 };

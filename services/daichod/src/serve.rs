@@ -55,7 +55,7 @@ Configuration file (TOML), with the defaults:
   log-format = \"text\"     # or \"json\"
   queue-kib = 65536       # statement bytes that may wait; more is refused with QUEUE_FULL
   party-kib = 512         # the same of one party, so that none fills the queue
-  party-rate = 2000       # statements of one party a second; 0: no limit
+  party-rate = 2000       # statements of one party a second, of one key three quarters of it; 0: no limit
   check-threads = 0       # 0: one for each core
   max-group = 2048        # statements that share one synced write
   min-free-mib = 256      # room that stays free on the disk; below it DISK_FULL until there is room again; 0: not looked at

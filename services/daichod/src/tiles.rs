@@ -169,7 +169,7 @@ impl Tiles {
         let newest = self.engine.published().borrow().as_ref().map(|newest| newest.size);
         match newest {
             Some(size) => Ok(size),
-            // For a moment after the start, or while the fork guard is away.
+            // For a moment after the start, or while a key or the fork guard is away.
             None => Ok(newest_kept(self.engine.store())?.map_or(0, |(size, _)| size.get())),
         }
     }

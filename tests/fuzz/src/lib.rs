@@ -86,7 +86,7 @@ impl Target {
     }
 }
 
-/// The folder that holds a folder for each target.
+/// The folder that holds a folder for each target: as from the folder of this package, where tests start.
 pub fn corpus() -> PathBuf {
     PathBuf::from("corpus")
 }

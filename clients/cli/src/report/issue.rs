@@ -10,7 +10,8 @@ use super::Args;
 use crate::context::Context;
 use crate::key;
 
-/// Records the issue of `document`, which says what stood at `as_of`, by the key of `--issue-key`. The entry that says so; `None` without such a key.
+/// Records the issue of `document`, which says what stood at `as_of`, by the key of `--issue-key`. The entry that says so;
+/// `None` without such a key.
 pub(super) async fn record(
     client: Client,
     args: &Args,

@@ -162,6 +162,7 @@ fn outputs_fit(args: &Args, format: Format, context: &Context) -> anyhow::Result
             "--issue-key is for a report in one file"
         )),
         (Format::Csv, Some(folder)) => {
+            context.distinct(&std::iter::once(folder).chain(&args.bundle).collect::<Vec<_>>())?;
             tables_fit(folder, args.force, context)?;
             context.vacant(&args.bundle, args.force)
         }

@@ -223,12 +223,25 @@ fn each_fault_alone_is_found_in_what_it_touched() {
     }
 }
 
+/// Whether an object's name has this one in it, whole: `c-tx-1` names `tx-1`, and `tx-10` does not.
+fn names(object: &str, id: &str) -> bool {
+    let joint = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    let found = object.match_indices(id).any(|(at, _)| {
+        joint(object[..at].chars().next_back()) && joint(object[at + id.len()..].chars().next())
+    });
+    !id.is_empty() && found
+}
+
 /// Whether a finding is about what a fault touched. Most faults name it before the colon of their words.
 fn touched(fault: Fault, part: &Part, finding: &Finding) -> bool {
     let others: &[&str] = match fault {
-        Fault::UnapprovedSubcontractor => {
-            &["cvs_operators/operator-z", "enclosing-helper", "helping-printer"]
-        }
+        Fault::UnapprovedSubcontractor => &[
+            "cvs_operators/operator-z",
+            "enclosing-helper",
+            "helping-printer",
+            "c1/10/toppan_forms",
+            "o_subcontract_approval/toppan_forms",
+        ],
         Fault::HandlersNamedLate => &["c1/13/hyojito", "o_handlers/hyojito"],
         Fault::AuditLeftOut => &["c1/15/ward", "c1/16/ward", "o_audit/ward/c1"],
         Fault::ReportLeftOut => &["o_monthly_report/contractor"],
@@ -242,7 +255,7 @@ fn touched(fault: Fault, part: &Part, finding: &Finding) -> bool {
         Fault::NumberLeftOut => return finding.detail.ends_with("of special_cash_benefit/toppan_forms"),
         _ => &[],
     };
-    let subject = |what: &str| what.split_once(':').is_some_and(|(id, _)| finding.object.contains(id));
+    let subject = |what: &str| what.split_once(':').is_some_and(|(id, _)| names(&finding.object, id));
     part.injected.iter().any(|one| one.fault == fault && subject(&one.what.en))
         || others.contains(&finding.object.as_str())
 }

@@ -28,7 +28,7 @@ pub use read::{Difference, MAX_PDF_BYTES, ReadError, attachments, difference, is
 ///
 /// Raise the number whenever the same report would give other bytes: no test notices.
 pub fn program() -> String {
-    format!("daicho {} report-pdf/4 typst/{}", env!("CARGO_PKG_VERSION"), typst::utils::version().raw())
+    format!("daicho {} report-pdf/5 typst/{}", env!("CARGO_PKG_VERSION"), typst::utils::version().raw())
 }
 
 /// Name of the attached evidence bundle.
@@ -130,9 +130,11 @@ pub fn render(paper: &Paper<'_>) -> Result<Vec<u8>, PdfError> {
     })
 }
 
-/// What the paper says of findings, as its template gets it.
+/// Everything that a paper says, as its template gets it.
 #[cfg(test)]
-pub(crate) fn findings_shown(report: &DeletionReport, lang: crate::Lang) -> String {
-    let section = report::findings(&crate::words::Words::new(report, lang));
-    serde_json::to_string(&section).expect("JSON")
+pub(crate) fn shown(report: &DeletionReport, witnessed: Option<Witnessed>, lang: crate::Lang) -> String {
+    let (root, bundle) = ("the root of the tree".to_owned(), b"the evidence".to_vec());
+    let paper = Paper { report, lang, root, witnessed, bundle, policy: None };
+    let attachments = [Attachment { name: BUNDLE.to_owned(), bytes: paper.bundle.clone() }];
+    json!(report::view(&paper, &Manifest::of(lang, &attachments))).to_string()
 }

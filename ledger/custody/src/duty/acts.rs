@@ -4,7 +4,7 @@ use super::list::{Duty, DutySource};
 use super::records::Records;
 use crate::calendar::Office;
 use crate::context::SchemeContext;
-use crate::scheme::PartyRole;
+use crate::scheme::{Contract, PartyRole};
 use crate::state::{ActRecord, Fact};
 
 /// An act as known at a time.
@@ -87,6 +87,16 @@ impl<'d> Asked<'d> {
         let to_other = self.duty.others.contains(&act.counterpart);
         let by_ward = self.context.party(&act.by).is_some_and(|p| p.role == PartyRole::Controller);
         to_other || !by_ward
+    }
+
+    /// Whether what happened over a flow bears on the duty's contract. What happened over no flow bears on each; so does a flow
+    /// that no contract of the party is about.
+    pub(super) fn is_of_contract(&self, flow: &str) -> bool {
+        let Some(contract) = self.duty.contract else { return true };
+        let Some(flow) = self.context.scheme.flow(flow) else { return true };
+        let about = |contract: &Contract| flow.basis.contains(&contract.matter);
+        let own = |contract: &&Contract| contract.between.contains(&self.duty.who);
+        about(contract) || !self.context.scheme.contracts.iter().filter(own).any(about)
     }
 
     /// Whether an act that asks for something concerns the party that owes the duty, and comes from who may ask.

@@ -4,7 +4,7 @@ use daicho_core::{Date, EntryIndex, Instant};
 
 use super::acts::{Act, Asked, Told};
 use super::list::{Duty, stated_window};
-use super::records::{Records, Seen};
+use super::records::{Records, SUBCONTRACT_APPROVED, Seen};
 use super::{DutyJudgement, DutyStatus};
 use crate::calendar::FiscalYear;
 use crate::judge::Judge;
@@ -29,7 +29,12 @@ impl Judge<'_> {
             Check::Before { act, event, each, by, distinct } => {
                 let by = by.as_deref().unwrap_or(&duty.who);
                 let acts: Vec<&Act> = asked.acts(act, by).filter(|act| differ(act, distinct)).collect();
-                if *each { before_each(&asked, &acts, event) } else { before_first(&asked, &acts, event) }
+                match event {
+                    _ if *each => before_each(&asked, &acts, event),
+                    // A consent is to one subcontractor; each that work was passed on to needs its own.
+                    Occasion::FirstPassOn if act == SUBCONTRACT_APPROVED => before_each_taker(&asked, &acts),
+                    _ => before_first(&asked, &acts, event),
+                }
             }
             Check::Periodic { act, every, min } => {
                 let every = every.or_else(|| self.number_of_act(act, t));
@@ -146,7 +151,10 @@ fn event_uses(asked: &Asked<'_>, event: &Occasion) -> Vec<Fact> {
     match event {
         Occasion::FirstReceipt => records.first_receipt.get(who).copied().into_iter().collect(),
         Occasion::FirstCollection => records.first_collection.into_iter().collect(),
-        Occasion::FirstPassOn => records.first_pass_on.get(who).copied().into_iter().collect(),
+        Occasion::FirstPassOn => {
+            let all = records.first_pass_on.get(who).into_iter().flat_map(|to| to.values());
+            all.copied().min_by_key(|fact| (fact.occurred, fact.entry)).into_iter().collect()
+        }
         Occasion::Flow(flow) => records.flows.get(flow).cloned().unwrap_or_default(),
         Occasion::Act(word) => asked.all(word).filter(|a| a.by == *who).map(|a| a.fact).collect(),
     }
@@ -158,23 +166,42 @@ fn before_first(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudge
     let mut sum = Sum::default();
     for told in asked.told() {
         let act = acts.iter().find(|act| told.by(act));
-        let (ja, en) = (&told.ja, &told.en);
-        match (act, first) {
-            (Some(act), Some(event)) if act.fact.occurred > event.occurred => {
-                let days = act.fact.occurred.jst_day().days() - event.occurred.jst_day().days();
-                let detail = text(format!("{ja}{days}日遅れ"), format!("{en}{days} days late"));
-                sum.add(DutyStatus::MetLate, Some(event.occurred), &[event.entry, act.fact.entry], detail);
-            }
-            (Some(act), event) => {
-                let due = event.map(|e| e.occurred);
-                sum.add(DutyStatus::Met, due, &[act.fact.entry], Text::default());
-            }
-            (None, Some(event)) => {
-                let detail = text(format!("{ja}記録なし"), format!("{en}nothing recorded"));
-                sum.add(DutyStatus::Missed, Some(event.occurred), &[event.entry], detail);
-            }
-            (None, None) => sum.add(DutyStatus::NotYetDue, None, &[], Text::default()),
+        before(act.copied(), first, &told.ja, &told.en, &mut sum);
+    }
+    sum.conclude(DutyStatus::NotYetDue, "", "")
+}
+
+/// An act against the event before which it was owed. `ja` and `en` begin what is said of it.
+fn before(act: Option<&Act>, event: Option<Fact>, ja: &str, en: &str, sum: &mut Sum) {
+    match (act, event) {
+        (Some(act), Some(event)) if act.fact.occurred > event.occurred => {
+            let days = act.fact.occurred.jst_day().days() - event.occurred.jst_day().days();
+            let detail = text(format!("{ja}{days}日遅れ"), format!("{en}{days} days late"));
+            sum.add(DutyStatus::MetLate, Some(event.occurred), &[event.entry, act.fact.entry], detail);
         }
+        (Some(act), event) => {
+            let due = event.map(|e| e.occurred);
+            sum.add(DutyStatus::Met, due, &[act.fact.entry], Text::default());
+        }
+        (None, Some(event)) => {
+            let detail = text(format!("{ja}記録なし"), format!("{en}nothing recorded"));
+            sum.add(DutyStatus::Missed, Some(event.occurred), &[event.entry], detail);
+        }
+        (None, None) => sum.add(DutyStatus::NotYetDue, None, &[], Text::default()),
+    }
+}
+
+/// 事前: for each party to whom work was passed on, the first act about it against the first time.
+fn before_each_taker(asked: &Asked<'_>, acts: &[&Act]) -> DutyJudgement {
+    let Some(takers) = asked.records.first_pass_on.get(&asked.duty.who) else {
+        return before_first(asked, acts, &Occasion::FirstPassOn);
+    };
+    let mut sum = Sum::default();
+    for (taker, event) in takers {
+        let label = asked.context.party(taker).map_or(taker.as_str(), |known| known.label.as_str());
+        let (ja, en) = (format!("{label}について: "), format!("about {taker}: "));
+        let act = acts.iter().find(|act| act.counterpart.is_empty() || act.counterpart == *taker);
+        before(act.copied(), Some(*event), &ja, &en, &mut sum);
     }
     sum.conclude(DutyStatus::NotYetDue, "", "")
 }
@@ -412,7 +439,7 @@ fn absence(
     let who = &asked.duty.who;
     let mut seen = Seen::default();
     for shown in &asked.records.findings {
-        let here = flows.is_empty() || flows.contains(&shown.flow);
+        let here = (flows.is_empty() || flows.contains(&shown.flow)) && asked.is_of_contract(&shown.flow);
         if shown.by == *who && here && findings.contains(&shown.code) {
             seen.add(Some(shown.entry));
         }

@@ -31,7 +31,8 @@ pub struct Records {
     pub(super) findings: Vec<Shown>,
     pub(super) first_receipt: HashMap<String, Fact>,
     pub(super) first_collection: Option<Fact>,
-    pub(super) first_pass_on: HashMap<String, Fact>,
+    /// Of each giver: the first time that it passed work on to each taker.
+    pub(super) first_pass_on: HashMap<String, BTreeMap<String, Fact>>,
     /// Uses of the flows that a duty asks about, in the order in which they occurred.
     pub(super) flows: HashMap<String, Vec<Fact>>,
     pub(super) holdings: HashMap<String, Holding>,
@@ -226,7 +227,9 @@ impl Records {
             let giver = handover.giver_at(self.t);
             let by_contractor = context.party(giver).is_some_and(|p| p.role.is_contractor());
             if below && by_contractor {
-                earliest(&mut self.first_pass_on, giver, fact);
+                let to = self.first_pass_on.entry(giver.to_owned()).or_default();
+                let known = to.entry(handover.taker.clone()).or_insert(fact);
+                *known = first(*known, fact);
             }
         }
     }

@@ -15,7 +15,7 @@ use crate::duty::duties;
 use crate::fold::load_context;
 use crate::media;
 use crate::report::Certificate;
-use crate::scheme::{Action, Deadline, Diagnostic, Level, Rule, lint};
+use crate::scheme::{Action, Deadline, Diagnostic, Level, PartyRole, Rule, lint};
 use crate::silence::key_findings;
 use crate::state::{
     ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, LimitSetting,
@@ -277,7 +277,16 @@ impl<'a> Judge<'a> {
             return Ok(judgement);
         }
         let context = self.context_at(t);
-        let view = CopyView { copy, facts, closed, t };
+        let mut view = CopyView { copy, facts, closed, t, elsewhere: false };
+        let elsewhere = match view.last_end() {
+            Some(CopyChange::Returned { to, .. }) if !goes_back_to(context, &binding, copy, to) => {
+                Some(to.clone())
+            }
+            _ => None,
+        };
+        view.elsewhere = elsewhere.is_some();
+        let elsewhere = elsewhere.map(|to| (FindingCode::ReturnedElsewhere, Detail::ReturnedTo(to)));
+        judgement.findings.extend(elsewhere);
         judgement.rules.reserve_exact(binding.rules.len());
         for bound in &binding.rules {
             let rule = &context.scheme.rules[bound.place];
@@ -733,6 +742,19 @@ struct CopyView<'v> {
     facts: &'v [CopyFact],
     closed: Option<Fact>,
     t: Instant,
+    /// Whether it was given back to a party to which it does not go back.
+    elsewhere: bool,
+}
+
+/// Whether a copy may go back to a party: the ward, the giver of its flow, or one that a rule of it names.
+fn goes_back_to(context: &SchemeContext, binding: &Binding, copy: &CopyRecord<&str>, to: &str) -> bool {
+    let of_rule = |bound: &BoundRule| {
+        let rule = &context.scheme.rules[bound.place];
+        rule.return_to.iter().chain(&rule.recipients).any(|party| party == to)
+    };
+    context.party(to).is_some_and(|party| party.role == PartyRole::Controller)
+        || context.scheme.flow(copy.flow).is_some_and(|flow| flow.from.party == to)
+        || binding.rules.iter().any(of_rule)
 }
 
 impl CopyView<'_> {
@@ -759,6 +781,7 @@ impl CopyView<'_> {
     /// The verdict of a copy that ended in time.
     fn closed_verdict(&self, rule: &Rule) -> Verdict {
         match self.last_end() {
+            Some(CopyChange::Returned { .. }) if self.elsewhere => Verdict::Moved,
             Some(CopyChange::Returned { .. }) => Verdict::Returned,
             Some(CopyChange::Moved { to, .. }) => {
                 let goes_back =

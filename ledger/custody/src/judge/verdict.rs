@@ -191,6 +191,8 @@ pub enum Detail {
     },
     /// Parties that are owed a certificate and have none.
     OwedTo(Vec<Arc<str>>),
+    /// The party that got it back.
+    ReturnedTo(String),
     /// A medium that went out of use unseen.
     Unassured,
 }
@@ -203,6 +205,7 @@ impl fmt::Display for Detail {
             Self::Waited { rule, wait } => write!(f, "{rule}: {wait}"),
             Self::Kept { rule, kept } => write!(f, "{rule}: {kept}"),
             Self::OwedTo(parties) => write!(f, "owed to {}", parties.join(", ")),
+            Self::ReturnedTo(party) => write!(f, "returned to {party}"),
             Self::Unassured => f.write_str("no witness, and no certificate with photographs"),
         }
     }

@@ -17,6 +17,7 @@ use daicho_core::LedgerSize;
 use daicho_engine::Engine;
 use daicho_store::{CheckpointRow, Store, StoreError};
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::timeout;
 
 use crate::config::Config;
 use tsa::Tsa;
@@ -24,6 +25,20 @@ use witness::Witness;
 pub(crate) use witness::newest_witnessed;
 
 pub(crate) use metrics::describe as describe_metrics;
+
+/// How long the first checkpoint after a start is waited for.
+const FIRST: Duration = Duration::from_secs(5);
+
+/// Why no checkpoint is kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PublishError {
+    /// A checkpoint key or the fork guard has been away since the start.
+    #[error("no checkpoint is signed yet; ask again in a moment")]
+    NothingSigned,
+    /// The disk.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// Keeps checkpoints, one for each publication interval, and has them cosigned and stamped.
 pub(crate) struct Anchors {
@@ -73,8 +88,8 @@ impl Anchors {
     /// nobody is waited for.
     ///
     /// # Errors
-    /// When the disk fails.
-    pub(crate) async fn publish(&self, now: bool) -> Result<(LedgerSize, CheckpointRow), StoreError> {
+    /// [`PublishError`].
+    pub(crate) async fn publish(&self, now: bool) -> Result<(LedgerSize, CheckpointRow), PublishError> {
         let (open, mut answered) = mpsc::channel(1);
         let (size, row) = {
             let _one_at_a_time = self.publishing.lock().await;
@@ -139,13 +154,14 @@ struct Rows {
 
 impl Rows {
     /// Keeps the newest checkpoint, unless that was done before.
-    async fn keep_newest(&self) -> Result<(LedgerSize, CheckpointRow), StoreError> {
-        // There is one as soon as the publisher thread has run once.
-        let newest = match self.engine.published().wait_for(Option::is_some).await {
-            Ok(newest) => newest.clone(),
-            Err(_) => None,
+    async fn keep_newest(&self) -> Result<(LedgerSize, CheckpointRow), PublishError> {
+        // There is one as soon as the publisher thread has run once, unless a key or the guard is away.
+        let mut published = self.engine.published();
+        let newest = match timeout(FIRST, published.wait_for(Option::is_some)).await {
+            Ok(Ok(newest)) => newest.clone().ok_or(PublishError::NothingSigned)?,
+            Ok(Err(_)) => return Err(StoreError::Damaged("the publisher has stopped".into()).into()),
+            Err(_) => return Err(PublishError::NothingSigned),
         };
-        let newest = newest.ok_or_else(|| StoreError::Damaged("the publisher has stopped".into()))?;
         let size = LedgerSize::new(newest.size);
         let row = self.exclusive(move |store| {
             if let Some(row) = store.checkpoint(size)? {

@@ -278,7 +278,9 @@ impl CustodyService for Custody {
         request: Request<v1::FollowDueRequest>,
     ) -> Result<Response<Self::FollowDueStream>, Status> {
         let peer = peer(&request);
-        self.access.check(&request, Right::Custody)?;
+        let (_, place) = self.access.stream(&request, Right::Custody)?;
+        // Held as long as the stream looks.
+        let place = Arc::new(place);
         let request = request.into_inner();
         let within = match request.within_ms {
             0 => DUE_AHEAD_MS,
@@ -290,7 +292,7 @@ impl CustodyService for Custody {
             (self.reader.clone(), self.access.clone(), Arc::clone(&self.following));
         let look = move || {
             let (reader, access, wanted) = (reader.clone(), access.clone(), wanted.clone());
-            let following = Arc::clone(&following);
+            let (following, _place) = (Arc::clone(&following), Arc::clone(&place));
             async move {
                 // It is never closed.
                 let _turn = following.acquire().await;

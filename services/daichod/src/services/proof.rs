@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use super::ledger::wire;
 use super::status;
 use crate::access::{Access, Right};
-use crate::anchor::{Anchors, newest_witnessed};
+use crate::anchor::{Anchors, PublishError, newest_witnessed};
 
 const DEFAULT_PAGE: usize = 100;
 const MAX_PAGE: usize = 1_000;
@@ -37,7 +37,7 @@ impl Proof {
 
     fn published(&self) -> Result<Published, Status> {
         let published = self.engine.published().borrow().clone();
-        published.ok_or_else(|| Status::unavailable("no checkpoint is signed yet; ask again in a moment"))
+        published.ok_or_else(|| Status::unavailable(PublishError::NothingSigned.to_string()))
     }
 
     fn locate(&self, named: Option<Named>) -> Result<EntryIndex, Status> {
@@ -257,7 +257,10 @@ impl ProofService for Proof {
         request: Request<v1::PublishCheckpointRequest>,
     ) -> Result<Response<v1::PublishCheckpointResponse>, Status> {
         self.access.check(&request, Right::Operate)?;
-        let (size, row) = self.anchors.publish(true).await.map_err(|e| status::storage(&e))?;
+        let (size, row) = self.anchors.publish(true).await.map_err(|error| match error {
+            PublishError::NothingSigned => Status::unavailable(error.to_string()),
+            PublishError::Store(error) => status::storage(&error),
+        })?;
         Ok(Response::new(v1::PublishCheckpointResponse { checkpoint: Some(kept(size, row)?) }))
     }
 }

@@ -138,31 +138,34 @@ impl Killed {
     }
 }
 
-/// A command dies in its first sync, in its second, until it lives through all of them.
+/// A command dies in the first, the second, … sync of a thread, until none has so many; of files' data (`fdatasync`) and of
+/// files and folders (`fsync`) in turn.
 pub(crate) async fn killed(command: &Killed, most: u64) -> anyhow::Result<Row> {
     let base = base().await?;
     let taken = daichod(base.path(), Killed::Backup.arguments(), &[])?;
     ensure!(taken.status.success(), "{}", String::from_utf8_lossy(&taken.stderr));
     let mut row = Row { fault: command.fault(), runs: 0, survived: 0, lost: 0, acknowledged: 0 };
-    for n in 1..=most {
-        let folder = tempfile::tempdir()?;
-        let folder = folder.path();
-        copy(base.path(), folder)?;
-        for name in ["new", "back"] {
-            std::fs::create_dir(folder.join(name))?;
+    for call in ["fdatasync", "fsync"] {
+        for n in 1..=most {
+            let folder = tempfile::tempdir()?;
+            let folder = folder.path();
+            copy(base.path(), folder)?;
+            for name in ["new", "back"] {
+                std::fs::create_dir(folder.join(name))?;
+            }
+            let (trace, inject) = (format!("trace={call}"), format!("inject={call}:signal=KILL:when={n}"));
+            let under = ["strace", "-f", "-e", &trace, "-e", &inject, "-o", "strace.log"];
+            let ran = daichod(folder, command.arguments(), &under)?;
+            if ran.status.success() {
+                break;
+            }
+            let what = || format!("{}, {call} {n}", command.fault());
+            let killed = std::fs::read_to_string(folder.join("strace.log"))?.contains("killed by SIGKILL");
+            ensure!(killed, "{}: {}", what(), String::from_utf8_lossy(&ran.stderr));
+            row.runs += 1;
+            row.survived += u64::from(command.holds(folder).with_context(what)?);
+            progress(&row);
         }
-        let inject = format!("inject=fsync,fdatasync:signal=KILL:when={n}");
-        let under = ["strace", "-f", "-e", "trace=fsync,fdatasync", "-e", &inject, "-o", "strace.log"];
-        let ran = daichod(folder, command.arguments(), &under)?;
-        if ran.status.success() {
-            break;
-        }
-        let killed = std::fs::read_to_string(folder.join("strace.log"))?.contains("killed by SIGKILL");
-        ensure!(killed, "{}, {n}: {}", command.fault(), String::from_utf8_lossy(&ran.stderr));
-        row.runs += 1;
-        row.survived +=
-            u64::from(command.holds(folder).with_context(|| format!("{}, {n}", command.fault()))?);
-        progress(&row);
     }
     Ok(row)
 }

@@ -173,7 +173,12 @@ fn stranger(p: &mut Play<'_>, lot: &Lot, now: Instant) {
     p.inject(
         Fault::UnapprovedSubcontractor,
         now,
-        &[(FindingCode::SubcontractNotApproved, 1), (FindingCode::Unacknowledged, 1)],
+        // The consent is owed by the obligation and by clause 10.
+        &[
+            (FindingCode::SubcontractNotApproved, 1),
+            (FindingCode::Unacknowledged, 1),
+            (FindingCode::ObligationMissed, 2),
+        ],
         &format!("{}: 承諾のない印刷業者に渡した。受領の記録もない", lot.id),
         &format!("{}: handed to a printer without consent, who acknowledges nothing", lot.id),
     );

@@ -239,6 +239,9 @@ fn copy_cells(w: &Words<'_>, copy: &CopyReport) -> [Rich; 8] {
     let verdict = copy.rule.iter().fold(verdict, |text, rule| text.line().look(Look::Code, rule));
     let mut evidence: Rich =
         if copy.closed.is_some() { w.evidence(copy.evidence).into() } else { w.say("―", "–").into() };
+    if let Some(by) = &copy.third_party {
+        evidence = evidence.line().look(Look::Note, w.third_party(by));
+    }
     if copy.certificate.is_unproven() {
         evidence = evidence.line().look(Look::Bold, w.say("！証明書なし", "! no certificate"));
     }

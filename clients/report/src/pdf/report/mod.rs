@@ -185,9 +185,3 @@ fn verdict(w: &Words<'_>) -> Vec<String> {
     };
     vec![one.to_owned()]
 }
-
-/// The section about findings alone.
-#[cfg(test)]
-pub(super) fn findings(w: &Words<'_>) -> Section {
-    sums::findings(w)
-}
