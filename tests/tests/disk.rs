@@ -349,7 +349,7 @@ async fn a_disk_that_can_only_be_read_is_named_checked_and_served_again() {
     };
     let folder = disk.0.path();
     Daichod::init(folder, None).expect("founded");
-    let server = Daichod::start(folder, &[]).expect("a server");
+    let server = Daichod::start(folder, &["--min-free-mib", "0"]).expect("a server");
     let client = server.client().await.expect("a client");
     let play = Play::prepare(&client, server.ward_key().expect("key")).await.expect("prepared");
     let origin = client.ledger_info().await.expect("info").origin;
@@ -377,7 +377,7 @@ async fn a_disk_that_can_only_be_read_is_named_checked_and_served_again() {
     assert!(checked.status.success(), "what can be read can be checked: {checked:?}");
 
     assert!(remount("rw"));
-    let server = Daichod::start(folder, &[]).expect("it serves again");
+    let server = Daichod::start(folder, &["--min-free-mib", "0"]).expect("it serves again");
     let client = server.client().await.expect("a client");
     assert_eq!(client.ledger_info().await.expect("info").size, last + 1);
     assert_eq!(append(&client, say(2)).await.expect("recorded").0, last + 1);

@@ -162,7 +162,11 @@ fn number(text: &[char], runs: &[Run]) -> Option<Personal> {
 /// Whether one of the words stands shortly before a number.
 fn follows(text: &[char], start: usize, words: &[&str]) -> bool {
     let from = start.saturating_sub(WORD_REACH);
-    (from..=start).any(|end| ends_with_word(&text[..end], words))
+    (from..=start).any(|end| {
+        let goes_on =
+            text[end].is_ascii_alphabetic() && text[..end].last().is_some_and(char::is_ascii_alphabetic);
+        !goes_on && ends_with_word(&text[..end], words)
+    })
 }
 
 /// Whether a text ends with one of the words. One of Latin letters is no part of a longer one: a hotel is no telephone.

@@ -177,7 +177,7 @@ pub(crate) fn checkpoint(origin: &Origin, size: u64, root: TreeHash) -> Checkpoi
 fn sign(checkpoint: &Checkpoint, keys: &[Box<dyn NoteKey>]) -> Result<Published, NoteError> {
     let text = checkpoint.to_string();
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let sign = |key: &Box<dyn NoteKey>| {
+    let sign = |key: &dyn NoteKey| {
         let signature = key.sign(&text, since.as_secs())?;
         // A token may hold another key than it was taken for. Nothing it said then leaves.
         let note = SignedCheckpoint::new(checkpoint.clone(), vec![signature.clone()])?;
@@ -186,7 +186,7 @@ fn sign(checkpoint: &Checkpoint, keys: &[Box<dyn NoteKey>]) -> Result<Published,
             Err(error) => Err(NoteError::NotSigned(error.to_string())),
         }
     };
-    let signatures: Result<_, NoteError> = keys.iter().map(sign).collect();
+    let signatures: Result<_, NoteError> = keys.iter().map(|key| sign(key.as_ref())).collect();
     let note = SignedCheckpoint::new(checkpoint.clone(), signatures?)?;
     Ok(Published {
         size: checkpoint.size(),

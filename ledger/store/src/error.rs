@@ -24,6 +24,9 @@ pub enum StoreError {
         /// Version that this program reads.
         expected: u32,
     },
+    /// A file or folder cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Unreadable(String, std::io::Error),
     /// A record is not what this version writes.
     #[error("stored record is damaged: {0}")]
     Damaged(String),

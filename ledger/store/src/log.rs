@@ -26,31 +26,36 @@ const HEADER: usize = 7;
 /// Checks every log file of a data folder.
 ///
 /// # Errors
-/// [`StoreError::Damaged`] with the file and the place in it.
+/// [`StoreError::Damaged`] with the file and the place in it; [`StoreError::Unreadable`].
 pub(crate) fn check_all(folder: &Path) -> Result<(), StoreError> {
-    let unreadable = |error: std::io::Error| StoreError::Damaged(format!("{}: {error}", folder.display()));
-    for item in std::fs::read_dir(folder).map_err(unreadable)? {
-        let item = item.map_err(unreadable)?;
+    let unreadable = unreadable(folder);
+    for item in std::fs::read_dir(folder).map_err(&unreadable)? {
+        let item = item.map_err(&unreadable)?;
         let name = item.file_name().to_string_lossy().into_owned();
         if name.ends_with(".log") || name.starts_with("MANIFEST-") {
-            check(&item.path()).map_err(|why| StoreError::Damaged(format!("{name} {why}")))?;
+            check(&item.path())?;
         }
     }
     Ok(())
 }
 
-fn check(path: &Path) -> Result<(), String> {
-    let mut file = File::open(path).map_err(|error| error.to_string())?;
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> StoreError {
+    move |error| StoreError::Unreadable(path.display().to_string(), error)
+}
+
+fn check(path: &Path) -> Result<(), StoreError> {
+    let mut file = File::open(path).map_err(unreadable(path))?;
     let mut block = Vec::with_capacity(BLOCK);
     let mut start = 0;
     let mut broken_off = None;
     loop {
         block.clear();
-        file.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(|error| error.to_string())?;
+        file.by_ref().take(BLOCK as u64).read_to_end(&mut block).map_err(unreadable(path))?;
         let damaged = |at: usize| {
-            format!(
-                "is damaged at byte {at}: acknowledged entries may stand behind it; restore the folder from a copy"
-            )
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            StoreError::Damaged(format!(
+                "{name} is damaged at byte {at}: acknowledged entries may stand behind it; restore the folder from a copy"
+            ))
         };
         match broken_off {
             Some(at) if block.iter().any(|&b| b != 0) => return Err(damaged(at)),

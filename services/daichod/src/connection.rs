@@ -533,7 +533,6 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
 #[cfg(test)]
 mod tests {
 
-
     use super::*;
 
     #[test]
