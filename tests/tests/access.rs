@@ -354,6 +354,33 @@ async fn a_stolen_connection_says_nothing_in_another_name_and_a_revoked_key_ends
 }
 
 #[tokio::test]
+async fn a_party_has_its_share_of_streams_and_leaves_the_others_theirs() {
+    const SHARE: usize = 64;
+    let scene = Scene::new().await;
+    let contractor = scene.client(Some(&Play::contractor_key())).await;
+    let mut entries = Vec::new();
+    let mut due = Vec::new();
+    for _ in 0..SHARE / 2 {
+        entries.push(Box::pin(contractor.follow_entries(0).await.expect("within its share")));
+        due.push(Box::pin(contractor.follow_due("", "", 0).await.expect("within its share")));
+    }
+    // On another connection it has no more.
+    let again = scene.client(Some(&Play::contractor_key())).await;
+    for refused in [again.follow_due("", "", 0).await.err(), again.follow_entries(0).await.err()] {
+        let said = refused.expect("its share is used up").to_string();
+        assert!(said.contains(&SHARE.to_string()), "{said}");
+    }
+    let rival = scene.client(Some(&key(51))).await;
+    drop(rival.follow_due("", "", 0).await.expect("it has its own"));
+    drop((entries, due));
+    let begun = std::time::Instant::now();
+    while let Err(error) = again.follow_due("", "", 0).await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "its places are free again: {error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
 async fn nobody_makes_an_auditor_of_itself() {
     let scene = Scene::new().await;
     let contractor = Play::contractor_key();

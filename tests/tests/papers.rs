@@ -219,6 +219,10 @@ async fn the_event_that_a_certificate_prints_is_what_makes_the_erasure_certified
     event["occur_time"] = "2021-02-04T12:00".into();
     scene.good(&["emit", "--key", "contractor.pem", "--event", &event.to_string()]);
     assert_eq!(["good", "slow", "kept"].map(evidence), ["certified", "attested", "none"]);
+    let log = scene.good(&["log", "--limit", "1", "--output", "json"]);
+    let log: Value = serde_json::from_str(&log).expect("JSON");
+    let hash = Sha256::digest(std::fs::read(scene.path("certificate.pdf")).expect("written"));
+    assert_eq!(log["events"][0]["deletion_certified"]["document"], BASE64.encode(hash), "{log}");
 }
 
 #[tokio::test]

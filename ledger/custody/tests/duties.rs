@@ -340,6 +340,106 @@ fn a_consent_to_one_subcontractor_is_none_to_another() {
     assert_eq!(missed.iter().filter(|f| duties.contains(&f.object.as_str())).count(), 2);
 }
 
+fn given(handover: &str, flow: &str) -> proto::HandoverGiven {
+    proto::HandoverGiven { handover: handover.into(), flow: flow.into(), ..Default::default() }
+}
+
+#[test]
+fn what_is_owed_each_time_is_owed_each_time_anew() {
+    let mut ledger = Ledger::open(NHI, "2020-05-20T09:00");
+    let object = "o_inspection_before_post/ward";
+    let posted = |n: u32| Fact::HandoverGiven(given(&format!("h-{n}"), "f24_post"));
+    let mut judged = |day: &str, party: &str, fact: Fact| {
+        ledger.say(party, &format!("2020-07-{day}T10:00"), fact);
+        let found = duty(&mut ledger, object, &format!("2020-07-{day}T11:00"));
+        (found.status, found.owed, found.met)
+    };
+    let inspected = || act("inspection-passed", "", "");
+    assert_eq!(judged("01", "ward", inspected()), (DutyStatus::NotYetDue, 0, 0));
+    assert_eq!(judged("02", "print_contractor", posted(1)), (DutyStatus::Met, 1, 1));
+    assert_eq!(judged("03", "print_contractor", posted(2)), (DutyStatus::Missed, 2, 1));
+    assert_eq!(judged("04", "ward", inspected()), (DutyStatus::Missed, 2, 1));
+    assert_eq!(judged("05", "print_contractor", posted(3)), (DutyStatus::Missed, 3, 2));
+}
+
+#[test]
+fn a_double_check_is_by_two() {
+    let checked = |first: &str, second: &str| {
+        let named = [("confirmer", first), ("second_confirmer", second)];
+        let attribute =
+            |(name, value): (&str, &str)| proto::Attribute { name: name.into(), value: value.into() };
+        Fact::ActPerformed(proto::ActPerformed {
+            kind: "double-checked".into(),
+            attributes: named.into_iter().filter(|(_, value)| !value.is_empty()).map(attribute).collect(),
+            ..Default::default()
+        })
+    };
+    for (first, second, wanted) in [
+        ("officer-1", "officer-2", DutyStatus::Met),
+        ("officer-1", "officer-1", DutyStatus::Missed),
+        ("officer-1", "", DutyStatus::Missed),
+    ] {
+        let mut ledger = Ledger::open(BENEFIT, "2020-04-20T09:00");
+        ledger.say("ward", "2020-05-11T10:00", checked(first, second));
+        ledger.say(
+            "ward",
+            "2020-05-12T10:00",
+            Fact::HandoverGiven(given("h-1", "f02_provide_to_governments")),
+        );
+        assert_eq!(status(&mut ledger, "o_double_check_mail/ward", "2020-05-13"), wanted, "{first} {second}");
+    }
+}
+
+#[test]
+fn a_notice_comes_before_anybody_uses_the_service() {
+    for (published, wanted) in [("2020-06-01", DutyStatus::Met), ("2020-07-03", DutyStatus::MetLate)] {
+        let mut ledger = Ledger::open(NHI, "2020-05-20T09:00");
+        let collected = proto::Collected {
+            flow: "f01_ib_payment".into(),
+            data_sets: vec![ledger::data_set("d-1", "ds_mobile_collection", 1, "s-1")],
+            copies: vec![ledger::copy("c-1", "d-1", "collection_center_server")],
+            ..Default::default()
+        };
+        let notice = act("notice-published", "", "");
+        let collection = ("payment_service_provider", "2020-07-01", Fact::Collected(collected));
+        let mut said = [("ward", published, notice), collection];
+        said.sort_by_key(|(_, day, _)| *day);
+        for (party, day, fact) in said {
+            ledger.say(party, &format!("{day}T10:00"), fact);
+        }
+        assert_eq!(status(&mut ledger, "o_web_notice/ward", "2020-07-04"), wanted, "{published}");
+    }
+}
+
+#[test]
+fn what_must_not_happen_over_some_flows_is_the_duty_of_whoever_did_it_there() {
+    let carried = |handover: &str, flow: &str, safeguards: &[&str]| {
+        Fact::HandoverGiven(proto::HandoverGiven {
+            channel: "hand_delivery_direct".into(),
+            safeguards: safeguards.iter().map(|word| (*word).to_owned()).collect(),
+            ..given(handover, flow)
+        })
+    };
+    let mut ledger = Ledger::open(NHI, "2020-05-20T09:00");
+    let object = "o_locked_transport/print_contractor";
+    // The ward's own lapse, and a journey as it should be.
+    ledger.say("ward", "2020-07-01T10:00", carried("h-1", "f20_media_to_print", &["encrypted"]));
+    let whole = ["locked_case", "two_or_more_carriers"];
+    ledger.say("print_contractor", "2020-07-02T10:00", carried("h-2", "f26_media_return", &whole));
+    assert_eq!(status(&mut ledger, object, "2020-07-03"), DutyStatus::NoViolation);
+    ledger.say("print_contractor", "2020-07-04T10:00", carried("h-3", "f26_media_return", &whole[..1]));
+    let judged = duty(&mut ledger, object, "2020-07-05");
+    assert_eq!((judged.status, judged.owed), (DutyStatus::Violated, 1));
+    assert_eq!(
+        status(&mut ledger, "o_direct_handover/print_contractor", "2020-07-05"),
+        DutyStatus::NoViolation
+    );
+    let mut posted = given("h-4", "f26_media_return");
+    posted.channel = "mail".into();
+    ledger.say("print_contractor", "2020-07-06T10:00", Fact::HandoverGiven(posted));
+    assert_eq!(status(&mut ledger, "o_direct_handover/print_contractor", "2020-07-07"), DutyStatus::Violated);
+}
+
 #[test]
 fn what_is_wrong_under_one_contract_is_not_wrong_under_another_of_the_same_party() {
     let mut ledger = Ledger::open(NHI, "2020-05-20T09:00");
