@@ -37,7 +37,7 @@ demo: build ## Plays the five schemes, audits, tampers, reports; writes demo/
 test: build ## Runs every test
 	cargo test $(CARGO_FLAGS)
 
-torture: build ## Breaks a ledger in every way for some six minutes; prints one table
+torture: build ## Breaks a ledger in every way for some twenty minutes; prints one table
 	@command -v strace >/dev/null || bash deploy/setup.sh strace
 	$(BIN)/torture
 
