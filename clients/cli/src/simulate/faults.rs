@@ -105,6 +105,61 @@ pub(crate) struct Injected {
     pub(crate) findings: Vec<(FindingCode, u64)>,
 }
 
+impl Injected {
+    /// Whether a finding is about what this touched. Most faults name it before the colon of their words.
+    pub(crate) fn explains(&self, finding: &Seen) -> bool {
+        let others: &[&str] = match self.fault {
+            Fault::UnapprovedSubcontractor => &[
+                "cvs_operators/operator-z",
+                "enclosing-helper",
+                "helping-printer",
+                "c1/10/toppan_forms",
+                "o_subcontract_approval/toppan_forms",
+            ],
+            Fault::HandlersNamedLate => &["c1/13/hyojito", "o_handlers/hyojito"],
+            Fault::AuditLeftOut => &["c1/15/ward", "c1/16/ward", "o_audit/ward/c1"],
+            Fault::ReportLeftOut => &["o_monthly_report/contractor"],
+            Fault::NoPenaltyNotice => &["c1/11/toppan_forms", "o_penalty_notice/toppan_forms"],
+            Fault::IncidentNotWrittenUp => &["c_fujitsu/19/fujitsu", "o_incident/fujitsu"],
+            Fault::StaffNotTrained => &["c_pay_easy/18/lgwan_asp_provider"],
+            Fault::AccessNotRevised => &["o_access_rights/ward"],
+            Fault::ContractEnding => &["c1"],
+            _ => &[],
+        };
+        let touched = match self.fault {
+            // An entry and a key, which have no name.
+            Fault::TakenOut => finding.detail == "taken-out by fujitsu",
+            Fault::NumberLeftOut => finding.detail.ends_with("of special_cash_benefit/toppan_forms"),
+            _ => self.what.en.split_once(':').is_some_and(|(id, _)| names(&finding.object, id)),
+        };
+        let code = self.findings.iter().any(|(code, _)| *code == finding.code);
+        code && (touched || others.contains(&finding.object.as_str()))
+    }
+}
+
+/// Whether an object's name has this one in it, whole: `c-tx-1` names `tx-1`, and `tx-10` does not.
+fn names(object: &str, id: &str) -> bool {
+    let joint = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+    let found = object.match_indices(id).any(|(at, _)| {
+        joint(object[..at].chars().next_back()) && joint(object[at + id.len()..].chars().next())
+    });
+    !id.is_empty() && found
+}
+
+/// A finding as the ledger has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) code: FindingCode,
+    pub(crate) object: String,
+    pub(crate) detail: String,
+}
+
+impl Seen {
+    pub(crate) fn new(code: FindingCode, object: &str, detail: &str) -> Self {
+        Self { code, object: object.to_owned(), detail: detail.to_owned() }
+    }
+}
+
 /// Findings by code.
 pub(crate) type Counts = BTreeMap<FindingCode, u64>;
 

@@ -6,7 +6,8 @@ use daicho_core::proto::{self, event::Fact};
 use daicho_core::{Date, Instant, SigningKey};
 use sha2::{Digest as _, Sha256};
 
-use super::faults::{Counts, Injected};
+use super::baseline;
+use super::faults::{Counts, Injected, Seen};
 use super::touch::Touches;
 
 /// What is said within one hour is recorded at its end.
@@ -85,6 +86,15 @@ pub(crate) struct Part {
     pub(crate) touches: Touches,
     /// Number of copies opened.
     pub(crate) copies: u64,
+}
+
+impl Part {
+    /// The findings that neither a hole of the papers nor a fault explains.
+    pub(crate) fn strays<'f>(&self, found: &'f [Seen]) -> Vec<&'f Seen> {
+        let holes = baseline::of(&self.id);
+        let hole = |f: &Seen| holes.iter().any(|hole| (hole.code, &hole.object) == (f.code, &f.object));
+        found.iter().filter(|f| !hole(f) && !self.injected.iter().any(|one| one.explains(f))).collect()
+    }
 }
 
 /// A whole run.

@@ -10,7 +10,7 @@ use crate::context::Context;
 
 use super::assumptions::Assumptions;
 use super::baseline;
-use super::faults::{Counts, total};
+use super::faults::{Counts, Seen, total};
 use super::plan::{Part, Plan};
 
 /// What the play rests on: assumptions, holes of the papers, faults.
@@ -72,19 +72,23 @@ pub(crate) fn sizes(plan: &Plan, context: &Context, out: &mut dyn Write) -> anyh
     Ok(writeln!(out, "{text}")?)
 }
 
-/// What must be found, beside what was found. Returns whether they agree code by code.
+/// What must be found, beside what was found. Returns whether they agree code by code, and each is about what was touched.
 pub(crate) fn compare(
     part: &Part,
-    found: &Counts,
+    seen: &[Seen],
     context: &Context,
     out: &mut dyn Write,
 ) -> anyhow::Result<bool> {
     let injected = total(&part.injected);
+    let mut found = Counts::new();
+    for finding in seen {
+        *found.entry(finding.code).or_default() += 1;
+    }
     let of = |counts: &Counts, code: FindingCode| counts.get(&code).copied().unwrap_or(0);
     let mut agrees = true;
     writeln!(out, "{} ({})", part.id, part.as_of.jst_day())?;
     for code in FindingCode::ALL.iter().copied() {
-        let (holes, faults, seen) = (of(&part.baseline, code), of(&injected, code), of(found, code));
+        let (holes, faults, seen) = (of(&part.baseline, code), of(&injected, code), of(&found, code));
         if holes + faults + seen == 0 {
             continue;
         }
@@ -99,6 +103,15 @@ pub(crate) fn compare(
             format!("holes {holes} + faults {faults}, found {seen}"),
         );
         writeln!(out, "  {mark}  {}  {text}", code.word())?;
+    }
+    for stray in part.strays(seen) {
+        agrees = false;
+        let (code, object) = (stray.code.word(), &stray.object);
+        let text = context.pick(
+            format!("不一致  {code}  {object}: 仕込んだものではありません"),
+            format!("DIFFERS  {code}  {object}: no fault touched it"),
+        );
+        writeln!(out, "  {text}")?;
     }
     if agrees && found.is_empty() {
         let text = "指摘なし(違反の記録なし)。あるべき指摘もない";

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::context::Context;
 
-use super::faults::Counts;
+use super::faults::Seen;
 use super::plan::{Part, Plan, Signer, Step};
 
 /// Statements of one party in flight.
@@ -88,15 +88,15 @@ impl<'r> Runner<'r> {
         Ok(())
     }
 
-    /// The findings of a scheme by code, as the ledger has them.
-    pub(crate) async fn findings(&self, part: &Part) -> anyhow::Result<Counts> {
-        let mut counts = Counts::new();
+    /// The findings of a scheme, as the ledger has them.
+    pub(crate) async fn findings(&self, part: &Part) -> anyhow::Result<Vec<Seen>> {
+        let mut seen = Vec::new();
         for finding in self.client.findings(&part.id, part.as_of.unix_ms()).await? {
             let code = FindingCode::parse(&finding.code)
                 .ok_or_else(|| ClientError::Protocol(format!("an unknown finding {}", finding.code)))?;
-            *counts.entry(code).or_default() += 1;
+            seen.push(Seen::new(code, &finding.object, &finding.detail));
         }
-        Ok(counts)
+        Ok(seen)
     }
 
     async fn check_clock(&self, plan: &Plan) -> anyhow::Result<()> {
