@@ -1,5 +1,5 @@
-//! Secrets stay where they are: no output, and at the most talkative level no log of the server, holds a key, a passphrase, a token or the
-//! code of an invitation.
+//! Secrets stay where they are: no output, and at the most talkative level no log of the server, holds a key, a passphrase,
+//! a token or the code of an invitation.
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -325,11 +325,14 @@ impl Access {
         Ok((sight, place))
     }
 
-    /// The party of a caller that the ledger knows. What cannot be read knows nobody, and who found a paper with an invitation
-    /// is nobody yet.
-    pub(crate) fn knows(&self, peer: Peer) -> Option<Arc<str>> {
-        let known = self.who(peer).ok().filter(|(role, _)| !matches!(role, Role::Unknown | Role::Invited));
-        known.map(|(_, party)| party)
+    /// Of whose connections one is: a party's, or under no name a stranger's. What cannot be read knows nobody, and who found a
+    /// paper with an invitation is a stranger yet. `None`: nobody's, of this machine.
+    pub(crate) fn connections_of(&self, peer: Peer) -> Option<Arc<str>> {
+        match self.who(peer) {
+            Ok((Role::Local, _)) => None,
+            Ok((Role::Unknown | Role::Invited, _)) | Err(_) => Some("".into()),
+            Ok((_, party)) => Some(party),
+        }
     }
 
     /// The share of the server of the sender of a request who may record.

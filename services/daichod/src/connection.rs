@@ -180,7 +180,7 @@ pub(crate) async fn listen(
     (setting, address): (&str, SocketAddr),
     protocol: Protocol,
     config: &Config,
-    knows: impl Fn(Peer) -> Option<Arc<str>> + Send + Sync + 'static,
+    shares: impl Fn(Peer) -> Option<Arc<str>> + Send + Sync + 'static,
 ) -> anyhow::Result<(SocketAddr, Incoming)> {
     let greeting = if config.plaintext {
         if !address.ip().is_loopback() {
@@ -198,7 +198,7 @@ pub(crate) async fn listen(
         .map_err(|error| ConfigError::new(format!("{setting} {address}: {error}")))?;
     let address = listener.local_addr()?;
     let room = Room::for_callers(MAX_CONNECTIONS, MAX_OF_ONE);
-    Ok((address, take(listener, greeting, protocol.idle_limit(), room, knows)))
+    Ok((address, take(listener, greeting, protocol.idle_limit(), room, shares)))
 }
 
 /// How many connections may stand at a time.
@@ -229,11 +229,11 @@ fn take(
     greeting: Greeting,
     idle: Option<Duration>,
     room: Room,
-    knows: impl Fn(Peer) -> Option<Arc<str>> + Send + Sync + 'static,
+    shares: impl Fn(Peer) -> Option<Arc<str>> + Send + Sync + 'static,
 ) -> Incoming {
     let room = Arc::new(room);
     let (sender, receiver) = mpsc::channel(64);
-    let (greeting, knows) = (Arc::new(greeting), Arc::new(knows));
+    let (greeting, shares) = (Arc::new(greeting), Arc::new(shares));
     tokio::spawn(async move {
         loop {
             // Callers beyond the limit wait in the system's queue.
@@ -252,12 +252,11 @@ fn take(
                 }
             };
             let (greeting, sender) = (Arc::clone(&greeting), sender.clone());
-            let (room, knows) = (Arc::clone(&room), Arc::clone(&knows));
+            let (room, shares) = (Arc::clone(&room), Arc::clone(&shares));
             tokio::spawn(async move {
                 match tokio::time::timeout(HANDSHAKE_TIMEOUT, greet(&greeting, stream, idle, permit)).await {
                     Ok(Ok(mut connection)) => {
-                        if connection.peer != Peer::Local {
-                            let party = knows(connection.peer).unwrap_or_default();
+                        if let Some(party) = shares(connection.peer) {
                             match room.place(Arc::clone(&party)) {
                                 Some(place) => connection._place = Some(place),
                                 None => {
@@ -532,8 +531,43 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio_stream::StreamExt as _;
 
     use super::*;
+
+    #[tokio::test]
+    async fn strangers_leave_room_for_those_whom_the_ledger_knows() {
+        let known = Arc::new(AtomicBool::new(false));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("an address");
+        let address = listener.local_addr().expect("bound");
+        let knows = Arc::clone(&known);
+        let shares = move |_| Some(if knows.load(Ordering::SeqCst) { "one".into() } else { "".into() });
+        let mut incoming = take(listener, Greeting::Plain, None, Room::for_callers(4, 2), shares);
+        let call = || async { TcpStream::connect(address).await.expect("taken by the system") };
+        let (_first, _second) = (call().await, call().await);
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            taken.push(incoming.next().await.expect("open").expect("a connection"));
+        }
+        let mut third = call().await;
+        assert_eq!(third.read(&mut [0]).await.ok().unwrap_or_default(), 0, "it is let go");
+
+        known.store(true, Ordering::SeqCst);
+        let _friends = (call().await, call().await);
+        for _ in 0..2 {
+            taken.push(incoming.next().await.expect("open").expect("a connection"));
+        }
+        assert_eq!(taken.len(), 4, "nobody was let in but those four");
+
+        known.store(false, Ordering::SeqCst);
+        drop(taken.swap_remove(0));
+        let _next = call().await;
+        let next = incoming.next().await.expect("open").expect("a stranger's place was free again");
+        assert!(next._place.is_some());
+    }
 
     #[test]
     fn strangers_and_parties_leave_each_other_room() {

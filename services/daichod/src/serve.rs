@@ -218,8 +218,10 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     let reads = tokio::spawn(crate::reads::watch(Arc::clone(&engine), reads));
     let known = access.clone();
     let (address, incoming) =
-        connection::listen(("listen", config.listen), Protocol::Grpc, &config, move |peer| known.knows(peer))
-            .await?;
+        connection::listen(("listen", config.listen), Protocol::Grpc, &config, move |peer| {
+            known.connections_of(peer)
+        })
+        .await?;
     let tiles = tiles::Server::start(&config, &engine, &access).await?;
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter.set_serving::<LedgerServiceServer<Ledger>>().await;

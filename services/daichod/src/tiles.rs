@@ -65,9 +65,9 @@ impl Server {
             entries_token: config.entries_token()?,
         });
         let known = access.clone();
-        let knows = move |peer| known.knows(peer);
+        let shares = move |peer| known.connections_of(peer);
         let (address, incoming) =
-            connection::listen(("tiles-listen", address), Protocol::Http, config, knows).await?;
+            connection::listen(("tiles-listen", address), Protocol::Http, config, shares).await?;
         info!(%address, entries_need_token = tiles.entries_token.is_some(), "tiles");
         let router = Router::new()
             .route("/", get(about))

@@ -4,7 +4,7 @@ use daicho_custody::FindingCode;
 use daicho_custody::scheme::Text;
 use serde::Deserialize;
 
-use super::faults::Counts;
+use super::faults::{Counts, by_code};
 
 const FILE: &str = include_str!("baseline.toml");
 
@@ -39,9 +39,5 @@ pub(crate) fn of(scheme: &str) -> Vec<Hole> {
 
 /// The findings of a scheme by code.
 pub(crate) fn counts(scheme: &str) -> Counts {
-    let mut counts = Counts::new();
-    for hole in of(scheme) {
-        *counts.entry(hole.code).or_default() += 1;
-    }
-    counts
+    by_code(of(scheme).into_iter().map(|hole| hole.code))
 }

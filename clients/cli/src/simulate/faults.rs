@@ -103,29 +103,13 @@ pub(crate) struct Injected {
     pub(crate) what: Text,
     /// The findings that it causes, cascades included.
     pub(crate) findings: Vec<(FindingCode, u64)>,
+    /// What they are about, beside what stands before the colon of its words.
+    pub(crate) objects: &'static [&'static str],
 }
 
 impl Injected {
-    /// Whether a finding is about what this touched. Most faults name it before the colon of their words.
+    /// Whether a finding is about what this touched.
     pub(crate) fn explains(&self, finding: &Seen) -> bool {
-        let others: &[&str] = match self.fault {
-            Fault::UnapprovedSubcontractor => &[
-                "cvs_operators/operator-z",
-                "enclosing-helper",
-                "helping-printer",
-                "c1/10/toppan_forms",
-                "o_subcontract_approval/toppan_forms",
-            ],
-            Fault::HandlersNamedLate => &["c1/13/hyojito", "o_handlers/hyojito"],
-            Fault::AuditLeftOut => &["c1/15/ward", "c1/16/ward", "o_audit/ward/c1"],
-            Fault::ReportLeftOut => &["o_monthly_report/contractor"],
-            Fault::NoPenaltyNotice => &["c1/11/toppan_forms", "o_penalty_notice/toppan_forms"],
-            Fault::IncidentNotWrittenUp => &["c_fujitsu/19/fujitsu", "o_incident/fujitsu"],
-            Fault::StaffNotTrained => &["c_pay_easy/18/lgwan_asp_provider"],
-            Fault::AccessNotRevised => &["o_access_rights/ward"],
-            Fault::ContractEnding => &["c1"],
-            _ => &[],
-        };
         let touched = match self.fault {
             // An entry and a key, which have no name.
             Fault::TakenOut => finding.detail == "taken-out by fujitsu",
@@ -133,7 +117,7 @@ impl Injected {
             _ => self.what.en.split_once(':').is_some_and(|(id, _)| names(&finding.object, id)),
         };
         let code = self.findings.iter().any(|(code, _)| *code == finding.code);
-        code && (touched || others.contains(&finding.object.as_str()))
+        code && (touched || self.objects.contains(&finding.object.as_str()))
     }
 }
 
@@ -160,8 +144,17 @@ impl Seen {
     }
 }
 
-/// Findings by code.
+/// How many findings there are of each code.
 pub(crate) type Counts = BTreeMap<FindingCode, u64>;
+
+/// Findings by code.
+pub(crate) fn by_code(codes: impl IntoIterator<Item = FindingCode>) -> Counts {
+    let mut counts = Counts::new();
+    for code in codes {
+        *counts.entry(code).or_default() += 1;
+    }
+    counts
+}
 
 /// The findings that faults cause together.
 pub(crate) fn total(injected: &[Injected]) -> Counts {

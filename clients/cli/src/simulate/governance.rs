@@ -50,6 +50,8 @@ struct DutyFault {
     word: &'static str,
     slip: Slip,
     findings: &'static [(FindingCode, u64)],
+    /// The duties that they are about.
+    objects: &'static [&'static str],
     ja: &'static str,
     en: &'static str,
 }
@@ -75,6 +77,7 @@ const DUTY_FAULTS: [DutyFault; 8] = [
         word: "handlers-designated",
         slip: Slip::Late(30),
         findings: &[(FindingCode::ObligationLate, 2)],
+        objects: &["c1/13/hyojito", "o_handlers/hyojito"],
         ja: "取扱者の届出が最初の受領より後になった(義務と第13項)",
         en: "the handlers are named after the first receipt (obligation and clause 13)",
     },
@@ -85,6 +88,7 @@ const DUTY_FAULTS: [DutyFault; 8] = [
         word: "audited",
         slip: Slip::Never,
         findings: &[(FindingCode::ObligationMissed, 3)],
+        objects: &["c1/15/ward", "c1/16/ward", "o_audit/ward/c1"],
         ja: "令和2年度の立入調査がない(義務、第15項、第16項)",
         en: "no audit in fiscal year 2020 (obligation, clauses 15 and 16)",
     },
@@ -95,6 +99,7 @@ const DUTY_FAULTS: [DutyFault; 8] = [
         word: "monthly-reported",
         slip: Slip::NotIn("2020-08"),
         findings: &[(FindingCode::ObligationMissed, 1)],
+        objects: &["o_monthly_report/contractor"],
         ja: "8月の報告がない",
         en: "no report for August",
     },
@@ -105,6 +110,7 @@ const DUTY_FAULTS: [DutyFault; 8] = [
         word: "penalty-notice-given",
         slip: Slip::Never,
         findings: &[(FindingCode::ObligationMissed, 2)],
+        objects: &["c1/11/toppan_forms", "o_penalty_notice/toppan_forms"],
         ja: "再委託先への守秘義務・罰則の周知がない(義務と第11項)",
         en: "the subcontractor's staff are never told of secrecy and penalties (obligation and clause 11)",
     },
@@ -115,6 +121,7 @@ const DUTY_FAULTS: [DutyFault; 8] = [
         word: "incident-reported",
         slip: Slip::Never,
         findings: &[(FindingCode::ObligationMissed, 2)],
+        objects: &["c_fujitsu/19/fujitsu", "o_incident/fujitsu"],
         ja: "事故の書面報告がない(義務と第19項)",
         en: "an incident is never reported in writing (obligation and clause 19)",
     },
@@ -125,6 +132,7 @@ const DUTY_FAULTS: [DutyFault; 8] = [
         word: "staff-trained",
         slip: Slip::Never,
         findings: &[(FindingCode::ObligationMissed, 1)],
+        objects: &["c_pay_easy/18/lgwan_asp_provider"],
         ja: "従事者の教育がない(第18項)",
         en: "the staff are never trained (clause 18)",
     },
@@ -135,6 +143,7 @@ const DUTY_FAULTS: [DutyFault; 8] = [
         word: "access-rights-revised",
         slip: Slip::Never,
         findings: &[(FindingCode::ObligationMissed, 1)],
+        objects: &["o_access_rights/ward"],
         ja: "従事者の変更の後、アクセス権限を更新しない",
         en: "access rights are not revised after a change of staff",
     },
@@ -145,6 +154,7 @@ const DUTY_FAULTS: [DutyFault; 8] = [
         word: "taken-out",
         slip: Slip::Done("2019-01-16"),
         findings: &[(FindingCode::ForbiddenAct, 1)],
+        objects: &[],
         ja: "保守員が媒体を庁舎の外へ持ち出した",
         en: "a maintainer took media out of the building",
     },
@@ -167,7 +177,7 @@ impl Said {
         let here = DUTY_FAULTS.iter().filter(|one| one.scheme == play.scheme.id && play.has(one.fault));
         let mut said = Self { acts: Vec::new(), known: BTreeSet::new(), faults: here.collect() };
         for one in said.faults.clone() {
-            play.inject(one.fault, at(play.from, 10, 0), one.findings, one.ja, one.en);
+            play.inject_about(one.fault, at(play.from, 10, 0), (one.findings, one.objects), (one.ja, one.en));
             if let Slip::Done(day) = one.slip {
                 let fact = act(one.word, "", "", "");
                 said.acts.push((one.who.to_owned(), at(date(day), 10, 0), fact));

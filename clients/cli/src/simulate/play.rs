@@ -109,7 +109,7 @@ impl<'a> Play<'a> {
         self.faults.contains(fault)
     }
 
-    /// Declares what an injected fault must be found as.
+    /// Declares what an injected fault must be found as. Its words begin with what it is about, and a colon.
     pub(crate) fn inject(
         &mut self,
         fault: Fault,
@@ -118,8 +118,19 @@ impl<'a> Play<'a> {
         ja: &str,
         en: &str,
     ) {
+        self.inject_about(fault, at, (findings, &[]), (ja, en));
+    }
+
+    /// The same for one that is about other things, too.
+    pub(crate) fn inject_about(
+        &mut self,
+        fault: Fault,
+        at: Instant,
+        (findings, objects): (&[(FindingCode, u64)], &'static [&'static str]),
+        (ja, en): (&str, &str),
+    ) {
         let what = Text { ja: ja.to_owned(), en: en.to_owned() };
-        self.injected.push(Injected { fault, at, what, findings: findings.to_vec() });
+        self.injected.push(Injected { fault, at, what, findings: findings.to_vec(), objects });
     }
 
     // ---- saying things ----------------------------------------------------------------------------

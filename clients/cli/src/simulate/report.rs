@@ -10,7 +10,7 @@ use crate::context::Context;
 
 use super::assumptions::Assumptions;
 use super::baseline;
-use super::faults::{Counts, Seen, total};
+use super::faults::{Counts, Seen, by_code, total};
 use super::plan::{Part, Plan};
 
 /// What the play rests on: assumptions, holes of the papers, faults.
@@ -80,10 +80,7 @@ pub(crate) fn compare(
     out: &mut dyn Write,
 ) -> anyhow::Result<bool> {
     let injected = total(&part.injected);
-    let mut found = Counts::new();
-    for finding in seen {
-        *found.entry(finding.code).or_default() += 1;
-    }
+    let found = by_code(seen.iter().map(|finding| finding.code));
     let of = |counts: &Counts, code: FindingCode| counts.get(&code).copied().unwrap_or(0);
     let mut agrees = true;
     writeln!(out, "{} ({})", part.id, part.as_of.jst_day())?;

@@ -14,7 +14,7 @@ use daicho_custody::{ContextCache, DeletionReport, Finding, FindingCode, Judge, 
 
 use super::assumptions::Assumptions;
 use super::build::{self, Order};
-use super::faults::{Counts, Fault, FaultSet, Seen, total};
+use super::faults::{Fault, FaultSet, Seen, by_code, total};
 use super::plan::{Part, Plan, Signer, Step};
 use super::setup::Source;
 use super::{baseline, parse_scale};
@@ -154,14 +154,6 @@ impl Ledger {
     }
 }
 
-fn by_code(findings: &[Finding]) -> Counts {
-    let mut counts = Counts::new();
-    for finding in findings {
-        *counts.entry(finding.code).or_default() += 1;
-    }
-    counts
-}
-
 /// Plays and checks that exactly the holes and the declared faults are found.
 fn check(scale: u64, seed: u64, faults: &FaultSet) -> (Plan, Ledger) {
     let plan = plan_of(scale, seed, faults);
@@ -173,7 +165,12 @@ fn check(scale: u64, seed: u64, faults: &FaultSet) -> (Plan, Ledger) {
             *expected.entry(*code).or_default() += n;
         }
         let shown: Vec<_> = findings.iter().map(|f| (f.code.word(), &f.object, &f.detail)).collect();
-        assert_eq!(by_code(&findings), expected, "{} with {faults:?}: {shown:#?}", part.id);
+        assert_eq!(
+            by_code(findings.iter().map(|f| f.code)),
+            expected,
+            "{} with {faults:?}: {shown:#?}",
+            part.id
+        );
     }
     (plan, ledger)
 }
@@ -278,7 +275,8 @@ fn verdicts_add_up(plan: &Plan, ledger: &Ledger) -> u64 {
         assert_eq!(started, of_rules, "{}", part.id);
         let batches: u64 = report.batches.iter().map(|batch| batch.copies).sum();
         assert_eq!(batches, part.copies, "{}", part.id);
-        assert_eq!(report.finding_counts, by_code(&ledger.findings(part)), "{}", part.id);
+        let codes = ledger.findings(part).into_iter().map(|finding| finding.code);
+        assert_eq!(report.finding_counts, by_code(codes), "{}", part.id);
         most = most.max(report.totals.data_sets);
     }
     most

@@ -439,8 +439,9 @@ fn absence(
     let who = &asked.duty.who;
     let mut seen = Seen::default();
     for shown in &asked.records.findings {
-        let here = (flows.is_empty() || flows.contains(&shown.flow)) && asked.is_of_contract(&shown.flow);
-        if shown.by == *who && here && findings.contains(&shown.code) {
+        let here = || flows.is_empty() || flows.contains(&shown.flow);
+        let counts = shown.by == *who && findings.contains(&shown.code) && here();
+        if counts && asked.is_of_contract(&shown.flow) {
             seen.add(Some(shown.entry));
         }
     }

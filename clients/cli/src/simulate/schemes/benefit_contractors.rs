@@ -170,17 +170,22 @@ fn stranger(p: &mut Play<'_>, lot: &Lot, now: Instant) {
     }
     let work = format!("{}-items-work", lot.id);
     p.give_outside(TOPPAN, "helping-printer", &format!("{}-help", lot.id), now, &work);
-    p.inject(
+    p.inject_about(
         Fault::UnapprovedSubcontractor,
         now,
         // The consent is owed by the obligation and by clause 10.
-        &[
-            (FindingCode::SubcontractNotApproved, 1),
-            (FindingCode::Unacknowledged, 1),
-            (FindingCode::ObligationMissed, 2),
-        ],
-        &format!("{}: 承諾のない印刷業者に渡した。受領の記録もない", lot.id),
-        &format!("{}: handed to a printer without consent, who acknowledges nothing", lot.id),
+        (
+            &[
+                (FindingCode::SubcontractNotApproved, 1),
+                (FindingCode::Unacknowledged, 1),
+                (FindingCode::ObligationMissed, 2),
+            ],
+            &["helping-printer", "c1/10/toppan_forms", "o_subcontract_approval/toppan_forms"],
+        ),
+        (
+            &format!("{}: 承諾のない印刷業者に渡した。受領の記録もない", lot.id),
+            &format!("{}: handed to a printer without consent, who acknowledges nothing", lot.id),
+        ),
     );
 }
 

@@ -215,12 +215,19 @@ fn answer(
         );
     }
     if stranger {
-        p.inject(
+        p.inject_about(
             Fault::UnapprovedSubcontractor,
             now,
-            &[(FindingCode::SubcontractNotApproved, 1), (FindingCode::Unacknowledged, 2)],
-            &format!("{s}: 区が承諾していない事業者に応答を渡した。事業者は鍵を持たず受領を記録できない"),
-            &format!("{s}: the answer went to an operator without the ward's consent, which has no key to acknowledge it"),
+            (
+                &[(FindingCode::SubcontractNotApproved, 1), (FindingCode::Unacknowledged, 2)],
+                &["cvs_operators/operator-z"],
+            ),
+            (
+                &format!("{s}: 区が承諾していない事業者に応答を渡した。事業者は鍵を持たず受領を記録できない"),
+                &format!(
+                    "{s}: the answer went to an operator without consent, which has no key to acknowledge it"
+                ),
+            ),
         );
         return false;
     }

@@ -37,12 +37,19 @@ fn job(p: &mut Play<'_>, id: &str, day: Date, count: u64, (n, total): (u64, u64)
     p.say(PRINTER, at(day, 11, 0), derived("f21_media_to_pc", &[&theirs], Vec::new(), loaded));
     if p.hits(Fault::UnapprovedSubcontractor, n, total, 8) {
         p.give_outside(PRINTER, "enclosing-helper", &format!("{id}-help"), at(day, 13, 0), &pc);
-        p.inject(
+        p.inject_about(
             Fault::UnapprovedSubcontractor,
             at(day, 13, 0),
-            &[(FindingCode::SubcontractNotApproved, 1), (FindingCode::Unacknowledged, 1)],
-            &format!("{id}: 再委託を禁じる契約の下で封入業者に渡した。受領の記録もない"),
-            &format!("{id}: handed to an enclosing firm though the contract forbids it; nobody acknowledges"),
+            (
+                &[(FindingCode::SubcontractNotApproved, 1), (FindingCode::Unacknowledged, 1)],
+                &["enclosing-helper"],
+            ),
+            (
+                &format!("{id}: 再委託を禁じる契約の下で封入業者に渡した。受領の記録もない"),
+                &format!(
+                    "{id}: handed to an enclosing firm though the contract forbids it; nobody acknowledges"
+                ),
+            ),
         );
     }
     deliver(p, id, day, count);

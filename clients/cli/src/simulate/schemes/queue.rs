@@ -253,12 +253,14 @@ fn maintenance(p: &mut Play<'_>) {
         let end = p.to.plus_days(DAYS_AFTER + 8);
         let settled = ContractSettled { contract: "c1".into(), end: end.to_string(), ..Default::default() };
         p.say("ward", at(p.to, 11, 0), Fact::ContractSettled(settled));
-        p.inject(
+        p.inject_about(
             Fault::ContractEnding,
             at(p.to, 11, 0),
-            &[(FindingCode::ContractEnding, 1)],
-            &format!("契約を{end}に終えることになったが、運用事業者に複製が残っている"),
-            &format!("the contract is to end on {end}, and the operator still holds copies"),
+            (&[(FindingCode::ContractEnding, 1)], &["c1"]),
+            (
+                &format!("契約を{end}に終えることになったが、運用事業者に複製が残っている"),
+                &format!("the contract is to end on {end}, and the operator still holds copies"),
+            ),
         );
     }
 }
