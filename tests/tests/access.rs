@@ -452,6 +452,45 @@ async fn a_caller_that_says_nothing_is_hung_up_on() {
 }
 
 #[tokio::test]
+async fn a_caller_that_is_gone_without_a_word_is_let_go_and_one_that_is_quiet_stays() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    const NO_SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const PING: u8 = 6;
+    let folder = tempfile::tempdir().expect("a folder");
+    Daichod::init(folder.path(), None).expect("founded");
+    let every = [("DAICHOD_PING_EVERY", "3".to_owned())];
+    let server = Daichod::start_with(folder.path(), &[], &every).expect("a server");
+    let quiet = server.client().await.expect("a client");
+    let info = quiet.ledger_info().await.expect("info");
+    let mut entries = Box::pin(quiet.follow_entries(info.size).await.expect("a stream"));
+
+    let address = server.address().strip_prefix("http://").expect("plain").to_owned();
+    let mut gone = tokio::net::TcpStream::connect(address).await.expect("it listens");
+    gone.write_all(&[PREFACE, NO_SETTINGS].concat()).await.expect("sent");
+    let mut heard = Vec::new();
+    let ended = tokio::time::timeout(Duration::from_secs(60), gone.read_to_end(&mut heard)).await;
+    assert!(matches!(ended, Ok(Ok(_))), "it is let go: {ended:?}");
+    // Each frame: three bytes of length, its type, flags, its stream (RFC 9113 section 4.1).
+    let (mut rest, mut asked) = (heard.as_slice(), false);
+    while let [a, b, c, kind, _, _, _, _, _, after @ ..] = rest {
+        asked |= *kind == PING;
+        let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        rest = after.get(len..).unwrap_or_default();
+    }
+    assert!(asked, "it was asked first: {heard:?}");
+
+    // The other one has been quiet for as long, and its stream goes on.
+    let registered = PartyRegistered { party: "quiet_office".into(), label: "試験".into() };
+    let event =
+        event("", Instant::from_unix_ms(info.now_ms).expect("a time"), Fact::PartyRegistered(registered));
+    let mut ward = Emitter::new(quiet.clone(), server.ward_key().expect("key")).await.expect("an emitter");
+    ward.emit(vec![event]).await.expect("recorded");
+    let next = tokio::time::timeout(Duration::from_secs(60), entries.try_next()).await;
+    assert!(next.expect("in time").expect("the stream stands").is_some());
+}
+
+#[tokio::test]
 async fn who_read_is_logged_and_its_digest_is_in_the_ledger() {
     let scene = Scene::new().await;
     let auditor = scene.client(Some(&key(52))).await;

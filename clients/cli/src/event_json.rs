@@ -35,7 +35,8 @@ struct Wrong {
 /// Reads one event.
 pub(crate) fn parse(text: &str, lang: Lang) -> Result<proto::Event, BadEvent> {
     let value: Value = serde_json::from_str(text).map_err(|error| BadEvent {
-        column: error.column().max(1),
+        // It counts bytes.
+        column: text[..text.floor_char_boundary(error.column().saturating_sub(1))].chars().count() + 1,
         message: lang.either(format!("JSON として読めません: {error}"), format!("no JSON: {error}")),
     })?;
     read(value, lang).map_err(|wrong| BadEvent {
@@ -326,6 +327,7 @@ impl Scanner<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use proto::event::Fact;
 
     fn bad(text: &str) -> BadEvent {
@@ -352,6 +354,32 @@ mod tests {
         let event = parse(text, Lang::En).expect("an event");
         let json = schema::to_json("Event", &event, false).to_string();
         assert_eq!(parse(&json, Lang::En).expect("an event"), event);
+    }
+
+    proptest! {
+        /// What is no event is refused with a place in the line, whatever it is.
+        #[test]
+        fn any_line_is_read_or_refused_at_a_place_in_it(
+            at in any::<prop::sample::Index>(),
+            with in prop_oneof![
+                prop::sample::select(vec!["{", "}", "[", "\"", ":", ",", "null", "-1", "1e400", "\\ud800", "hex:0", "令"])
+                    .prop_map(str::to_owned),
+                ".{0,8}",
+            ],
+            cut in 0usize..12,
+            deep in 0usize..300,
+        ) {
+            let line = r#"{"occur_time":"2021-04-01","deleted":{"copies":[{"copy":"c","count":"3"}],"evidence_documents":["hex:0102"]}}"#;
+            let at = at.index(line.len());
+            let end = (at + cut).min(line.len());
+            let nested = "[".repeat(deep);
+            for text in [format!("{}{with}{}", &line[..at], &line[end..]), with.clone(), nested + &with] {
+                if let Err(bad) = parse(&text, Lang::Ja) {
+                    prop_assert!((1..=text.chars().count() + 1).contains(&bad.column), "{text}: {bad:?}");
+                    prop_assert!(!bad.message.is_empty());
+                }
+            }
+        }
     }
 
     #[test]

@@ -56,9 +56,10 @@ impl Judge<'_> {
     /// When the state cannot be read.
     pub fn due(&self, t: Instant, until: Instant) -> Result<Vec<Due<'_>>, StateError> {
         let duties = duties(self.context_at(t));
-        let (records, found) = self.gather(t, &duties, |found: &mut Vec<_>, id, copy, judgement| {
+        let (records, found) = self.gather(t, &duties, |found: &mut Vec<_>, copy| {
+            let judgement = &copy.said.judgement;
             if judgement.closed.is_some() {
-                return;
+                return Ok(());
             }
             // Any running clock counts, also where another rule has no number and so shows first.
             let running = |v| matches!(v, Verdict::Due | Verdict::Deferred | Verdict::Overdue);
@@ -72,8 +73,10 @@ impl Judge<'_> {
                 judgement.due = Some(due);
                 judgement.rule = Some(rule);
                 let overdue = verdict == Verdict::Overdue;
-                found.push(Due { due, overdue, what: DueWhat::Copy(id.to_owned(), copy.owned(), judgement) });
+                let what = DueWhat::Copy(copy.id.to_owned(), copy.record()?.owned(), judgement);
+                found.push(Due { due, overdue, what });
             }
+            Ok(())
         })?;
         let mut found: Vec<Due<'_>> = found.into_iter().flatten().collect();
         let shown_since = t.plus_ms(t.unix_ms() - until.unix_ms());

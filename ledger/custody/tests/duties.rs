@@ -293,6 +293,24 @@ fn training_is_owed_by_the_end_of_the_contract() {
 }
 
 #[test]
+fn training_is_owed_as_often_as_the_ward_says() {
+    let object = "c1/18/hyojito";
+    let mut ledger = queue();
+    let every_year = proto::DeadlineSet {
+        rule: "act/staff-trained".into(),
+        deadline: "P1Y".into(),
+        ground: "区が定める".into(),
+        ..Default::default()
+    };
+    ledger.say("ward", "2021-02-02T10:00", Fact::DeadlineSet(every_year));
+    ledger.say("hyojito", "2021-02-10T10:00", act("staff-trained", "c1", ""));
+    assert_eq!(status(&mut ledger, object, "2021-03-01"), DutyStatus::Met);
+    assert_eq!(status(&mut ledger, object, "2022-03-31"), DutyStatus::Due);
+    let judged = duty(&mut ledger, object, "2022-04-01");
+    assert_eq!((judged.status, judged.owed, judged.met), (DutyStatus::Missed, 2, 1), "{judged:?}");
+}
+
+#[test]
 fn erasure_and_certificates_come_from_the_copies() {
     let mut ledger = samples::queue();
     assert_eq!(status(&mut ledger, "c1/11/hyojito", "2021-02-01"), DutyStatus::NotApplicable);
@@ -338,6 +356,41 @@ fn a_consent_to_one_subcontractor_is_none_to_another() {
     }
     let missed = findings(&mut ledger, FindingCode::ObligationMissed, "2020-05-15");
     assert_eq!(missed.iter().filter(|f| duties.contains(&f.object.as_str())).count(), 2);
+}
+
+#[test]
+fn a_subcontract_that_does_not_carry_the_sheet_does_not_meet_the_clause_that_asks_for_it() {
+    let filed = |carries: &[&str]| {
+        let attribute = |value: &&str| proto::Attribute { name: "carries".into(), value: (*value).into() };
+        Fact::ActPerformed(proto::ActPerformed {
+            kind: "subcontract-filed".into(),
+            target: "c1".into(),
+            counterpart: "ward".into(),
+            attributes: carries.iter().map(attribute).collect(),
+            ..Default::default()
+        })
+    };
+    let (met, missed, late) = (DutyStatus::Met, DutyStatus::Missed, DutyStatus::MetLate);
+    // What is filed at first, what is filed once work was passed on; what clauses 12 and 13 come to.
+    for (first, then, wanted) in [
+        (vec!["clause-sheet", "direct-inspection"], None, [met, met]),
+        (vec!["direct-inspection"], None, [met, missed]),
+        (vec!["direct-inspection"], Some(vec!["clause-sheet"]), [met, late]),
+        (vec![], None, [missed, missed]),
+    ] {
+        let mut ledger = Ledger::open(BENEFIT, "2020-04-20T09:00");
+        ledger.say("toppan_forms", "2020-04-22T10:00", filed(&first));
+        let passed_on = proto::HandoverGiven { to_party: "hokkaido_toppan_forms".into(), ..given("h-1", "") };
+        ledger.say("toppan_forms", "2020-05-12T10:00", Fact::HandoverGiven(passed_on));
+        if let Some(then) = then {
+            ledger.say("toppan_forms", "2020-05-15T10:00", filed(&then));
+        }
+        let objects = ["c1/12/toppan_forms", "c1/13/toppan_forms"];
+        let found = objects.map(|object| duty(&mut ledger, object, "2020-05-20"));
+        assert_eq!(found.each_ref().map(|one| one.status), wanted, "{first:?}");
+        let shows_it = found.iter().all(|one| one.status != missed || one.detail.en.contains("does not say"));
+        assert!(shows_it, "{found:?}");
+    }
 }
 
 fn given(handover: &str, flow: &str) -> proto::HandoverGiven {

@@ -321,7 +321,7 @@ impl Access {
     ) -> Result<(Sight, Option<OwnedSemaphorePermit>), Status> {
         let peer = peer(request);
         let (sight, role, party) = self.called(peer, right)?;
-        let place = self.share_of(peer, role, &party).stream().map_err(status::too_many_streams)?;
+        let place = self.share_of(peer, role, &party).reading().map_err(status::too_many_streams)?;
         Ok((sight, place))
     }
 

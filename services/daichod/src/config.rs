@@ -44,6 +44,9 @@ pub(crate) struct Config {
     /// Statements of one party a second, over all its connections; it is made to wait beyond that. 0: no limit.
     /// Default: 2000.
     pub(crate) party_rate: u32,
+    /// Seconds of silence after which the other end of a gRPC connection is asked whether it is still there; it has as long
+    /// to answer. Default: 30. Minimum: 1.
+    pub(crate) ping_every: u64,
     /// Threads that verify signatures. 0: one for each core. Default: 0.
     pub(crate) check_threads: usize,
     /// Most statements that share one synced write. More is faster under load and slower for the first of them.
@@ -185,6 +188,7 @@ impl Default for Config {
             queue_kib: engine.queue_kib,
             party_kib: 512,
             party_rate: 2_000,
+            ping_every: 30,
             check_threads: engine.check_threads,
             max_group: engine.max_group,
             min_free_mib: 256,
@@ -239,6 +243,9 @@ impl Config {
         }
         if self.backup_every < 60 || self.backup_every > 366 * 86_400 || self.backup_keep == 0 {
             return Err(ConfigError("backup-every: 60 seconds to a year; backup-keep: at least 1".into()));
+        }
+        if self.ping_every == 0 || self.ping_every > 3_600 {
+            return Err(ConfigError("ping-every: 1 to 3600 seconds".into()));
         }
         if self.max_group == 0 {
             return Err(ConfigError("max-group: at least 1".into()));

@@ -315,7 +315,16 @@ fn key_of(certificate: &CertificateDer<'_>) -> Option<KeyId> {
 fn acceptor(config: &Config, protocol: Protocol) -> anyhow::Result<TlsAcceptor> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let certificate = Arc::new(Reloading::new(Files::of(config), Arc::clone(&provider))?);
-    certificate.watch();
+    certificate.watch(RELOAD_EVERY);
+    presenting(certificate, provider, protocol)
+}
+
+/// Greets with the certificate that is the current one then.
+fn presenting(
+    certificate: Arc<Reloading>,
+    provider: Arc<CryptoProvider>,
+    protocol: Protocol,
+) -> anyhow::Result<TlsAcceptor> {
     let mut tls = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(AnyHolder(provider)))
@@ -431,12 +440,12 @@ impl Reloading {
         Ok(Self { files, provider, current })
     }
 
-    /// Looks at the files from time to time, until nobody asks for the certificate any more.
-    fn watch(self: &Arc<Self>) {
+    /// Looks at the files every so often, until nobody asks for the certificate any more.
+    fn watch(self: &Arc<Self>, every: Duration) {
         let weak = Arc::downgrade(self);
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(RELOAD_EVERY).await;
+                tokio::time::sleep(every).await;
                 let Some(certificate) = weak.upgrade() else { return };
                 match certificate.look() {
                     Ok(false) => {}
@@ -581,6 +590,65 @@ mod tests {
         let _other = place("two").expect("another party does not wait");
         drop(first);
         assert!(place("one").is_some());
+    }
+
+    #[tokio::test]
+    async fn callers_meet_the_renewed_certificate_and_those_who_are_in_stay() {
+        use rustls::pki_types::ServerName;
+        use tokio::io::AsyncWriteExt as _;
+        let folder = tempfile::tempdir().expect("a folder");
+        let make = |name: &str| {
+            let data = folder.path().join(name);
+            let authority = make_certificate(&data, &[]).expect("made");
+            (beside(&data, "tls"), CertificateDer::from_pem_file(authority).expect("readable"))
+        };
+        let ((used, first), (renewed, second)) = (make("used"), make("renewed"));
+        let files = Files { certificate: used.join(SERVER_CERTIFICATE), key: used.join(SERVER_KEY) };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let certificate =
+            Arc::new(Reloading::new(files, Arc::clone(&provider)).expect("a certificate and its key"));
+        certificate.watch(Duration::from_millis(5));
+        let acceptor = presenting(certificate, Arc::clone(&provider), Protocol::Grpc).expect("TLS");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("an address");
+        let address = listener.local_addr().expect("bound");
+        let room = Room::for_callers(64, 64);
+        let mut incoming = take(listener, Greeting::Tls(acceptor), None, room, |_| None);
+        // Who trusts one of the two authorities alone.
+        let call = |authority: CertificateDer<'static>| {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(authority).expect("an authority");
+            let client = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .expect("TLS 1.3")
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+            async move {
+                let stream = TcpStream::connect(address).await.expect("taken by the system");
+                connector.connect(ServerName::try_from("localhost").expect("a name"), stream).await
+            }
+        };
+        let mut within = call(first.clone()).await.expect("the first certificate");
+        let mut served = incoming.next().await.expect("open").expect("a connection");
+        assert!(call(second.clone()).await.is_err(), "nobody has seen the other one yet");
+
+        let mut time = SystemTime::now() + Duration::from_secs(60);
+        for name in [SERVER_KEY, SERVER_CERTIFICATE] {
+            let path = used.join(name);
+            std::fs::write(&path, std::fs::read(renewed.join(name)).expect("readable")).expect("written");
+            time += Duration::from_secs(60);
+            std::fs::File::options().append(true).open(path).and_then(|f| f.set_modified(time)).expect("set");
+        }
+        let begun = std::time::Instant::now();
+        while call(second.clone()).await.is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(30), "the renewed certificate was never shown");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(call(first).await.is_err(), "the one before is shown to nobody");
+        within.write_all(b"!").await.expect("it stands");
+        let mut heard = [0];
+        served.read_exact(&mut heard).await.expect("it stands");
+        assert_eq!(&heard, b"!");
     }
 
     #[test]

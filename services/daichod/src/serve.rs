@@ -56,6 +56,7 @@ Configuration file (TOML), with the defaults:
   queue-kib = 65536       # statement bytes that may wait; more is refused with QUEUE_FULL
   party-kib = 512         # the same of one party, so that none fills the queue
   party-rate = 2000       # statements of one party a second, of one key three quarters of it; 0: no limit
+  ping-every = 30         # seconds of silence after which the other end of a connection is asked whether it is there
   check-threads = 0       # 0: one for each core
   max-group = 2048        # statements that share one synced write
   min-free-mib = 256      # room that stays free on the disk; below it DISK_FULL until there is room again; 0: not looked at
@@ -240,8 +241,10 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
         .max_decoding_message_size(MAX_MESSAGE);
     let stopping = Arc::new(tokio::sync::Notify::new());
     let told = Arc::clone(&stopping);
+    let ping_every = std::time::Duration::from_secs(config.ping_every);
     let server = Server::builder()
-        .http2_keepalive_interval(Some(std::time::Duration::from_secs(30)))
+        .http2_keepalive_interval(Some(ping_every))
+        .http2_keepalive_timeout(Some(ping_every))
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .add_service(health)

@@ -14,7 +14,7 @@ const BURST: Duration = Duration::from_millis(250);
 const OF_ONE_KEY: (u32, u32) = (3, 4);
 /// How many lists and reports of one party are computed at a time.
 const LOOKS: usize = 2;
-/// How many streams of entries one party has at a time.
+/// How many streams one party reads at a time, and on how many it records.
 const STREAMS: usize = 64;
 /// Longest time that a single call waits for its turn.
 const LONGEST_TURN: Duration = Duration::from_secs(1);
@@ -32,7 +32,8 @@ pub(crate) struct Shares {
 struct Allowance {
     room: Arc<Semaphore>,
     looks: Arc<Semaphore>,
-    streams: Arc<Semaphore>,
+    reading: Arc<Semaphore>,
+    recording: Arc<Semaphore>,
     turns: Turns,
     /// As many as the party has keys that ever called.
     keys: Mutex<HashMap<KeyId, Arc<Turns>>>,
@@ -94,7 +95,14 @@ impl Turns {
 impl Allowance {
     fn new(kib: usize, turns: Turns) -> Self {
         let of = |places| Arc::new(Semaphore::new(places));
-        Self { room: of(kib), looks: of(LOOKS), streams: of(STREAMS), turns, keys: Mutex::default() }
+        Self {
+            room: of(kib),
+            looks: of(LOOKS),
+            reading: of(STREAMS),
+            recording: of(STREAMS),
+            turns,
+            keys: Mutex::default(),
+        }
     }
 }
 
@@ -156,13 +164,25 @@ impl Share {
         Arc::clone(&self.allowance.as_ref()?.looks).acquire_owned().await.ok()
     }
 
-    /// Takes a place for a stream of entries. Its place is free when this is dropped.
+    /// Takes a place for a stream that is read. It is free when this is dropped.
     ///
     /// # Errors
     /// How many there are, when all are taken.
-    pub(crate) fn stream(&self) -> Result<Option<OwnedSemaphorePermit>, usize> {
+    pub(crate) fn reading(&self) -> Result<Option<OwnedSemaphorePermit>, usize> {
+        self.place(|allowance| &allowance.reading)
+    }
+
+    /// Takes a place for a stream on which statements come. It is free when this is dropped.
+    ///
+    /// # Errors
+    /// How many there are, when all are taken.
+    pub(crate) fn recording(&self) -> Result<Option<OwnedSemaphorePermit>, usize> {
+        self.place(|allowance| &allowance.recording)
+    }
+
+    fn place(&self, among: fn(&Allowance) -> &Arc<Semaphore>) -> Result<Option<OwnedSemaphorePermit>, usize> {
         let Some(allowance) = &self.allowance else { return Ok(None) };
-        Arc::clone(&allowance.streams).try_acquire_owned().map(Some).map_err(|_| STREAMS)
+        Arc::clone(among(allowance)).try_acquire_owned().map(Some).map_err(|_| STREAMS)
     }
 
     fn wanted(&self, statements: &[proto::SignedStatement]) -> u32 {
@@ -209,12 +229,14 @@ mod tests {
         assert!(shares.of(&two, None).look().await.is_some());
         held.pop();
         assert!(third.await.is_some());
-        let streams: Vec<_> =
-            (0..STREAMS).map(|_| shares.of(&one, None).stream().expect("a place")).collect();
-        assert_eq!(shares.of(&one, None).stream().expect_err("all are taken"), STREAMS);
-        assert!(shares.of(&two, None).stream().is_ok());
-        drop(streams);
-        assert!(shares.of(&one, None).stream().is_ok());
+        for place in [Share::reading, Share::recording] {
+            let streams: Vec<_> =
+                (0..STREAMS).map(|_| place(&shares.of(&one, None)).expect("a place")).collect();
+            assert_eq!(place(&shares.of(&one, None)).expect_err("all are taken"), STREAMS);
+            assert!(place(&shares.of(&two, None)).is_ok());
+            drop(streams);
+            assert!(place(&shares.of(&one, None)).is_ok());
+        }
     }
 
     #[tokio::test]

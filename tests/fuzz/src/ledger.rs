@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use daicho_core::{
-    Draft, Entry, KeyId, MAX_STATEMENT_LEN, ParsedStatement, PublicKey, SigningKey, StatementId,
-    VerifyingKey, proto,
+    Draft, Entry, InvitationCode, KeyId, MAX_STATEMENT_LEN, ParsedStatement, PublicKey, SigningKey,
+    StatementId, VerifyingKey, proto,
 };
 use prost::Message as _;
 use serde_json::Value;
@@ -64,6 +64,25 @@ fn desk(n: u8) -> SigningKey {
     SigningKey::from_seed(&[n; 32])
 }
 
+/// The input is the file of a private key.
+pub(crate) fn key(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let Some(key) = SigningKey::from_pem(text) else { return false };
+    let again = SigningKey::from_pem(&key.to_pem()).expect("own PEM");
+    assert_eq!(again.public(), key.public());
+    true
+}
+
+/// The input is the code of an invitation as somebody typed it.
+pub(crate) fn invitation(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let Some(code) = InvitationCode::parse(text) else { return false };
+    let written = code.to_string();
+    assert_eq!(written.len(), 34);
+    assert_eq!(InvitationCode::parse(&written).map(|again| again.to_string()), Some(written));
+    true
+}
+
 pub(crate) fn entry(bytes: &[u8]) -> bool {
     let Ok(entry) = Entry::decode(bytes) else { return false };
     assert_same(entry.encode(), bytes);
@@ -103,6 +122,17 @@ pub(crate) fn drafts() -> Vec<Vec<u8>> {
     let mut half = draft.clone();
     assert_eq!(half.sign(&desk(2)), Ok(true));
     [draft, half].iter().map(|draft| draft.signed().encode_to_vec()).chain(statements()).collect()
+}
+
+pub(crate) fn keys() -> Vec<Vec<u8>> {
+    let pem = desk(3).to_pem();
+    vec![pem.replace('\n', "\r\n").into_bytes(), pem.into_bytes()]
+}
+
+pub(crate) fn invitations() -> Vec<Vec<u8>> {
+    let code = InvitationCode::from_random([0x5a; 16]).to_string();
+    let wide: String = code.chars().filter_map(|c| char::from_u32(u32::from(c) + 0xfee0)).collect();
+    [code.to_lowercase().replace('-', " "), wide, code].map(String::into_bytes).into()
 }
 
 /// Messages that take few bytes each: many empty events, many empty signatures.

@@ -5,6 +5,7 @@ mod evidence;
 pub mod large;
 mod ledger;
 mod log;
+mod message;
 pub mod mutate;
 mod paper;
 mod scheme;
@@ -47,6 +48,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "archive", run: evidence::archive, seeds: evidence::archives },
     Target { name: "statement", run: ledger::statement, seeds: ledger::statements },
     Target { name: "draft", run: ledger::draft, seeds: ledger::drafts },
+    Target { name: "message", run: message::message, seeds: message::messages },
+    Target { name: "key", run: ledger::key, seeds: ledger::keys },
+    Target { name: "invitation", run: ledger::invitation, seeds: ledger::invitations },
     Target { name: "entry", run: ledger::entry, seeds: ledger::entries },
     Target { name: "scheme", run: scheme::scheme, seeds: scheme::schemes },
     Target { name: "vocabulary", run: scheme::vocabulary, seeds: scheme::vocabularies },

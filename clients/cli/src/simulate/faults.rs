@@ -42,8 +42,12 @@ faults! {
     AuditLeftOut "audit-left-out" "年度の監査をしない" "No audit in a fiscal year";
     ReportLeftOut "report-left-out" "毎月の報告を欠く" "A monthly report is left out";
     NoPenaltyNotice "no-penalty-notice" "再委託先へ罰則を周知しない" "The subcontractor is not told of the penalties";
+    SheetLeftOut "sheet-left-out" "再委託契約に特記事項を付けない" "A subcontract without its clause sheet";
     IncidentNotWrittenUp "incident-not-written-up" "事故の書面報告をしない" "An incident is not reported in writing";
     StaffNotTrained "staff-not-trained" "従事者を教育しない" "The staff are not trained";
+    CopiedAside "copied-aside" "禁じられた複製を作る" "A copy is made that the contract forbids";
+    CheckedByOne "checked-by-one" "二人で行う確認を一人で済ませる" "A double check is done by one person";
+    CarriedOtherwise "carried-otherwise" "承認と異なる方法で渡す" "Handed over in another way than the approved one";
     TakenOut "taken-out" "庁舎外へ持ち出す" "Something is taken out of the building";
     AccessNotRevised "access-not-revised" "従事者が替わってもアクセス権限を直さない" "Staff change and access rights stay";
     MediaReturnedLate "media-returned-late" "記録媒体の返却が遅れる" "Media come back late";
@@ -172,7 +176,7 @@ mod tests {
     #[test]
     fn faults_are_named_on_the_command_line() {
         assert_eq!(FaultSet::parse("none"), Ok(FaultSet::default()));
-        assert_eq!(FaultSet::parse("all").map(|set| set.0.len()), Ok(23));
+        assert_eq!(FaultSet::parse("all").map(|set| set.0.len()), Ok(27));
         let two = FaultSet::parse("late-deletion, extra-items").expect("two faults");
         assert!(two.contains(Fault::LateDeletion) && two.contains(Fault::ExtraItems));
         assert!(FaultSet::parse("late-deletion,nonsense").is_err_and(|text| text.contains("kept-on-relay")));

@@ -2,7 +2,7 @@
 //!
 //! Every duty is derived from the scheme and its clause sheets and fulfilled by its kind, so that nothing is left out.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use daicho_core::proto;
 use daicho_core::proto::event::Fact;
@@ -65,11 +65,13 @@ enum Slip {
     NotIn(&'static str),
     /// It comes so many days late.
     Late(i64),
+    /// It comes without this, which it must carry.
+    Without(&'static str),
     /// It comes though it must not, on this day.
     Done(&'static str),
 }
 
-const DUTY_FAULTS: [DutyFault; 8] = [
+const DUTY_FAULTS: [DutyFault; 9] = [
     DutyFault {
         fault: Fault::HandlersNamedLate,
         scheme: "queue_notice_service",
@@ -113,6 +115,17 @@ const DUTY_FAULTS: [DutyFault; 8] = [
         objects: &["c1/11/toppan_forms", "o_penalty_notice/toppan_forms"],
         ja: "再委託先への守秘義務・罰則の周知がない(義務と第11項)",
         en: "the subcontractor's staff are never told of secrecy and penalties (obligation and clause 11)",
+    },
+    DutyFault {
+        fault: Fault::SheetLeftOut,
+        scheme: "special_cash_benefit",
+        who: "toppan_forms",
+        word: "subcontract-filed",
+        slip: Slip::Without("clause-sheet"),
+        findings: &[(FindingCode::ObligationMissed, 2)],
+        objects: &["c1/13/toppan_forms", "o_subcontract_clauses/toppan_forms"],
+        ja: "届け出た再委託契約に再委託用の特記事項がない(義務と第13項)",
+        en: "the subcontract that is filed lacks the clause sheet (obligation and clause 13)",
     },
     DutyFault {
         fault: Fault::IncidentNotWrittenUp,
@@ -167,7 +180,8 @@ const MONTHS_ATTESTED: usize = 6;
 /// Acts on their way, each once.
 struct Said {
     acts: Vec<(String, Instant, proto::ActPerformed)>,
-    known: BTreeSet<(String, String, String, String, Instant)>,
+    /// Where each is among them.
+    known: BTreeMap<(String, String, String, String, Instant), usize>,
     faults: Vec<&'static DutyFault>,
 }
 
@@ -175,7 +189,7 @@ impl Said {
     /// With the faults of the run that concern the scheme, declared.
     fn new(play: &mut Play<'_>) -> Self {
         let here = DUTY_FAULTS.iter().filter(|one| one.scheme == play.scheme.id && play.has(one.fault));
-        let mut said = Self { acts: Vec::new(), known: BTreeSet::new(), faults: here.collect() };
+        let mut said = Self { acts: Vec::new(), known: BTreeMap::new(), faults: here.collect() };
         for one in said.faults.clone() {
             play.inject_about(one.fault, at(play.from, 10, 0), (one.findings, one.objects), (one.ja, one.en));
             if let Slip::Done(day) = one.slip {
@@ -193,7 +207,7 @@ impl Said {
                 Slip::Never => return,
                 Slip::NotIn(month) if when.jst_day().to_string().starts_with(month) => return,
                 Slip::Late(days) => when = when.plus_ms(days * 86_400_000),
-                Slip::NotIn(_) | Slip::Done(_) => {}
+                Slip::NotIn(_) | Slip::Without(_) | Slip::Done(_) => {}
             }
         }
         let target = match (&duty.source, duty.contract) {
@@ -202,8 +216,23 @@ impl Said {
             (DutySource::Clause { .. }, None) => "",
         };
         let name = (who.to_owned(), word.to_owned(), target.to_owned(), to.to_owned(), when);
-        if self.known.insert(name) {
+        let next = self.acts.len();
+        let at = *self.known.entry(name).or_insert(next);
+        if at == next {
             self.acts.push((who.to_owned(), when, act(word, target, to, case)));
+        }
+        let Check::Before { carries, .. } = &duty.check else { return };
+        let left_out = |word: &str| {
+            let without = |one: &DutyFault| matches!(one.slip, Slip::Without(what) if what == word);
+            self.faults.iter().any(|one| one.who == who && without(one))
+        };
+        let carried = carries.iter().filter(|word| !left_out(word));
+        let (_, _, fact) = &mut self.acts[at];
+        for word in carried {
+            let attribute = proto::Attribute { name: "carries".to_owned(), value: word.clone() };
+            if !fact.attributes.contains(&attribute) {
+                fact.attributes.push(attribute);
+            }
         }
     }
 
@@ -216,6 +245,9 @@ impl Said {
             Check::Before { act, each: false, by, .. } if !DONE_ELSEWHERE.contains(&act.as_str()) => {
                 let by = by.as_deref().unwrap_or(&duty.who);
                 to.iter().for_each(|party| self.say(duty, (by, party), act, start, ""));
+            }
+            Check::Periodic { act, every: None, once: true, .. } => {
+                self.say(duty, (&duty.who, &other[0]), act, start, "");
             }
             Check::Done { act } if !DONE_ELSEWHERE.contains(&act.as_str()) => {
                 self.say(duty, (&duty.who, &other[0]), act, start, "");

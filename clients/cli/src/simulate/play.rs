@@ -49,12 +49,14 @@ pub(crate) struct Hand<'h> {
     pub(crate) member: &'h str,
     /// Whether the taker says anything.
     pub(crate) acknowledged: bool,
+    /// Another channel than the flow's, without the measures that the flow asks for.
+    pub(crate) otherwise: Option<&'h str>,
 }
 
 impl<'h> Hand<'h> {
     /// A handover that both sides record.
     pub(crate) fn new(flow: &'h str, id: &'h str, at: Instant) -> Self {
-        Self { flow, id, at, member: "", acknowledged: true }
+        Self { flow, id, at, member: "", acknowledged: true, otherwise: None }
     }
 }
 
@@ -232,6 +234,10 @@ impl<'a> Play<'a> {
             let copies = group.iter().map(|parcel| part(&parcel.copy, 0)).collect();
             let mut given = self.given(hand.flow, &id, copies);
             to.clone_into(&mut given.to_member);
+            if let Some(channel) = hand.otherwise {
+                channel.clone_into(&mut given.channel);
+                given.safeguards.clear();
+            }
             self.say_as(giver, from, hand.at, vec![Fact::HandoverGiven(given)]);
             if hand.acknowledged {
                 let received = received(hand.flow, &id, to, group);

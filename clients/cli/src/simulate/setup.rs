@@ -212,7 +212,7 @@ fn number_words(source: &Source) -> BTreeSet<&str> {
     let clauses = sheets.filter_map(|id| source.vocabulary.clause_sheet(id)).flat_map(|s| &s.clauses);
     let checks = source.scheme.obligations.iter().map(|o| &o.check).chain(clauses.map(|c| &c.check));
     let words = checks.flat_map(|check| match check {
-        Check::Periodic { act, every: None, .. } => vec![act.as_str()],
+        Check::Periodic { act, every: None, once: false, .. } => vec![act.as_str()],
         Check::Response { answers, .. } => {
             answers.iter().filter(|a| a.within.is_none()).map(|a| a.act.as_str()).collect()
         }

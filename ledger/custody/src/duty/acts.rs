@@ -7,6 +7,9 @@ use crate::context::SchemeContext;
 use crate::scheme::{Contract, PartyRole};
 use crate::state::{ActRecord, Fact};
 
+/// The attribute with which an act says what it carries; there may be several.
+const CARRIES: &str = "carries";
+
 /// An act as known at a time.
 #[derive(Debug, Clone)]
 pub(super) struct Act {
@@ -28,6 +31,11 @@ impl Act {
     /// The value of an attribute; empty when it is not stated.
     pub(super) fn attribute(&self, name: &str) -> &str {
         self.attributes.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether it says that it carries each of these.
+    pub(super) fn carries(&self, words: &[String]) -> bool {
+        words.iter().all(|word| self.attributes.iter().any(|(name, value)| name == CARRIES && value == word))
     }
 
     /// What ties a request to its answers.

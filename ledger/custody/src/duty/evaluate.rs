@@ -26,18 +26,28 @@ impl Judge<'_> {
         let asked = Asked { context, duty, records, office: self.office_at(t) };
         let window = self.window(duty, t);
         match &duty.check {
-            Check::Before { act, event, each, by, distinct } => {
+            Check::Before { act, event, each, by, distinct, carries } => {
                 let by = by.as_deref().unwrap_or(&duty.who);
-                let acts: Vec<&Act> = asked.acts(act, by).filter(|act| differ(act, distinct)).collect();
-                match event {
+                let (acts, lacking): (Vec<&Act>, Vec<&Act>) = asked
+                    .acts(act, by)
+                    .filter(|act| differ(act, distinct))
+                    .partition(|act| act.carries(carries));
+                let judged = match event {
                     _ if *each => before_each(&asked, &acts, event),
                     // A consent is to one subcontractor; each that work was passed on to needs its own.
                     Occasion::FirstPassOn if act == SUBCONTRACT_APPROVED => before_each_taker(&asked, &acts),
                     _ => before_first(&asked, &acts, event),
+                };
+                match lacking.first() {
+                    Some(act) if judged.status == DutyStatus::Missed => without(judged, act),
+                    _ => judged,
                 }
             }
-            Check::Periodic { act, every, min } => {
+            Check::Periodic { act, every, min, once } => {
                 let every = every.or_else(|| self.number_of_act(act, t));
+                if every.is_none() && *once {
+                    return done(&asked, act, None, window);
+                }
                 let acts: Vec<&Act> = asked.acts(act, &duty.who).collect();
                 periodic(&asked, &acts, every, *min, window)
             }
@@ -204,6 +214,20 @@ fn before_each_taker(asked: &Asked<'_>, acts: &[&Act]) -> DutyJudgement {
         before(act.copied(), Some(*event), &ja, &en, &mut sum);
     }
     sum.conclude(DutyStatus::NotYetDue, "", "")
+}
+
+/// What was missed, though it was done: not with all that it had to carry.
+fn without(missed: DutyJudgement, act: &Act) -> DutyJudgement {
+    let (entry, Text { ja, en }) = (act.fact.entry, missed.detail);
+    let detail = text(
+        format!("{ja}。記録{entry}に、求められた内容を含むとの記載なし"),
+        format!("{en}; entry {entry} does not say that it carries this"),
+    );
+    let mut entries = missed.entries;
+    entries.truncate(DutyJudgement::MAX_ENTRIES - 1);
+    entries.push(entry);
+    entries.sort_unstable();
+    DutyJudgement { entries, detail, ..missed }
 }
 
 /// 都度: each event needs an act since the one before it.
@@ -442,12 +466,12 @@ fn absence(
         let here = || flows.is_empty() || flows.contains(&shown.flow);
         let counts = shown.by == *who && findings.contains(&shown.code) && here();
         if counts && asked.is_of_contract(&shown.flow) {
-            seen.add(Some(shown.entry));
+            seen.add(Some(shown.entry), 1);
         }
     }
     for word in acts {
         for act in asked.all(word).filter(|act| act.by == *who && asked.is_meant(act)) {
-            seen.add(Some(act.fact.entry));
+            seen.add(Some(act.fact.entry), 1);
         }
     }
     if seen.count == 0 {

@@ -18,7 +18,7 @@ impl Judge<'_> {
     /// When the state cannot be read.
     pub fn all_duties(&self, t: Instant) -> Result<Vec<(Duty<'_>, DutyJudgement)>, StateError> {
         let duties = duties(self.context_at(t));
-        let (records, _) = self.gather(t, &duties, |(): &mut (), _, _, _| {})?;
+        let (records, _) = self.gather(t, &duties, |(): &mut (), _| Ok(()))?;
         let judged = self.judge_duties(&duties, &records);
         Ok(duties.into_iter().zip(judged).collect())
     }

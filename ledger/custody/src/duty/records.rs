@@ -9,12 +9,12 @@ use super::list::Duty;
 use super::{DutyJudgement, DutyStatus};
 use crate::FindingCode;
 use crate::context::SchemeContext;
-use crate::judge::{Judge, Judgement, Verdict};
+use crate::judge::{Judge, Said, Verdict};
 use crate::report::Certificate;
 use crate::scheme::{Check, Occasion, PartyRole};
 use crate::state::{
-    ActRecord, ApprovalRecord, CopyRecord, Fact, FindingRecord, HandoverRecord, Opening, RelayRecord, Scan,
-    StateError, Table, decode, key, part,
+    ActRecord, ApprovalRecord, Fact, FindingRecord, HandoverRecord, Opening, RelayRecord, Scan, StateError,
+    Table, decode, key, part,
 };
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -55,8 +55,9 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    pub(super) fn add(&mut self, entry: Option<EntryIndex>) {
-        self.count += 1;
+    /// So many, all shown by one entry.
+    pub(super) fn add(&mut self, entry: Option<EntryIndex>, n: u64) {
+        self.count += n;
         self.show(entry);
     }
 
@@ -123,10 +124,11 @@ impl Records {
         }
     }
 
-    /// Takes in one copy with what is said of it.
-    pub fn copy(&mut self, copy: &CopyRecord<&str>, judgement: &Judgement, certificate: Certificate) {
+    /// Takes in so many copies of which the same is said.
+    pub(crate) fn copies(&mut self, said: &Said, n: u64) {
+        let Said { copy, judgement, certificate } = said;
         if matches!(copy.how, Opening::Collected | Opening::Received) {
-            earliest(&mut self.first_receipt, copy.holder, copy.opened);
+            earliest(&mut self.first_receipt, &copy.holder, copy.opened);
         }
         if copy.how == Opening::Collected {
             self.first_collection =
@@ -134,7 +136,7 @@ impl Records {
         }
         // What was received is counted with its handover.
         if copy.how != Opening::Received {
-            self.used(copy.flow, copy.opened);
+            self.used(&copy.flow, copy.opened);
         }
 
         let status = match judgement.verdict {
@@ -147,12 +149,12 @@ impl Records {
             Verdict::Moved | Verdict::Returned | Verdict::OnTime => DutyStatus::Met,
         };
         let entry = judgement.closed.map(|fact| fact.entry).or_else(|| judgement.entries.first().copied());
-        let holding = match self.holdings.get_mut(copy.holder) {
+        let holding = match self.holdings.get_mut(&copy.holder) {
             Some(holding) => holding,
-            None => self.holdings.entry(copy.holder.to_owned()).or_default(),
+            None => self.holdings.entry(copy.holder.clone()).or_default(),
         };
-        holding.open += u64::from(judgement.closed.is_none());
-        holding.erasure.entry(status).or_default().add(entry);
+        holding.open += if judgement.closed.is_none() { n } else { 0 };
+        holding.erasure.entry(status).or_default().add(entry, n);
         if let (None, Some(due)) = (judgement.closed, judgement.due.filter(|due| *due >= self.t)) {
             holding.next = Some(holding.next.map_or(due, |next| next.min(due)));
         }
@@ -163,7 +165,7 @@ impl Records {
             Certificate::Received => DutyStatus::Met,
             Certificate::NotOwed => return,
         };
-        holding.certificates.entry(certified).or_default().add(entry);
+        holding.certificates.entry(certified).or_default().add(entry, n);
     }
 
     /// Takes in what was gathered of other copies. The order does not matter.

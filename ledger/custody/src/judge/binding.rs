@@ -57,6 +57,20 @@ pub(super) enum Start {
     Milestone(usize, Option<String>),
 }
 
+/// What clocks can be started for: a copy, and what it belongs to.
+pub(super) struct Target<'c> {
+    pub(super) copy: &'c str,
+    pub(super) data_set: &'c str,
+    pub(super) session: &'c str,
+    pub(super) opened: Fact,
+}
+
+impl<'c> Target<'c> {
+    pub(super) fn of(id: &'c str, copy: &CopyRecord<&'c str>) -> Self {
+        Self { copy: id, data_set: copy.data_set, session: copy.session, opened: copy.opened }
+    }
+}
+
 /// What was looked up for a time, and what is known of clocks by then.
 pub(super) struct Prepared<'a> {
     t: Instant,
@@ -150,13 +164,7 @@ impl<'a> Prepared<'a> {
     }
 
     /// When the clock of a rule started for a copy, as known by then.
-    pub(super) fn started(
-        &mut self,
-        law: &Law,
-        start: &Start,
-        id: &str,
-        copy: &CopyRecord<&str>,
-    ) -> Result<Option<Fact>> {
+    pub(super) fn started(&mut self, law: &Law, start: &Start, copy: &Target<'_>) -> Result<Option<Fact>> {
         match start {
             Start::Never => Ok(None),
             Start::Opening => Ok(Some(copy.opened)),
@@ -168,7 +176,7 @@ impl<'a> Prepared<'a> {
                 let milestone = &mut self.milestones[*at];
                 let day;
                 let target = match milestone.scope {
-                    Scope::Copy => id,
+                    Scope::Copy => copy.copy,
                     Scope::DataSet => copy.data_set,
                     Scope::Session => copy.session,
                     Scope::Day => {

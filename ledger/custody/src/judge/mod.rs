@@ -4,6 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use daicho_core::{EntryIndex, Instant};
@@ -23,13 +24,15 @@ use crate::state::{
     part,
 };
 
+mod alike;
 mod binding;
 mod pass;
 mod verdict;
 mod walk;
 
-use binding::{Binding, BoundRule, Prepared};
-pub(crate) use pass::DataSet;
+pub(crate) use alike::{Said, Tally};
+use binding::{Binding, BoundRule, Prepared, Target};
+pub(crate) use pass::{Copied, DataSet};
 pub use verdict::{Detail, Evidence, Finding, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
 use walk::Walk;
 
@@ -250,8 +253,42 @@ impl<'a> Judge<'a> {
     /// When the state cannot be read.
     pub fn judge<S: AsRef<str>>(&self, id: &str, copy: &CopyRecord<S>, t: Instant) -> Result<Judgement> {
         let copy = &copy.borrowed();
+        let binding = self.binding(copy, t);
+        let mut started = Vec::new();
+        self.clocks(&binding, &Target::of(id, copy), &mut started)?;
         let mut known = self.facts.borrow_mut();
         let facts = known.below(&self.law.id, id, t)?;
+        Ok(self.judgement(copy, facts, &binding, &started, t))
+    }
+
+    /// What binds a copy at `t`.
+    fn binding(&self, copy: &CopyRecord<&str>, t: Instant) -> Rc<Binding> {
+        let mut prepared = self.prepared.borrow_mut();
+        if prepared.t() != t {
+            *prepared = Prepared::new(t);
+        }
+        prepared.binding(&self.law, self.state, copy)
+    }
+
+    /// When the clock of each rule started for a copy, as known at the time of the binding.
+    fn clocks(&self, binding: &Binding, copy: &Target<'_>, started: &mut Vec<Option<Fact>>) -> Result<()> {
+        let mut prepared = self.prepared.borrow_mut();
+        started.clear();
+        for bound in &binding.rules {
+            started.push(prepared.started(&self.law, &bound.start, copy)?);
+        }
+        Ok(())
+    }
+
+    /// What is said of a copy at `t` from all that is known of it by then, with the start of each rule's clock.
+    fn judgement(
+        &self,
+        copy: &CopyRecord<&str>,
+        facts: &[CopyFact],
+        binding: &Binding,
+        started: &[Option<Fact>],
+        t: Instant,
+    ) -> Judgement {
         let closed = copy.closed.filter(|fact| fact.recorded <= t);
         let entries = std::iter::once(copy.opened.entry).chain(facts.iter().map(|f| f.fact.entry)).collect();
         let mut judgement = Judgement {
@@ -267,19 +304,14 @@ impl<'a> Judge<'a> {
             rules: Vec::new(),
             findings: Vec::new(),
         };
-        let mut prepared = self.prepared.borrow_mut();
-        if prepared.t() != t {
-            *prepared = Prepared::new(t);
-        }
-        let binding = prepared.binding(&self.law, self.state, copy);
         if !binding.judged {
             judgement.verdict = Verdict::NotJudged;
-            return Ok(judgement);
+            return judgement;
         }
         let context = self.context_at(t);
         let mut view = CopyView { copy, facts, closed, t, elsewhere: false };
         let elsewhere = match view.last_end() {
-            Some(CopyChange::Returned { to, .. }) if !goes_back_to(context, &binding, copy, to) => {
+            Some(CopyChange::Returned { to, .. }) if !goes_back_to(context, binding, copy, to) => {
                 Some(to.clone())
             }
             _ => None,
@@ -288,9 +320,8 @@ impl<'a> Judge<'a> {
         let elsewhere = elsewhere.map(|to| (FindingCode::ReturnedElsewhere, Detail::ReturnedTo(to)));
         judgement.findings.extend(elsewhere);
         judgement.rules.reserve_exact(binding.rules.len());
-        for bound in &binding.rules {
+        for (bound, &started) in binding.rules.iter().zip(started) {
             let rule = &context.scheme.rules[bound.place];
-            let started = prepared.started(&self.law, &bound.start, id, copy)?;
             let (one, withheld) = self.judge_rule(rule, bound, started, &view);
             let detail = |kept| Detail::Kept { rule: Arc::clone(&bound.id), kept };
             if let Some(kept) = self.kept_too_briefly(rule, bound, started, &view) {
@@ -302,8 +333,8 @@ impl<'a> Judge<'a> {
             }
             judgement.rules.push(one);
         }
-        self.conclude(&mut judgement, &binding, &view);
-        Ok(judgement)
+        self.conclude(&mut judgement, binding, &view);
+        judgement
     }
 
     fn conclude(&self, judgement: &mut Judgement, binding: &Binding, view: &CopyView<'_>) {
@@ -581,13 +612,15 @@ impl<'a> Judge<'a> {
     pub fn findings(&self, t: Instant) -> Result<Vec<Finding>> {
         let mut found = BTreeMap::new();
         let duties = duties(self.context_at(t));
-        let (records, parts) = self.gather(t, &duties, |found: &mut Found, id, _, judgement| {
+        let (records, parts) = self.gather(t, &duties, |found: &mut Found, copy| {
+            let judgement = &copy.said.judgement;
             for (code, detail) in &judgement.findings {
                 for entry in &judgement.entries {
-                    add(found, *code, id, detail, *entry);
+                    add(found, *code, copy.id, detail, *entry);
                 }
-                found.entry((*code, id.to_owned())).and_modify(|f: &mut Finding| f.occurrences = 1);
+                found.entry((*code, copy.id.to_owned())).and_modify(|f: &mut Finding| f.occurrences = 1);
             }
+            Ok(())
         })?;
         found.extend(parts.into_iter().flatten());
         self.beside_copies(&mut found, t)?;

@@ -8,10 +8,11 @@ use std::thread;
 
 use daicho_core::Instant;
 
+use super::Judge;
+use super::alike::{Alike, Said, Tally};
 use super::walk::Walk;
-use super::{Judge, Judgement};
 use crate::duty::{Duty, Records};
-use crate::state::{CopyRecord, DataSetRecord, Row, StateError, Table, decode, key, part};
+use crate::state::{CopyRecord, DataSetRecord, Row, StateError, Table, decode, first_part, key, part};
 
 type Result<T> = std::result::Result<T, StateError>;
 
@@ -35,14 +36,36 @@ pub(crate) struct DataSet<'p, 'a> {
     walks: &'p mut Walks<'a>,
 }
 
+/// A copy of it.
+pub(crate) struct Copied<'p> {
+    /// Its id.
+    pub(crate) id: &'p str,
+    /// What is said of it, as of all that are like it.
+    pub(crate) said: &'p Arc<Said>,
+    stored: &'p [u8],
+}
+
+impl<'p> Copied<'p> {
+    /// Its own record.
+    ///
+    /// # Errors
+    /// When it does not read.
+    pub(crate) fn record(&self) -> Result<CopyRecord<&'p str>> {
+        decode(self.stored)
+    }
+}
+
 struct Walks<'a> {
     index: Walk<'a>,
     copies: Walk<'a>,
+    facts: Walk<'a>,
+    alike: Alike,
 }
 
 impl<'a> Walks<'a> {
     fn new(judge: &Judge<'a>) -> Self {
-        Self { index: Walk::new(judge.state), copies: Walk::new(judge.state) }
+        let walk = || Walk::new(judge.state);
+        Self { index: walk(), copies: walk(), facts: walk(), alike: Alike::new() }
     }
 }
 
@@ -74,23 +97,22 @@ impl Drop for EndsOthers<'_> {
 }
 
 impl DataSet<'_, '_> {
-    /// Each of its copies known at the time of the pass, in the order of their ids, with what is said of it.
+    /// Each of its copies known at the time of the pass, in the order of their ids.
     ///
     /// # Errors
-    /// When the state cannot be read.
-    pub(crate) fn copies(&mut self, mut each: impl FnMut(&str, &CopyRecord<&str>, &Judgement)) -> Result<()> {
+    /// When the state cannot be read, and those of `each`.
+    pub(crate) fn copies(&mut self, mut each: impl FnMut(&Copied<'_>) -> Result<()>) -> Result<()> {
         let (scheme, judge, t) = (self.judge.id(), self.judge, self.t);
-        let Walks { index, copies } = self.walks;
-        index.below(Table::CopyOfDataSet, &[scheme, self.id], |place, _| {
-            let id = part(place, 2);
+        let Walks { index, copies, facts, alike } = self.walks;
+        index.below(Table::CopyOfDataSet, &[scheme, self.id], |rest, _| {
+            let id = first_part(rest);
             let mut found = false;
-            copies.below(Table::Copy, &[scheme, id], |_, value| {
+            copies.below(Table::Copy, &[scheme, id], |_, stored| {
                 found = true;
-                let copy: CopyRecord<&str> = decode(value)?;
-                if copy.opened.recorded <= t {
-                    each(id, &copy, &judge.judge(id, &copy, t)?);
+                match alike.said(judge, facts, id, stored, t)? {
+                    Some(said) => each(&Copied { id, said, stored }),
+                    None => Ok(()),
                 }
-                Ok(())
             })?;
             if found { Ok(()) } else { Err(StateError(format!("copy `{id}` is gone"))) }
         })
@@ -186,26 +208,29 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// What bears on these duties, of the copies known at `t`. `each` sees every copy with what is said of it, in one of
-    /// several parts of the work.
+    /// What bears on these duties, of the copies known at `t`. `each` sees every copy, in one of several parts of the
+    /// work.
+    ///
+    /// # Errors
+    /// When the state cannot be read, and those of `each`.
     pub(crate) fn gather<G: Default + Send>(
         &self,
         t: Instant,
         duties: &[Duty<'_>],
-        each: impl Fn(&mut G, &str, &CopyRecord<&str>, &Judgement) + Sync,
+        each: impl Fn(&mut G, &Copied<'_>) -> Result<()> + Sync,
     ) -> Result<(Records, Vec<G>)> {
         let nothing = Records::new(t, duties);
-        let new = || (nothing.clone(), G::default());
-        let parts = self.pass(t, new, |(records, seen), data_set| {
-            let judge = data_set.judge;
-            data_set.copies(|id, copy, judgement| {
-                records.copy(copy, judgement, judge.certificate(judgement, t));
-                each(seen, id, copy, judgement);
+        let new = || (nothing.clone(), Tally::default(), G::default());
+        let parts = self.pass(t, new, |(records, tally, seen), data_set| {
+            data_set.copies(|copy| {
+                tally.count(copy.said, |said, n| records.copies(said, n));
+                each(seen, copy)
             })
         })?;
         let mut records = nothing;
         let mut seen = Vec::with_capacity(parts.len());
-        for (part, own) in parts {
+        for (mut part, tally, own) in parts {
+            tally.end(|said, n| part.copies(said, n));
             records.join(part);
             seen.push(own);
         }

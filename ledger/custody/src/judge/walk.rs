@@ -27,7 +27,7 @@ impl<'a> Walk<'a> {
         Self { cursor: state.cursor(), asked: Vec::new(), last: Vec::new(), steps: 1 }
     }
 
-    /// Each record of a table whose key starts with these parts, in key order.
+    /// Each record of a table whose key starts with these parts, in key order, with what its key has after them.
     ///
     /// # Errors
     /// When the state cannot be read, and those of `each`.
@@ -43,9 +43,9 @@ impl<'a> Walk<'a> {
             self.cursor.seek(&self.asked);
         }
         while let Some((key, value)) = self.cursor.row()?
-            && key.starts_with(&self.asked)
+            && let Some(rest) = key.strip_prefix(self.asked.as_slice())
         {
-            each(key, value)?;
+            each(rest, value)?;
             self.cursor.step();
         }
         Ok(())
@@ -95,7 +95,7 @@ mod tests {
                 let mut walked = Vec::new();
                 let names: Vec<&str> = parts.iter().map(String::as_str).collect();
                 walk.below(Table::Copy, &names, |key, _| {
-                    walked.push(key.to_vec());
+                    walked.push([place(&parts).as_slice(), key].concat());
                     Ok(())
                 })?;
                 let scanned: Result<Vec<_>> =

@@ -15,7 +15,7 @@ use crate::FindingCode;
 use crate::context::{ContextCache, SchemeContext};
 use crate::duty::{Duty, DutyJudgement, DutyStatus, Records, duties};
 use crate::fold::ledger_record;
-use crate::judge::{DataSet, Evidence, Judge};
+use crate::judge::{DataSet, Evidence, Judge, Tally};
 use crate::media::method_word;
 use crate::scheme::Text;
 use crate::state::{Fact, RelayRecord, Scan, StateError, Table, ThirdParty, Txn, decode, key, part};
@@ -45,10 +45,10 @@ impl DeletionReport {
         let period = Period { from: period.0, to: period.1 };
         let duties = duties(context);
         let nothing = Gathered::new(context.scheme.rules.len(), Records::new(as_of, &duties));
-        let parts =
-            judge.pass(as_of, || nothing.clone(), |part, data_set| seen(part, data_set, period, as_of))?;
+        let new = || Part { gathered: nothing.clone(), all: Tally::default(), of_period: Tally::default() };
+        let parts = judge.pass(as_of, new, |part, data_set| part.see(data_set, period))?;
         let mut all = nothing;
-        parts.into_iter().for_each(|part| all.join(part));
+        parts.into_iter().for_each(|part| all.join(part.end()));
         all.records.complete(&judge)?;
         let judged = judge.judge_duties(&duties, &all.records);
         let of_duties = judge.duty_findings(&duties, &judged, &all.records);
@@ -64,31 +64,51 @@ impl DeletionReport {
     }
 }
 
-/// Takes in one data set.
-fn seen(part: &mut Gathered, data_set: &mut DataSet<'_, '_>, period: Period, as_of: Instant) -> Result<()> {
-    let (id, record, judge) = (data_set.id, data_set.record, data_set.judge);
-    let day = record.opened.occurred.jst_day();
-    let reported = (period.from..=period.to).contains(&day);
-    let (mut sums, mut worst) = (Sums::default(), None);
-    data_set.copies(|id, copy, judgement| {
-        part.found.of_copy(id, judgement);
-        let certificate = judge.certificate(judgement, as_of);
-        part.records.copy(copy, judgement, certificate);
-        if reported {
-            part.copy(copy, judgement, certificate);
-            sums.add(judgement, certificate);
-            worst = worst.into_iter().chain(problem(judgement, certificate)).min();
+/// What one part of the work gathers.
+struct Part {
+    gathered: Gathered,
+    /// All copies, while they are only counted.
+    all: Tally,
+    /// Those of the period, likewise.
+    of_period: Tally,
+}
+
+impl Part {
+    /// Takes in one data set.
+    fn see(&mut self, data_set: &mut DataSet<'_, '_>, period: Period) -> Result<()> {
+        let Self { gathered, all, of_period } = self;
+        let (id, record) = (data_set.id, data_set.record);
+        let day = record.opened.occurred.jst_day();
+        let reported = (period.from..=period.to).contains(&day);
+        let (mut sums, mut worst) = (Sums::default(), None);
+        data_set.copies(|copy| {
+            gathered.found.of_copy(copy.id, &copy.said.judgement);
+            all.count(copy.said, |said, n| gathered.records.copies(said, n));
+            if reported {
+                of_period.count(copy.said, |said, n| gathered.copies(said, n));
+                sums.add(copy.said, 1);
+                worst = worst.into_iter().chain(problem(copy.said)).min();
+            }
+            Ok(())
+        })?;
+        if !reported {
+            return Ok(());
         }
-    })?;
-    if !reported {
-        return Ok(());
+        gathered.data_sets += 1;
+        let batch = gathered.batches.entry((day, record.kind.clone())).or_default();
+        batch.data_sets += 1;
+        batch.copies.join(&sums);
+        gathered.listed.add(worst, id, record);
+        Ok(())
     }
-    part.data_sets += 1;
-    let batch = part.batches.entry((day, record.kind.clone())).or_default();
-    batch.data_sets += 1;
-    batch.copies.join(&sums);
-    part.listed.add(worst, id, record);
-    Ok(())
+
+    /// Everything that was gathered.
+    fn end(self) -> Gathered {
+        let Self { mut gathered, all, of_period } = self;
+        all.end(|said, n| gathered.records.copies(said, n));
+        of_period.end(|said, n| gathered.copies(said, n));
+        gathered
+    }
 }
 
 /// The data sets that are listed, with what is said of their copies. They are few: looking at them again is cheaper than
@@ -99,9 +119,10 @@ fn data_sets(judge: &Judge<'_>, listed: Vec<Ranked>, as_of: Instant) -> Result<V
     let mut problems = listed.iter().map(|one| one.problem);
     judge.again(as_of, names, |data_set| {
         let (mut copies, mut all) = (ListedCopies::default(), 0);
-        data_set.copies(|id, copy, judgement| {
+        data_set.copies(|copy| {
             all += 1;
-            copies.add(id, copy, judgement, judge.certificate(judgement, as_of));
+            copies.add(copy);
+            Ok(())
         })?;
         let (copies, record) = (copies.into_sorted(), data_set.record);
         reports.push(DataSetReport {

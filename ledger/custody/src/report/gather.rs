@@ -2,13 +2,14 @@
 //! the same in any order.
 
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
 
 use daicho_core::{Date, Instant};
 
 use super::{Certificate, CopyReport, DeletionReport, DueDay, Problem, VerdictCounts};
 use crate::FindingCode;
 use crate::duty::Records;
-use crate::judge::{Evidence, Finding, Judgement, Verdict};
+use crate::judge::{Copied, Evidence, Finding, Judgement, Said, Verdict};
 use crate::state::{CopyRecord, DataSetRecord, push_parts};
 
 /// Copies by verdict, in the order of [`Verdict::ALL`].
@@ -48,12 +49,14 @@ pub(super) struct Sums {
 }
 
 impl Sums {
-    pub(super) fn add(&mut self, judgement: &Judgement, certificate: Certificate) {
-        let open = u64::from(judgement.closed.is_none());
-        self.copies += 1;
+    /// So many copies of which the same is said.
+    pub(super) fn add(&mut self, said: &Said, n: u64) {
+        let (judgement, when) = (&said.judgement, |is: bool| if is { n } else { 0 });
+        let open = when(judgement.closed.is_none());
+        self.copies += n;
         self.open += open;
-        self.unproven += u64::from(certificate.is_unproven());
-        self.verdicts.add(judgement.verdict, 1);
+        self.unproven += when(said.certificate.is_unproven());
+        self.verdicts.add(judgement.verdict, n);
         self.open_verdicts.add(judgement.verdict, open);
     }
 
@@ -124,40 +127,44 @@ impl Gathered {
         }
     }
 
-    pub(super) fn copy(&mut self, copy: &CopyRecord<&str>, judgement: &Judgement, certificate: Certificate) {
-        self.places.of(copy).add(judgement, certificate);
-        *self.evidence.entry(judgement.evidence).or_default() += 1;
-        *self.certificates.entry(certificate).or_default() += 1;
+    /// Takes in so many copies of the period of which the same is said.
+    pub(super) fn copies(&mut self, said: &Said, n: u64) {
+        let Said { copy, judgement, certificate } = said;
+        self.places.of(copy).add(said, n);
+        *self.evidence.entry(judgement.evidence).or_default() += n;
+        *self.certificates.entry(*certificate).or_default() += n;
         for one in &judgement.rules {
             let rule = &mut self.rules[one.place];
-            rule.copies += 1;
-            rule.started += u64::from(one.triggered.is_some());
-            rule.verdicts.add(one.verdict, 1);
+            rule.copies += n;
+            rule.started += if one.triggered.is_some() { n } else { 0 };
+            rule.verdicts.add(one.verdict, n);
         }
-        self.flow(copy, judgement.closed.is_none());
-        self.date(judgement);
+        self.flow(copy, judgement.closed.is_none(), n);
+        self.date(judgement, n);
     }
 
-    fn flow(&mut self, copy: &CopyRecord<&str>, open: bool) {
-        let flow = match self.flows.get_mut(copy.flow) {
+    fn flow(&mut self, copy: &CopyRecord, open: bool, n: u64) {
+        let flow = match self.flows.get_mut(&copy.flow) {
             Some(flow) => flow,
-            None => self.flows.entry(copy.flow.to_owned()).or_default(),
+            None => self.flows.entry(copy.flow.clone()).or_default(),
         };
-        flow.copies += 1;
-        flow.open += u64::from(open);
+        flow.copies += n;
+        flow.open += if open { n } else { 0 };
         flow.last_use = flow.last_use.max(Some(copy.opened.occurred));
     }
 
-    /// Counts a copy under the day on which it is due.
-    fn date(&mut self, judgement: &Judgement) {
+    /// Counts copies under the day on which they are due.
+    fn date(&mut self, judgement: &Judgement, n: u64) {
         let Some(due) = judgement.due else { return };
         let day = due.jst_day();
-        let mut of = |add: fn(&mut DueDay)| add(self.due_days.entry(day).or_insert_with(|| DueDay::new(day)));
+        let mut of = |add: fn(&mut DueDay) -> &mut u64| {
+            *add(self.due_days.entry(day).or_insert_with(|| DueDay::new(day))) += n;
+        };
         match judgement.verdict {
-            Verdict::OnTime | Verdict::Returned | Verdict::Moved => of(|d| d.in_time += 1),
-            Verdict::Late => of(|d| d.late += 1),
-            Verdict::Overdue => of(|d| d.overdue += 1),
-            Verdict::Due | Verdict::Deferred | Verdict::NotTriggered => of(|d| d.kept += 1),
+            Verdict::OnTime | Verdict::Returned | Verdict::Moved => of(|d| &mut d.in_time),
+            Verdict::Late => of(|d| &mut d.late),
+            Verdict::Overdue => of(|d| &mut d.overdue),
+            Verdict::Due | Verdict::Deferred | Verdict::NotTriggered => of(|d| &mut d.kept),
             Verdict::NoSchedule | Verdict::NotJudged => {}
         }
     }
@@ -210,9 +217,9 @@ pub(super) struct Places {
 }
 
 impl Places {
-    fn of(&mut self, copy: &CopyRecord<&str>) -> &mut Sums {
+    fn of(&mut self, copy: &CopyRecord) -> &mut Sums {
         self.asked.clear();
-        push_parts(&mut self.asked, &[copy.holder, copy.system]);
+        push_parts(&mut self.asked, &[&copy.holder, &copy.system]);
         if !self.sums.contains_key(&self.asked) {
             self.sums.insert(self.asked.clone(), Sums::default());
         }
@@ -239,15 +246,13 @@ impl Places {
 /// A copy that is listed.
 pub(super) struct ListedCopy {
     id: String,
-    copy: CopyRecord,
-    judgement: Judgement,
-    certificate: Certificate,
+    said: Arc<Said>,
     problem: Option<Problem>,
 }
 
 impl ListedCopy {
     fn rank(&self) -> Rank<'_> {
-        rank(self.problem, self.copy.opened.occurred, &self.id)
+        rank(self.problem, self.said.copy.opened.occurred, &self.id)
     }
 }
 
@@ -256,16 +261,9 @@ impl ListedCopy {
 pub(super) struct ListedCopies(Vec<ListedCopy>);
 
 impl ListedCopies {
-    pub(super) fn add(
-        &mut self,
-        id: &str,
-        copy: &CopyRecord<&str>,
-        judgement: &Judgement,
-        certificate: Certificate,
-    ) {
-        let problem = problem(judgement, certificate);
-        let (id, copy, judgement) = (id.to_owned(), copy.owned(), judgement.clone());
-        self.0.push(ListedCopy { id, copy, judgement, certificate, problem });
+    pub(super) fn add(&mut self, copy: &Copied<'_>) {
+        let (id, said) = (copy.id.to_owned(), Arc::clone(copy.said));
+        self.0.push(ListedCopy { id, problem: problem(&said), said });
         if self.0.len() >= 2 * DeletionReport::LISTED_COPIES {
             self.cut();
         }
@@ -283,11 +281,11 @@ impl ListedCopies {
 }
 
 /// What a report would circle in a copy first.
-pub(super) fn problem(judgement: &Judgement, certificate: Certificate) -> Option<Problem> {
-    match judgement.verdict {
+pub(super) fn problem(said: &Said) -> Option<Problem> {
+    match said.judgement.verdict {
         Verdict::Overdue => Some(Problem::Overdue),
         Verdict::Late => Some(Problem::Late),
-        _ if certificate.is_unproven() => Some(Problem::Unproven),
+        _ if said.certificate.is_unproven() => Some(Problem::Unproven),
         Verdict::NoSchedule => Some(Problem::NoSchedule),
         _ => None,
     }
@@ -459,30 +457,31 @@ pub(super) fn in_order<'n>(
 /// A listed copy as the report shows it.
 impl From<ListedCopy> for CopyReport {
     fn from(listed: ListedCopy) -> Self {
-        let ListedCopy { id, copy, judgement, certificate, problem } = listed;
+        let ListedCopy { id, said, problem } = listed;
+        let Said { copy, judgement, certificate } = &*said;
         let decisive = judgement.rules.iter().find(|r| Some(&r.rule) == judgement.rule.as_ref());
         let triggered = decisive.and_then(|r| r.triggered);
-        let mut entries = judgement.entries;
+        let mut entries = judgement.entries.clone();
         let unlisted = entries.len().saturating_sub(DeletionReport::LISTED_ENTRIES);
         entries.truncate(DeletionReport::LISTED_ENTRIES);
         Self {
             id,
-            holder: copy.holder,
-            member: copy.member,
-            system: copy.system,
-            unit: copy.unit,
-            flow: copy.flow,
+            holder: copy.holder.clone(),
+            member: copy.member.clone(),
+            system: copy.system.clone(),
+            unit: copy.unit.clone(),
+            flow: copy.flow.clone(),
             subjects: copy.subjects,
             opened: copy.opened.into(),
             closed: judgement.closed.map(Into::into),
             verdict: judgement.verdict,
             problem,
-            rule: judgement.rule.map(|rule| rule.to_string()),
+            rule: judgement.rule.as_ref().map(ToString::to_string),
             triggered,
             due: judgement.due,
             evidence: judgement.evidence,
-            third_party: judgement.third_party.map(Into::into),
-            certificate,
+            third_party: judgement.third_party.clone().map(Into::into),
+            certificate: *certificate,
             owed: judgement.unserved.iter().map(ToString::to_string).collect(),
             entries,
             entries_unlisted: unlisted as u64,

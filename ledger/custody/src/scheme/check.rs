@@ -28,6 +28,9 @@ pub enum Check {
         /// Attributes of the act that must be stated and differ from each other: the two persons of a double check.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         distinct: Vec<String>,
+        /// What the act must say that it carries, each as an attribute `carries`: the clauses of a subcontract.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        carries: Vec<String>,
     },
     /// 定期: an act comes at intervals.
     Periodic {
@@ -40,6 +43,9 @@ pub enum Check {
         /// Smallest number in each block.
         #[serde(default = "one", skip_serializing_if = "is_one")]
         min: u32,
+        /// Whether once by the end of the contract will do where neither the source nor the ward says how often.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        once: bool,
     },
     /// 応答: acts follow whenever something was asked for or happened.
     Response {

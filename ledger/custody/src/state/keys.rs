@@ -141,6 +141,12 @@ pub fn key_at(table: Table, parts: &[&str], entry: EntryIndex, n: u32) -> Vec<u8
     out
 }
 
+/// The first part of what a key has after a prefix.
+pub(crate) fn first_part(rest: &[u8]) -> &str {
+    let end = rest.iter().position(|&b| b == 0).unwrap_or(rest.len());
+    std::str::from_utf8(&rest[..end]).unwrap_or_default()
+}
+
 /// The `n`-th part of a key, from 0. Empty when it has no such part.
 pub fn part(key: &[u8], n: usize) -> &str {
     let part = key.get(1..).unwrap_or_default().split(|&b| b == 0).nth(n).unwrap_or_default();

@@ -3,6 +3,8 @@
 use daicho_core::{EntryIndex, Instant, PublicKey};
 use serde::{Deserialize, Serialize};
 
+use super::StateError;
+
 /// When something happened, when that was recorded, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fact {
@@ -335,6 +337,31 @@ pub struct CopyRecord<S = String> {
     pub erasure_failed: bool,
 }
 
+/// How the stored form of a [`CopyRecord`] begins: what tells copies apart that are otherwise alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CopyHead<'b> {
+    /// Its data set.
+    pub data_set: &'b str,
+    /// Kind of that data set.
+    pub kind: &'b str,
+    /// Session of that data set, or empty.
+    pub session: &'b str,
+    /// The bytes of all other fields.
+    pub rest: &'b [u8],
+}
+
+impl<'b> CopyHead<'b> {
+    /// Reads the beginning of a stored record.
+    ///
+    /// # Errors
+    /// When the bytes are not what this version writes.
+    pub fn of(bytes: &'b [u8]) -> Result<Self, StateError> {
+        let ((data_set, kind, session), rest) = postcard::take_from_bytes(bytes)
+            .map_err(|error| StateError(format!("record does not decode: {error}")))?;
+        Ok(Self { data_set, kind, session, rest })
+    }
+}
+
 impl<S: AsRef<str>> CopyRecord<S> {
     /// The same with its texts borrowed.
     pub fn borrowed(&self) -> CopyRecord<&str> {
@@ -590,7 +617,37 @@ pub struct DecisionRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{decode, encode};
     use proptest::prelude::*;
+
+    #[test]
+    fn the_head_of_a_copy_is_what_its_record_begins_with() {
+        let opened = Fact { occurred: Instant::EPOCH, recorded: Instant::EPOCH, entry: EntryIndex::new(7) };
+        let copy = |data_set, session| CopyRecord {
+            data_set,
+            kind: "kind",
+            session,
+            holder: "holder",
+            member: "",
+            system: "system",
+            unit: "unit",
+            how: Opening::Derived,
+            flow: "flow",
+            opened,
+            subjects: 3,
+            remaining: 2,
+            closed: Some(opened),
+            erasure_failed: true,
+        };
+        let (one, other) = (encode(&copy("d-1", "")), encode(&copy("d-10", "s")));
+        let (one, other) = (CopyHead::of(&one).expect("reads"), CopyHead::of(&other).expect("reads"));
+        assert_eq!((one.data_set, one.kind, one.session), ("d-1", "kind", ""));
+        assert_eq!((other.data_set, other.kind, other.session), ("d-10", "kind", "s"));
+        assert_eq!(one.rest, other.rest);
+        let bytes = encode(&copy("d-1", ""));
+        assert_eq!(decode::<CopyRecord<&str>>(&bytes).expect("reads"), copy("d-1", ""));
+        assert!(CopyHead::of(&bytes[..8]).is_err());
+    }
 
     proptest! {
         #[test]

@@ -90,6 +90,7 @@ impl LedgerService for Ledger {
     ) -> Result<Response<Self::AppendStatementsStream>, Status> {
         let peer = peer(&request);
         let share = self.access.share(&request)?;
+        let place = share.recording().map_err(status::too_many_streams)?;
         let access = self.access.clone();
         let most = if share.is_paced() { PACED_CHUNK } else { CHUNK };
         let engine = Arc::clone(&self.engine);
@@ -124,7 +125,10 @@ impl LedgerService for Ledger {
                 }
             })
             .buffered(WAITING)
-            .flat_map(|results| stream::iter(results.into_iter().map(|result| Ok(outcome(result)))));
+            .flat_map(move |results| {
+                let _place = &place;
+                stream::iter(results.into_iter().map(|result| Ok(outcome(result))))
+            });
         Ok(Response::new(Box::pin(answers)))
     }
 

@@ -98,9 +98,9 @@ pub(crate) fn too_slow() -> Status {
     Status::with_error_details(Code::Aborted, text, read(ReadCode::TooSlow))
 }
 
-/// A party that has as many streams of entries as it may.
+/// A party that has as many streams of a kind as it may.
 pub(crate) fn too_many_streams(most: usize) -> Status {
-    let text = format!("your party has its {most} streams of entries; end one first");
+    let text = format!("your party has its {most} streams of this kind; end one first");
     Status::with_error_details(Code::ResourceExhausted, text, read(ReadCode::TooManyStreams))
 }
 

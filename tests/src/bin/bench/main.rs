@@ -62,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
     }
     if args.data_sets > 0 {
         figures.extend(scale::measure(args.data_sets, args.rounds).await?);
+        figures.extend(scale::alone(args.data_sets / 10, args.rounds).await?);
     }
     println!("{:<18} {:>12} {:<14} {:>12} {:>7}", "figure", "median", "unit", "bare limit", "ratio");
     for f in &figures {

@@ -1,5 +1,7 @@
 //! Judging a large scheme: all duties and the JSON report over many data sets of four copies each.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant as Stopwatch;
 
 use anyhow::Context as _;
@@ -8,39 +10,43 @@ use daicho_client::proto::event::Fact;
 use daicho_client::proto::{Collected, Copy, DataSet, SignedStatement};
 use daicho_core::{Date, sign_statement};
 use daicho_custody::{ContextCache, DeletionReport, Judge, ReportHead};
-use daicho_engine::EngineConfig;
+use daicho_engine::{Engine, EngineConfig};
 use daicho_report::Lang;
 use daicho_report::pdf::{Paper, render};
+use daicho_store::Snapshot;
 use daicho_tests::{Play, SCHEME, deleted, milestone};
 
 use crate::{Figure, median};
 
 /// Data sets in one statement: some 40 KiB.
 const TOGETHER: usize = 120;
+/// When they are judged, after the day on which everything happened, in milliseconds.
+const AFTER_MS: i64 = 30 * 86_400_000;
 /// Statements that are checked and committed together.
 const GROUP: usize = 32;
 
-/// Records so many data sets, half of whose copies are erased in time, and judges and reports them so many times.
-pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<Vec<Figure>> {
-    let folder = tempfile::tempdir()?;
-    let engine = Play::start_here(&folder.path().join("data"), EngineConfig::default()).await?;
+/// A ledger with so many data sets, half of whose copies are erased in time, and the day of it all.
+async fn recorded(
+    folder: &Path,
+    data_sets: usize,
+    together: usize,
+) -> anyhow::Result<(Arc<Engine>, daicho_client::Instant)> {
+    let engine = Play::start_here(&folder.join("data"), EngineConfig::default()).await?;
     let key = Play::contractor_key();
     let clock = engine.simulated_clock().expect("the play is simulated");
     let day = Play::start();
-    let mut statements = Vec::new();
-    for first in (0..data_sets).step_by(TOGETHER) {
-        let ids: Vec<String> = (first..data_sets.min(first + TOGETHER)).map(|n| format!("d{n}")).collect();
+    clock.advance(day.plus_ms(3_600_000));
+    let statements = (0..data_sets).step_by(together).flat_map(|first| {
+        let ids: Vec<String> = (first..data_sets.min(first + together)).map(|n| format!("d{n}")).collect();
         let sessions: Vec<&str> = ids.iter().map(String::as_str).collect();
         let gone: Vec<String> = ids.iter().flat_map(|id| [format!("{id}-0"), format!("{id}-1")]).collect();
         let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
-        statements
-            .push(vec![event(SCHEME, day, Fact::Collected(four_each(&ids))), milestone(day, &sessions)]);
-        statements.push(vec![deleted(day, &gone)]);
-    }
-    clock.advance(day.plus_ms(3_600_000));
+        let collected = vec![event(SCHEME, day, Fact::Collected(four_each(&ids))), milestone(day, &sessions)];
+        [collected, vec![deleted(day, &gone)]]
+    });
     let signed = |(n, events): (usize, Vec<_>)| sign_statement(Play::ORIGIN, &[(&key, n as u64 + 1)], events);
     let watch = Stopwatch::now();
-    let mut statements = statements.into_iter().enumerate().map(signed).peekable();
+    let mut statements = statements.enumerate().map(signed).peekable();
     while statements.peek().is_some() {
         let group: Vec<SignedStatement> = statements.by_ref().take(GROUP).collect();
         let checked = engine.check_when_room(group).await?;
@@ -49,20 +55,59 @@ pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<V
         }
     }
     eprintln!("{data_sets} data sets recorded in {:.0} s", watch.elapsed().as_secs_f64());
-    let as_of = day.plus_ms(30 * 86_400_000);
-    let snapshot = engine.store().snapshot();
+    Ok((engine, day))
+}
+
+fn report_head(snapshot: &Snapshot<'_>) -> anyhow::Result<ReportHead> {
     let head = snapshot.head()?;
-    let head = ReportHead {
+    Ok(ReportHead {
         origin: Play::ORIGIN.to_owned(),
         simulated: true,
         size: head.size.get(),
         chain_hash_hex: head.chain.to_string(),
         last_recorded: head.recorded,
-    };
+    })
+}
+
+fn february() -> (Date, Date) {
+    (Date::parse("2021-02-01").expect("a day"), Date::parse("2021-02-28").expect("a day"))
+}
+
+/// Reports so many data sets of which each came in a statement of its own: few copies are alike.
+pub(crate) async fn alone(data_sets: usize, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    let folder = tempfile::tempdir()?;
+    let (engine, day) = recorded(folder.path(), data_sets, 1).await?;
+    let snapshot = engine.store().snapshot();
+    let head = report_head(&snapshot)?;
+    let as_of = day.plus_ms(AFTER_MS);
+    let mut cache = ContextCache::default();
+    let mut written = Vec::new();
+    for _ in 0..rounds {
+        let watch = Stopwatch::now();
+        let report = DeletionReport::compute(&snapshot, &mut cache, SCHEME, february(), as_of, head.clone())?;
+        serde_json::to_vec(&report)?;
+        written.push(watch.elapsed().as_secs_f64());
+    }
+    drop(snapshot);
+    engine.stop();
+    let figure = |name, value, unit| Figure { name, value, unit, limit: None, ratio: None };
+    Ok(vec![
+        figure("alone_data_sets", data_sets as f64, "data sets"),
+        figure("alone_report_json", median(written), "s"),
+    ])
+}
+
+/// Records so many data sets, many in a statement, and judges and reports them so many times.
+pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    let folder = tempfile::tempdir()?;
+    let (engine, day) = recorded(folder.path(), data_sets, TOGETHER).await?;
+    let as_of = day.plus_ms(AFTER_MS);
+    let snapshot = engine.store().snapshot();
+    let head = report_head(&snapshot)?;
     let before = resident("VmRSS")?;
     // From here on the highest mark is that of what follows.
     std::fs::write("/proc/self/clear_refs", "5")?;
-    let period = (Date::parse("2021-02-01").expect("a day"), Date::parse("2021-02-28").expect("a day"));
+    let period = february();
     let mut cache = ContextCache::default();
     let (mut judged, mut computed, mut written) = (Vec::new(), Vec::new(), Vec::new());
     let (mut copies, mut last) = (0, None);

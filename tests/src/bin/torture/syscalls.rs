@@ -1,6 +1,7 @@
-//! The system refuses a sync or a rename, or the process dies in one: `strace` answers in its place, the n-th time.
+//! The system refuses a write, a sync, a rename, to open a file, or the process dies in one: `strace` answers in its place, the n-th time.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,16 @@ pub(crate) struct Answer {
     injected: &'static str,
     /// Behind the number: from then on, every time.
     for_good: &'static str,
+    /// Of which files.
+    of: Of,
+}
+
+/// Whose calls are answered.
+enum Of {
+    /// Every file's.
+    All,
+    /// Those of the ledger's own files, and of what is kept beside it: sockets are written to as well, and libraries opened.
+    Ledger,
 }
 
 impl Answer {
@@ -31,34 +42,76 @@ impl Answer {
 }
 
 pub(crate) const ANSWERS: &[Answer] = &[
-    Answer { fault: "a sync fails once (EIO)", injected: "fdatasync:error=EIO", for_good: "" },
-    Answer { fault: "every sync fails from one on (EIO)", injected: "fdatasync:error=EIO", for_good: "+" },
-    Answer { fault: "no room at a sync (ENOSPC)", injected: "fdatasync:error=ENOSPC", for_good: "+" },
-    Answer {
-        fault: "a sync of a folder or of the guard fails (EIO)",
-        injected: "fsync:error=EIO",
-        for_good: "",
-    },
-    Answer { fault: "a file cannot be renamed (EIO)", injected: "rename:error=EIO", for_good: "" },
-    Answer { fault: "SIGKILL in a sync", injected: "fdatasync:signal=KILL", for_good: "" },
+    answer("a sync fails once (EIO)", "fdatasync:error=EIO", "", Of::All),
+    answer("every sync fails from one on (EIO)", "fdatasync:error=EIO", "+", Of::All),
+    answer("no room at a sync (ENOSPC)", "fdatasync:error=ENOSPC", "+", Of::All),
+    answer("a sync of a folder or of the guard fails (EIO)", "fsync:error=EIO", "", Of::All),
+    answer("a write fails (EIO)", "write,pwrite64:error=EIO", "", Of::Ledger),
+    answer("no room at a write (ENOSPC)", "write,pwrite64:error=ENOSPC", "+", Of::Ledger),
+    answer("a file cannot be opened (EIO)", "openat:error=EIO", "", Of::Ledger),
+    answer("a file cannot be renamed (EIO)", "rename:error=EIO", "", Of::All),
+    answer("SIGKILL in a sync", "fdatasync:signal=KILL", "", Of::All),
 ];
 
-/// The server meets an answer at its first sync, at its second, until it lives through all of them.
+const fn answer(fault: &'static str, injected: &'static str, for_good: &'static str, of: Of) -> Answer {
+    Answer { fault, injected, for_good, of }
+}
+
+/// The server meets an answer at its first call, at its second, until it lives through all of them.
 pub(crate) async fn refused(answer: &Answer, most: u64) -> anyhow::Result<Row> {
     let there = Command::new("strace").arg("-V").output();
     ensure!(there.is_ok_and(|ran| ran.status.success()), "strace is not there: apt-get install strace");
     let base = base().await?;
+    let files = match answer.of {
+        Of::All => Vec::new(),
+        Of::Ledger => files_of_a_run(base.path()).await?,
+    };
     let mut row = Row { fault: answer.fault, runs: 0, survived: 0, lost: 0, acknowledged: 0 };
     for n in 1..=most {
         let folder = tempfile::tempdir()?;
         copy(base.path(), folder.path())?;
         let acknowledged = Acknowledged::default();
-        if !meets(folder.path(), answer, n, &acknowledged).await? {
+        if !meets(folder.path(), (answer, &files), n, &acknowledged).await? {
             break;
         }
         row.comes_up(folder.path(), n, &acknowledged).await?;
     }
     Ok(row)
+}
+
+/// The files that a run reads and writes, from its folder on: their names are the same in every run. Without RocksDB's own
+/// log, of which nothing depends.
+async fn files_of_a_run(base: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = tempfile::tempdir()?;
+    copy(base, folder.path())?;
+    let mut found = BTreeSet::new();
+    let mut look = || -> anyhow::Result<()> {
+        for place in ["data", "data.reads", "."] {
+            let Ok(files) = std::fs::read_dir(folder.path().join(place)) else { continue };
+            for file in files {
+                let file = file?;
+                let name = file.file_name();
+                let name = name.to_string_lossy();
+                let ours = if place == "." { name.starts_with("data.") } else { !name.starts_with("LOG") };
+                if ours && file.file_type()?.is_file() {
+                    found.insert(if place == "." {
+                        PathBuf::from(&*name)
+                    } else {
+                        Path::new(place).join(&*name)
+                    });
+                }
+            }
+        }
+        Ok(())
+    };
+    look()?;
+    let server = Daichod::start(folder.path(), &[])?;
+    look()?;
+    record(&server.client().await?, STATEMENTS, &Acknowledged::default()).await?;
+    look()?;
+    server.stop()?;
+    look()?;
+    Ok(found.into_iter().collect())
 }
 
 /// A command of the operator that is killed in one of its syncs.
@@ -184,11 +237,16 @@ fn daichod(folder: &Path, args: &[&str], under: &[&str]) -> anyhow::Result<Outpu
     Ok(command.args(args).current_dir(folder).output()?)
 }
 
-/// Serves and records, with the n-th sync answered so. `false` when that never came.
+/// Serves and records, with the n-th call of each thread answered so. `false` when that never came.
 ///
 /// # Errors
 /// When the server fails for another reason.
-async fn meets(folder: &Path, answer: &Answer, n: u64, acknowledged: &Acknowledged) -> anyhow::Result<bool> {
+async fn meets(
+    folder: &Path,
+    (answer, files): (&Answer, &[PathBuf]),
+    n: u64,
+    acknowledged: &Acknowledged,
+) -> anyhow::Result<bool> {
     let log = folder.join("strace.log");
     let served = async {
         let inject = format!("inject={}:when={n}{}", answer.injected, answer.for_good);
@@ -196,8 +254,9 @@ async fn meets(folder: &Path, answer: &Answer, n: u64, acknowledged: &Acknowledg
         // In the place of the server, which keeps the process that was started; each thread counts its own syncs. (With
         // --seccomp-bpf no signal comes.)
         let trace = format!("trace={}", answer.call());
-        let words = ["strace", "-D", "-f", "-e", &trace, "-e", &inject, "-o", &log];
-        let server = Daichod::start_under(folder, &words.map(str::to_owned))?;
+        let words = ["strace", "-D", "-f", "-e", &trace, "-e", &inject, "-o", &log].map(str::to_owned);
+        let places = files.iter().flat_map(|file| ["-P".to_owned(), folder.join(file).display().to_string()]);
+        let server = Daichod::start_under(folder, &words.into_iter().chain(places).collect::<Vec<_>>())?;
         record(&server.client().await?, STATEMENTS, acknowledged).await?;
         server.stop()
     };

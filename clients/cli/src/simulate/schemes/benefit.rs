@@ -114,16 +114,17 @@ fn protected_groups(p: &mut Play<'_>) {
     }
     let cases = spread(sensitive, &office_days(p.from.plus_days(60), last.plus_days(-7)));
     let mut n = 0;
+    let first = cases.iter().find(|(_, count)| *count > 0).map_or(last, |(day, _)| *day);
     for (day, count) in cases {
         for _ in 0..count {
             n += 1;
-            protected_case(p, day, n);
+            protected_case(p, day, n, day == first);
         }
     }
 }
 
 /// One protected person: asked elsewhere, told elsewhere, written to by the ward itself.
-fn protected_case(p: &mut Play<'_>, day: Date, n: u64) {
+fn protected_case(p: &mut Play<'_>, day: Date, n: u64, on_first_day: bool) {
     let id = format!("case-{n:05}");
     let collected = format!("{id}-elsewhere");
     let data_set = set(&collected, "ds_children_collected", 1).session(&id);
@@ -139,7 +140,20 @@ fn protected_case(p: &mut Play<'_>, day: Date, n: u64) {
     let source = if n.is_multiple_of(2) { "children-home-ga" } else { "children-care-ga" };
     let letter = printed("", &[source], vec![data_set], vec![copy(&told, &told, "paper")]);
     p.say("ward", at(day, 10, 0), letter);
-    let persons = [("confirmer", "handler-3"), ("second_confirmer", "handler-8")];
+    let alone = on_first_day && p.has(Fault::CheckedByOne);
+    let persons =
+        [("confirmer", "handler-3"), ("second_confirmer", if alone { "handler-3" } else { "handler-8" })];
+    if alone && n == 1 {
+        p.inject_about(
+            Fault::CheckedByOne,
+            at(day, 10, 30),
+            (&[(FindingCode::ObligationMissed, 1)], &["o_double_check_mail/ward"]),
+            (
+                "初日の自治体への通知の宛先を、同じ一人が二度確認した",
+                "on the first day one person checked the addresses of letters to municipalities twice",
+            ),
+        );
+    }
     p.act_with("ward", at(day, 10, 30), "double-checked", "f02_provide_to_governments", &persons);
     let (government, _) = GOVERNMENTS[n as usize % GOVERNMENTS.len()];
     let sent = at(day, 11, 0);

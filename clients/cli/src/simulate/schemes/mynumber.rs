@@ -33,12 +33,13 @@ pub(super) fn play(p: &mut Play<'_>) {
             call += 1;
             reservations.push(reserve(p, day, call));
         }
-        let mut papers = vec![list_of_the_day(p, day)];
+        let nth = (n as u64 + 1, days.len() as u64);
+        let mut papers = vec![list_of_the_day(p, day, nth)];
         for _ in 0..received[n].1 {
             reception += 1;
             papers.push(receive(p, day, reception));
         }
-        close_of_day(p, day, &copies, &papers, (n as u64 + 1, days.len() as u64));
+        close_of_day(p, day, &copies, &papers, nth);
         if months.contains(&day) {
             use_of_system(p, day);
             if day != p.to {
@@ -154,12 +155,23 @@ fn receive(p: &mut Play<'_>, day: Date, n: u64) -> String {
 }
 
 /// 紙の引渡し: the ward hands over the list of the day's appointments.
-fn list_of_the_day(p: &mut Play<'_>, day: Date) -> String {
+fn list_of_the_day(p: &mut Play<'_>, day: Date, (n, total): (u64, u64)) -> String {
     let id = format!("list-{day}");
     let own = format!("{id}-ward");
     let data_set = set(&id, "ds_existing_items", 40);
     p.say("ward", at(day, 8, 15), derived("", &[], vec![data_set], vec![copy(&own, &id, "paper")]));
-    p.hand(Hand::new("f09_paper_to_contractor", &id, at(day, 8, 20)), &[kept(&own, &id, 40, &id, "paper")]);
+    let left = p.hits(Fault::CarriedOtherwise, n, total, 20).then_some("left_at_the_counter");
+    let hand = Hand { otherwise: left, ..Hand::new("f09_paper_to_contractor", &id, at(day, 8, 20)) };
+    p.hand(hand, &[kept(&own, &id, 40, &id, "paper")]);
+    if left.is_some() {
+        p.inject(
+            Fault::CarriedOtherwise,
+            hand.at,
+            &[(FindingCode::ChannelNotApproved, 1), (FindingCode::SafeguardMissing, 1)],
+            &format!("{id}: 予約者の一覧を、対面で手渡さず窓口に置いて渡した"),
+            &format!("{id}: the list of appointments was left at the counter, with nobody there"),
+        );
+    }
     id
 }
 

@@ -1,7 +1,7 @@
 //! 受付番号発券システム: contact addresses of people who wait, each gone by the end of the next day.
 
 use daicho_core::proto::event::Fact;
-use daicho_core::proto::{ContractSettled, MediumFate};
+use daicho_core::proto::{ContractSettled, Copied, MediumFate};
 use daicho_core::{Date, Instant};
 use daicho_custody::FindingCode;
 use daicho_custody::scheme::Scope;
@@ -62,6 +62,19 @@ fn visit(p: &mut Play<'_>, day: Date, (n, total): (u64, u64), today: &mut Today)
     let web = p.random.percent(web_percent);
     let ended = later(start, 25 + p.random.below(60) as i64);
     let contact = register(p, &s, start, way, web, (n, total));
+    if p.hits(Fault::CopiedAside, n, total, 4) {
+        let aside = format!("{contact}-aside");
+        let copies = vec![copy(&aside, &contact, SERVER)];
+        p.say(OPERATOR, later(start, 2), Fact::Copied(Copied { from_copies: vec![contact.clone()], copies }));
+        today.contacts.push(aside);
+        p.inject(
+            Fault::CopiedAside,
+            start,
+            &[(FindingCode::CopyingNotAllowed, 1)],
+            &format!("{s}: 運用事業者が、禁じられているのに連絡先を複製した"),
+            &format!("{s}: the operator duplicated the contact address, which the contract forbids"),
+        );
+    }
     let turn = queue_state(p, &s, later(start, 10), (n, total), today);
     if let Some(turn) = &turn {
         if web {

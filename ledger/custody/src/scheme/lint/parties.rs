@@ -29,7 +29,7 @@ pub(super) fn check(cx: &mut Context<'_>) {
     for obligation in &scheme.obligations {
         same_duty(cx, obligation);
         recipients(cx, obligation);
-        if matches!(obligation.check, Check::Periodic { every: None, .. }) {
+        if matches!(obligation.check, Check::Periodic { every: None, once: false, .. }) {
             cx.note(
                 "period-without-number",
                 at("obligation", &obligation.id, "check"),
