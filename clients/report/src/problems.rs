@@ -29,9 +29,15 @@ pub fn problems_of(w: &Words<'_>, problem: Problem) -> u64 {
 /// Every problem, the worst first.
 pub const PROBLEMS: [Problem; 4] = [Problem::Overdue, Problem::Late, Problem::Unproven, Problem::NoSchedule];
 
-/// What is said of the copies with a problem that a list leaves out.
-pub fn rest(w: &Words<'_>, problem: Problem, n: u64) -> String {
+/// What is said of the copies with a problem that a list leaves out, beside so many that it has.
+pub fn rest(w: &Words<'_>, problem: Problem, n: u64, listed: u64) -> String {
     let n = count(n);
+    if listed == 0 {
+        return w.say(
+            format!("{n}件は、より重い区分に掲げたもの、またはここに個別に掲げていないもの。"),
+            format!("{n} stand under a heavier heading or are not listed one by one here."),
+        );
+    }
     if matches!(problem, Problem::Unproven | Problem::NoSchedule) {
         w.say(
             format!("ほか{n}件は、より重い区分に掲げたもの、またはここに個別に掲げていないもの。"),

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use daicho_core::{Date, Instant};
+pub use daicho_custody::report::count;
 use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport, ThirdPartyReport};
 use daicho_custody::scheme::{Deadline, Falls, Term, Text};
 use daicho_custody::{DeletionReport, Evidence, Finding, FindingCode, Verdict};
@@ -303,19 +304,6 @@ pub fn clock(time: Instant) -> String {
 /// Whether a fact was recorded so much later that both times must show.
 pub fn recorded_apart(moment: &Moment) -> bool {
     moment.recorded.unix_ms() - moment.occurred.unix_ms() > 60_000
-}
-
-/// A number with a comma every three digits.
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Names in one list.

@@ -290,7 +290,7 @@ fn a_bundle_of_something_else_proves_no_paper() {
 fn a_paper_drawn_by_another_program_says_so() {
     let changed = with_streams(&SCENE.paper, |stream| {
         find(stream, br#""format": "daicho-report-pdf/1""#)?;
-        replaced(stream, b"report-pdf/5 typst", b"report-pdf/0 typst")
+        replaced(stream, b"report-pdf/6 typst", b"report-pdf/0 typst")
     });
     let error = fault(&changed);
     assert!(

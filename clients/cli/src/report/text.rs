@@ -161,7 +161,7 @@ impl Page<'_, '_> {
                 self.line(4, &self.reason(problem, copy));
             }
             if listed < all {
-                self.line(2, &rest(w, problem, all - listed));
+                self.line(2, &rest(w, problem, all - listed, listed));
             }
         }
     }

@@ -29,7 +29,7 @@ pub(super) fn problems(w: &Words<'_>) -> Markup {
                 } @else {
                     @if listed > 0 { (problem_table(w, problem)) }
                     @if listed < all {
-                        p.note { (rest(w, problem, all - listed)) }
+                        p.note { (rest(w, problem, all - listed, listed)) }
                     }
                 }
             }

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::{columns, id, number};
 use crate::duties::{entries, mark};
-use crate::words::Words;
+use crate::words::{Words, count};
 
 pub(super) fn duties(w: &Words<'_>) -> Markup {
     let of = |clause: bool| {
@@ -66,7 +66,7 @@ fn table<'d>(w: &Words<'_>, rows: impl Iterator<Item = &'d DutyReport>, clauses:
                     td { span class=(class(d.judgement.status)) { (mark(d.judgement.status)) (w.of(&d.judgement.status.label())) }
                         @if let Some(due) = d.judgement.due { br; span.note.nw { (w.say("期限 ", "due ")) (due.jst_day().to_string()) } }
                     }
-                    td.n { @if d.judgement.owed > 0 { (d.judgement.met) "/" (d.judgement.owed) } }
+                    td.n { @if d.judgement.owed > 0 { (count(d.judgement.met)) "/" (count(d.judgement.owed)) } }
                     td {
                         (w.of(&d.judgement.detail))
                         @if !d.judgement.entries.is_empty() { " " span.note { (entries(d)) } }

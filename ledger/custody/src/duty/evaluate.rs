@@ -8,6 +8,7 @@ use super::records::{Records, SUBCONTRACT_APPROVED, Seen};
 use super::{DutyJudgement, DutyStatus};
 use crate::calendar::FiscalYear;
 use crate::judge::Judge;
+use crate::report::count;
 use crate::scheme::{Answer, Check, Contract, Deadline, Falls, Occasion, Term, Text};
 use crate::state::Fact;
 
@@ -503,7 +504,7 @@ fn held(
     let n = seen.count;
     let detail = match status {
         DutyStatus::Met => Text::default(),
-        _ => text(format!("複製{n}件"), format!("{n} copies")),
+        _ => text(format!("複製{}件", count(n)), format!("{} copies", count(n))),
     };
     DutyJudgement {
         status: *status,

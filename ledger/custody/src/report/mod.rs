@@ -60,3 +60,16 @@ mod day {
         Date::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no day")))
     }
 }
+
+/// A number with a comma every three digits.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}

@@ -56,7 +56,7 @@ async fn main() -> anyhow::Result<()> {
         let mut rounds = Vec::with_capacity(args.rounds);
         for round in 0..args.rounds {
             eprintln!("round {} of {}", round + 1, args.rounds);
-            rounds.push(measure(args.statements).await?);
+            rounds.push(measure(args.statements, round).await?);
         }
         figures = summarize(&rounds);
     }
@@ -92,9 +92,13 @@ struct Round {
     ack_many: Vec<f64>,
     audit: f64,
     proofs: Proofs,
+    /// Statements per second while somebody follows what is due, which judges everything again and again, and while nobody
+    /// does.
+    watched: f64,
+    unwatched: f64,
 }
 
-async fn measure(statements: usize) -> anyhow::Result<Round> {
+async fn measure(statements: usize, round: usize) -> anyhow::Result<Round> {
     let folder = tempfile::tempdir()?;
     let server = Daichod::fresh(folder.path(), None)?;
     let client = server.client().await?;
@@ -118,6 +122,21 @@ async fn measure(statements: usize) -> anyhow::Result<Round> {
     let proofs = proofs::measure(&entries)?;
     let append_100 = append(&client, batch.clone()).await? * 100.0;
 
+    // Long enough for some passes; which comes first changes, as the ledger grows.
+    let many = statements * 3;
+    let first = 1 + (statements + hundreds) as u64;
+    let [mut watched, mut unwatched] = [0.0, 0.0];
+    for half in 0..2 {
+        let batch = signed(&origin, &key, now, first + (half * many) as u64, many, 1);
+        if half == round % 2 {
+            let follower = follow_due(&client).await?;
+            watched = append(&client, batch).await?;
+            follower.abort();
+        } else {
+            unwatched = append(&client, batch).await?;
+        }
+    }
+
     let ack_1 = latencies(&client, &key, now, "one", 400, 1).await?;
     let ack_many = latencies(&client, &key, now, "many", 4_000, 64).await?;
     server.stop()?;
@@ -133,7 +152,16 @@ async fn measure(statements: usize) -> anyhow::Result<Round> {
         ack_many,
         audit,
         proofs,
+        watched,
+        unwatched,
     })
+}
+
+/// Follows what is due until it is told to end.
+async fn follow_due(client: &Client) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    let mut changes = Box::pin(client.follow_due("", "", 0).await?);
+    changes.try_next().await?.context("the list as it stands")?;
+    Ok(tokio::spawn(async move { while let Ok(Some(_)) = changes.try_next().await {} }))
 }
 
 fn signed(
@@ -286,6 +314,7 @@ fn summarize(rounds: &[Round]) -> Vec<Figure> {
         bare("write_100", "events/s", |r| r.bare_write_100),
         bounded("append_1", "statements/s", |r| r.append_1, |r| r.verify),
         bounded("append_100", "events/s", |r| r.append_100, |r| r.bare_write_100),
+        bounded("append_watched", "statements/s", |r| r.watched, |r| r.unwatched),
         at("ack_p50_1", |r| &r.ack_1, 0.50),
         at("ack_p99_1", |r| &r.ack_1, 0.99),
         at("ack_p50_many", |r| &r.ack_many, 0.50),

@@ -32,7 +32,10 @@ enum Of {
     /// Every file's.
     All,
     /// Those of the ledger's own files, and of what is kept beside it: sockets are written to as well, and libraries opened.
+    /// Most are met at the start.
     Ledger,
+    /// Those of RocksDB's write-ahead log, which statements go to.
+    Log,
 }
 
 impl Answer {
@@ -46,8 +49,9 @@ pub(crate) const ANSWERS: &[Answer] = &[
     answer("every sync fails from one on (EIO)", "fdatasync:error=EIO", "+", Of::All),
     answer("no room at a sync (ENOSPC)", "fdatasync:error=ENOSPC", "+", Of::All),
     answer("a sync of a folder or of the guard fails (EIO)", "fsync:error=EIO", "", Of::All),
-    answer("a write fails (EIO)", "write,pwrite64:error=EIO", "", Of::Ledger),
-    answer("no room at a write (ENOSPC)", "write,pwrite64:error=ENOSPC", "+", Of::Ledger),
+    answer("a write at the start fails (EIO)", "write,pwrite64:error=EIO", "", Of::Ledger),
+    answer("a write of a statement fails (EIO)", "write,pwrite64:error=EIO", "", Of::Log),
+    answer("no room at a write (ENOSPC)", "write,pwrite64:error=ENOSPC", "+", Of::Log),
     answer("a file cannot be opened (EIO)", "openat:error=EIO", "", Of::Ledger),
     answer("a file cannot be renamed (EIO)", "rename:error=EIO", "", Of::All),
     answer("SIGKILL in a sync", "fdatasync:signal=KILL", "", Of::All),
@@ -65,6 +69,11 @@ pub(crate) async fn refused(answer: &Answer, most: u64) -> anyhow::Result<Row> {
     let files = match answer.of {
         Of::All => Vec::new(),
         Of::Ledger => files_of_a_run(base.path()).await?,
+        Of::Log => {
+            let mut files = files_of_a_run(base.path()).await?;
+            files.retain(|file| file.extension().is_some_and(|extension| extension == "log"));
+            files
+        }
     };
     let mut row = Row { fault: answer.fault, runs: 0, survived: 0, lost: 0, acknowledged: 0 };
     for n in 1..=most {

@@ -72,7 +72,10 @@ fn row(w: &Words<'_>, duty: &DutyReport) -> [Rich; 5] {
         let due = due.jst_day();
         status = status.line().look(Look::Note, w.say(format!("期限 {due}"), format!("due {due}")));
     }
-    let met = if judged.owed == 0 { String::new() } else { format!("{}/{}", judged.met, judged.owed) };
+    let met = match judged.owed {
+        0 => String::new(),
+        owed => format!("{}/{}", count(judged.met), count(owed)),
+    };
     let mut details = Rich::from(w.of(&judged.detail));
     if !judged.entries.is_empty() {
         if !w.of(&judged.detail).is_empty() {

@@ -47,7 +47,7 @@ pub(super) fn problems(w: &Words<'_>) -> Section {
             section = section.with(problem_table(w, problem));
         }
         if listed < all {
-            section = section.with(Block::Note(rest(w, problem, all - listed).into()));
+            section = section.with(Block::Note(rest(w, problem, all - listed, listed).into()));
         }
     }
     section
@@ -156,7 +156,7 @@ fn tallies(w: &Words<'_>, name: &str, list: &[Tally]) -> Block {
         ]
     };
     let mut table = Table::new(
-        [14.0, -7.0, -7.5, -8.0, -9.0, -11.5, -13.0, -13.0, -9.0, -11.5],
+        [14.0, -9.3, -8.5, -8.5, -9.0, -10.5, -12.6, -12.6, -9.0, -10.5],
         [
             name,
             w.say("複製", "Copies"),
