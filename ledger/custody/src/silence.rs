@@ -4,7 +4,7 @@ use daicho_core::Instant;
 
 use crate::FindingCode;
 use crate::judge::{Finding, Judge};
-use crate::scheme::Storage;
+use crate::scheme::{Storage, System};
 use crate::state::{
     AttestationRecord, Fact, KeyRecord, LateNumberRecord, Scan, SequenceRecord, StateError, Table, Txn,
     decode, key, part,
@@ -86,16 +86,20 @@ fn left_out(
 }
 
 impl Judge<'_> {
-    /// Systems that must keep nothing, and whose attester has said so for the last time longer ago than the ward allows.
+    /// Systems that must keep nothing, or nothing of some kind, and whose attester has said so for the last time longer ago than the ward allows.
     ///
-    /// They owe it from the scheme's enactment to the last day of its matters.
+    /// They owe it from the scheme's enactment to the last day of its matters. An attestation for some kinds is one: the state
+    /// does not say for which.
     pub(crate) fn silent_systems(&self, t: Instant) -> Result<Vec<Finding>> {
         let Some(within) = self.limits(t).attest else { return Ok(Vec::new()) };
         let context = self.context_at(t);
         let Some(enacted) = self.record().versions.first().map(|v| v.enacted) else { return Ok(Vec::new()) };
         let last_day = context.days().1.map_or(t, |end| end.end().min(t));
         let mut found = Vec::new();
-        for system in context.scheme.systems.iter().filter(|s| s.storage == Storage::None) {
+        let keeps_nothing = |s: &&System| {
+            s.storage == Storage::None || s.storage_for.values().any(|one| *one == Storage::None)
+        };
+        for system in context.scheme.systems.iter().filter(keeps_nothing) {
             if context.party(&system.attester).is_none_or(|party| !party.writes) {
                 continue;
             }

@@ -14,6 +14,7 @@ use samples::visit;
 
 const QUEUE: &str = include_str!("../../../deploy/schemes/queue_notice_service.toml");
 const BENEFIT: &str = include_str!("../../../deploy/schemes/special_cash_benefit.toml");
+const CONVENIENCE: &str = include_str!("../../../deploy/schemes/convenience_store_certificate_issuance.toml");
 const NHI: &str = include_str!("../../../deploy/schemes/nhi_premium_payment.toml");
 
 fn queue() -> Ledger {
@@ -601,6 +602,31 @@ fn a_system_that_stops_to_attest_is_a_finding_once_the_ward_says_how_often_it_mu
     assert!(silent(&mut ledger, "2021-05-03").contains(&system));
     ledger.say("hyojito", "2021-05-04T18:00", attested("2021-03-01T00:00"));
     assert!(!silent(&mut ledger, "2021-05-05").contains(&system));
+}
+
+#[test]
+fn a_system_that_must_keep_nothing_of_one_kind_is_silent_like_any_other() {
+    let mut ledger = Ledger::open(CONVENIENCE, "2018-08-01T09:00");
+    let system = "wide_area_issuance_server";
+    let limits =
+        proto::DeadlineSet {
+            attest_within: "P2M".into(), ground: "隔月とする".into(), ..Default::default()
+        };
+    ledger.say("ward", "2018-08-02T10:00", Fact::DeadlineSet(limits));
+    let attested = proto::NonPersistenceAttested {
+        system: system.into(),
+        data_sets: vec!["ds_certificate_pdf".into()],
+        period_start_ms: at("2018-08-02T00:00").unix_ms(),
+        manner: "log".into(),
+        ..Default::default()
+    };
+    ledger.say("jlis", "2018-09-30T18:00", Fact::NonPersistenceAttested(attested));
+    let mut silent = |t: &str| {
+        let found = findings(&mut ledger, FindingCode::AttestationStopped, t);
+        found.iter().any(|finding| finding.object == system)
+    };
+    assert!(!silent("2018-11-29"));
+    assert!(silent("2018-12-02"));
 }
 
 #[test]

@@ -44,8 +44,8 @@ struct Args {
     entries: usize,
 }
 
-/// After how many SIGKILLs the files are checked in full; what was acknowledged is looked for after each.
-const CHECK_EVERY: usize = 10;
+/// How many SIGKILLs befall one ledger: it is checked in full after each, and a full check takes longer as it grows.
+const KILLS_OF_ONE: usize = 100;
 
 /// A row of the table.
 struct Row {
@@ -216,39 +216,41 @@ async fn record(client: &Client, statements: usize, acknowledged: &Acknowledged)
     Ok(())
 }
 
-/// One ledger, killed again and again in the middle of work.
+/// Ledgers that are killed again and again in the middle of work, each checked in full after each time.
 async fn kill_under_load(kills: usize, seed: u64) -> anyhow::Result<Row> {
     let mut row = Row { fault: "SIGKILL under load", runs: 0, survived: 0, lost: 0, acknowledged: 0 };
-    let folder = tempfile::tempdir()?;
-    let mut server = Daichod::fresh(folder.path(), None)?;
-    Play::prepare(&server.client().await?, server.ward_key()?).await?;
     let mut random = seed;
-    let all = Acknowledged::default();
-    for round in 0..kills {
-        let acknowledged = Acknowledged::default();
-        let load = tokio::spawn(acknowledged.clone().load(server.address().to_owned(), round));
-        // From one statement on to many: a death while little and while much is on the way.
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let wanted = 1 + (random >> 33) as usize % 200;
-        while acknowledged.count() < wanted {
-            ensure!(!load.is_finished(), "the load ended early: {:?}", load.await);
-            tokio::task::yield_now().await;
+    for first in (0..kills).step_by(KILLS_OF_ONE) {
+        let folder = tempfile::tempdir()?;
+        let mut server = Daichod::fresh(folder.path(), None)?;
+        Play::prepare(&server.client().await?, server.ward_key()?).await?;
+        let all = Acknowledged::default();
+        for round in first..kills.min(first + KILLS_OF_ONE) {
+            let acknowledged = Acknowledged::default();
+            let load = tokio::spawn(acknowledged.clone().load(server.address().to_owned(), round));
+            // From one statement on to many: a death while little and while much is on the way.
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let wanted = 1 + (random >> 33) as usize % 200;
+            while acknowledged.count() < wanted {
+                ensure!(!load.is_finished(), "the load ended early: {:?}", load.await);
+                tokio::task::yield_now().await;
+            }
+            server.kill()?;
+            load.abort();
+            let sound = sound(folder.path(), round as u64)?;
+            server = Daichod::start(folder.path(), &[]).with_context(|| format!("after kill {round}"))?;
+            row.lost += lost(&server.client().await?, &acknowledged).await?;
+            row.runs += 1;
+            row.survived += u64::from(sound);
+            row.acknowledged += acknowledged.count() as u64;
+            all.extend(&acknowledged);
+            progress(&row);
         }
+        // What an early round got is still there after all of them.
+        row.lost += lost(&server.client().await?, &all).await?;
         server.kill()?;
-        load.abort();
-        let sound = round % CHECK_EVERY != CHECK_EVERY - 1 || sound(folder.path(), round as u64)?;
-        server = Daichod::start(folder.path(), &[]).with_context(|| format!("after kill {round}"))?;
-        row.lost += lost(&server.client().await?, &acknowledged).await?;
-        row.runs += 1;
-        row.survived += u64::from(sound);
-        row.acknowledged += acknowledged.count() as u64;
-        all.extend(&acknowledged);
-        progress(&row);
+        ensure!(sound(folder.path(), kills as u64)?, "a ledger is damaged after its last kill");
     }
-    // What an early round got is still there after all of them.
-    row.lost += lost(&server.client().await?, &all).await?;
-    server.kill()?;
-    ensure!(sound(folder.path(), kills as u64)?, "the ledger is damaged after {kills} kills");
     Ok(row)
 }
 
