@@ -404,3 +404,44 @@ async fn each_sees_findings_and_duties_of_its_own() {
         }
     }
 }
+
+#[tokio::test]
+async fn nobody_learns_of_a_data_set_by_saying_to_hold_it() {
+    let mut scene = Scene::new().await;
+    let copied = |id: &str, source: &[&str]| {
+        let from_copies = source.iter().map(ToString::to_string).collect();
+        let copies = vec![copy(id, "t", "myna_portal")];
+        (SCHEME, Fact::Copied(proto::Copied { from_copies, copies }))
+    };
+    // Out of nothing, out of that, and from a giver that never said so.
+    scene.say(JLIS, &[JLIS], vec![copied("spy", &[]), copied("spy-2", &["spy"])]).await;
+    let received = proto::HandoverReceived {
+        handover: "x-9".into(),
+        copies: vec![copy("spy-3", "t", "myna_portal")],
+        ..Default::default()
+    };
+    scene.say(JLIS, &[JLIS], vec![(SCHEME, Fact::HandoverReceived(received))]).await;
+
+    let client = scene.client(JLIS).await;
+    assert_eq!(ids(client.data_sets(SCHEME).await.expect("listed"), |one| one.id), ["j"]);
+    let asked = client.data_set(SCHEME, "t", 0).await;
+    assert!(matches!(asked, Err(ClientError::NotFound(_))), "{asked:?}");
+    let own = client.data_set(SCHEME, "j", 0).await.expect("its own").summary.expect("what it is");
+    assert_eq!(own.kind, "ds_online_application");
+
+    let pem = scene.keys[JLIS].0.to_pem();
+    let mut emitter =
+        Emitter::new(client, SigningKey::from_pem(&pem).expect("its key")).await.expect("known");
+    let event = |fact| daicho_client::event(SCHEME, scene.now, fact);
+    let tried =
+        emitter.validate(vec![event(given("x-7", "f20_portal_to_ward", "spy"))]).await.expect("tried");
+    let of_it: Vec<_> = tried.findings.iter().filter(|finding| finding.object == "t").collect();
+    assert!(!of_it.is_empty() && of_it.iter().all(|finding| finding.detail.is_empty()), "{tried:?}");
+    let refused =
+        emitter.validate(vec![event(given("x-8", "f20_portal_to_ward", "th"))]).await.expect("tried");
+    let text = refused.refusal.expect("another's copy").to_string();
+    assert!(!text.contains(name(HOKKAIDO)), "{text}");
+    // Whose it is sees all of it, as before.
+    let shown = scene.client(HOKKAIDO).await.data_set(SCHEME, "t", 0).await.expect("its giver says so, too");
+    assert_eq!(shown.summary.expect("what it is").kind, "ds_postal_application");
+}

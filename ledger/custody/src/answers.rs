@@ -84,12 +84,14 @@ impl Judge<'_> {
             for entry in &finding.entries {
                 self.corrections(*entry, t, &mut answers)?;
             }
-            let place = key(Table::Decision, &[self.id(), finding.code.word(), &finding.object]);
-            for row in self.state().scan(&place, None) {
-                let record: DecisionRecord = decode(&row?.1)?;
-                let kind = AnswerKind::of_decision(record.decision).filter(|_| record.fact.recorded <= t);
-                if let Some(kind) = kind {
-                    answers.push(answer(kind, record.fact, record.by, record.ground));
+            for code in finding.code.before().iter().chain([&finding.code]) {
+                let place = key(Table::Decision, &[self.id(), code.word(), &finding.object]);
+                for row in self.state().scan(&place, None) {
+                    let record: DecisionRecord = decode(&row?.1)?;
+                    let kind = AnswerKind::of_decision(record.decision).filter(|_| record.fact.recorded <= t);
+                    if let Some(kind) = kind {
+                        answers.push(answer(kind, record.fact, record.by, record.ground));
+                    }
                 }
             }
             answers.sort_by_key(|answer| answer.entry);

@@ -82,11 +82,10 @@ impl Judge<'_> {
         let shown_since = t.plus_ms(t.unix_ms() - until.unix_ms());
         let judged = self.judge_duties(&duties, &records);
         for (duty, judged) in duties.into_iter().zip(judged) {
-            let Some(due) = judged.due.filter(|due| *due <= until) else { continue };
-            let overdue = judged.status == DutyStatus::Missed;
-            if judged.status == DutyStatus::Due || (overdue && due >= shown_since) {
-                found.push(Due { due, overdue, what: DueWhat::Duty(duty, judged) });
-            }
+            let missed = judged.due.filter(|due| judged.status == DutyStatus::Missed && *due >= shown_since);
+            // What was missed stays in sight for a while; then what comes next takes its place.
+            let Some(due) = missed.or(judged.next).filter(|due| *due <= until) else { continue };
+            found.push(Due { due, overdue: missed.is_some(), what: DueWhat::Duty(duty, judged) });
         }
         found.sort_by_cached_key(|one| (one.due, one.object()));
         Ok(found)

@@ -92,6 +92,16 @@ codes! {
 }
 
 impl FindingCode {
+    /// What is found of the same thing before this is: what is said of that is said of this, too.
+    pub(crate) fn before(self) -> &'static [Self] {
+        match self {
+            Self::DeletedLate => &[Self::Overdue],
+            Self::ObligationLate => &[Self::ObligationMissed],
+            Self::CertificateIncomplete => &[Self::CertificateMissing],
+            _ => &[],
+        }
+    }
+
     /// The code with this word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.word() == word)

@@ -15,6 +15,7 @@ use samples::visit;
 const QUEUE: &str = include_str!("../../../deploy/schemes/queue_notice_service.toml");
 const BENEFIT: &str = include_str!("../../../deploy/schemes/special_cash_benefit.toml");
 const CONVENIENCE: &str = include_str!("../../../deploy/schemes/convenience_store_certificate_issuance.toml");
+const MYNUMBER: &str = include_str!("../../../deploy/schemes/mynumber_card_application_support.toml");
 const NHI: &str = include_str!("../../../deploy/schemes/nhi_premium_payment.toml");
 
 fn queue() -> Ledger {
@@ -291,6 +292,130 @@ fn training_is_owed_by_the_end_of_the_contract() {
     ledger.say("hyojito", "2021-02-10T10:00", act("staff-trained", "c1", ""));
     assert_eq!(status(&mut ledger, object, "2021-03-01"), DutyStatus::Met);
     assert_eq!(status(&mut ledger, "c1/18/hyojito", "2025-02-01"), DutyStatus::Met);
+}
+
+#[test]
+fn what_the_ward_says_of_a_party_is_a_breach_like_its_own_word() {
+    let mut ledger = queue();
+    let object = "c1/2/hyojito";
+    ledger.say("ward", "2021-02-10T10:00", act("disclosed", "c1", "hyojito"));
+    assert_eq!(status(&mut ledger, object, "2021-02-09"), DutyStatus::NoViolation);
+    assert_eq!(status(&mut ledger, object, "2021-02-11"), DutyStatus::Violated);
+    let found = findings(&mut ledger, FindingCode::ForbiddenAct, "2021-02-11");
+    assert_eq!(found.iter().map(|f| f.detail.as_str()).collect::<Vec<_>>(), ["disclosed by hyojito"]);
+    // What one contractor says of another is not on record against it.
+    let mut ledger = queue();
+    ledger.say("line_corp", "2021-02-10T10:00", act("disclosed", "c1", "hyojito"));
+    if ledger.scheme.party("line_corp").is_some_and(|party| party.writes) {
+        assert_eq!(status(&mut ledger, object, "2021-02-11"), DutyStatus::NoViolation);
+    }
+}
+
+#[test]
+fn what_comes_next_is_due_though_something_was_missed_before() {
+    let mut ledger = Ledger::open(MYNUMBER, "2020-04-01T09:00");
+    let object = "o_monthly_report/contractor";
+    ledger.play();
+    let judged = duty(&mut ledger, object, "2020-06-10");
+    let end = |day: &str| daicho_core::Date::parse(day).expect("a day").end();
+    assert_eq!((judged.status, judged.next), (DutyStatus::Missed, Some(end("2020-06-30"))), "{judged:?}");
+    let due = with_judge(&mut ledger, |judge| {
+        let (t, until) = (at("2020-06-28"), at("2020-07-05"));
+        let all = judge.due(t, until).expect("readable").into_iter();
+        all.filter(|one| one.object() == object).map(|one| (one.due, one.overdue)).collect::<Vec<_>>()
+    });
+    assert_eq!(due, [(end("2020-06-30"), false)], "the one that was missed long ago is not in its way");
+}
+
+#[test]
+fn each_subcontractor_has_its_own_notice_and_contract() {
+    let said = |word: &str, about: &str, carries: &[&str]| {
+        let attribute = |name: &str, value: &str| proto::Attribute { name: name.into(), value: value.into() };
+        let mut attributes: Vec<_> = carries.iter().map(|value| attribute("carries", value)).collect();
+        attributes.extend((!about.is_empty()).then(|| attribute("subcontractor", about)));
+        let (kind, target, counterpart) = (word.into(), "c1".into(), "ward".into());
+        Fact::ActPerformed(proto::ActPerformed {
+            kind,
+            target,
+            counterpart,
+            attributes,
+            ..Default::default()
+        })
+    };
+    for (about, wanted) in [("", DutyStatus::Met), ("hokkaido_toppan_forms", DutyStatus::Missed)] {
+        let mut ledger = Ledger::open(BENEFIT, "2020-04-20T09:00");
+        let both = ["direct-inspection", "clause-sheet"];
+        ledger.say("toppan_forms", "2020-05-11T10:00", said("subcontract-filed", about, &both));
+        ledger.say("toppan_forms", "2020-05-11T11:00", said("penalty-notice-given", about, &[]));
+        for (handover, to) in [("h-1", "hokkaido_toppan_forms"), ("h-2", "helping-printer")] {
+            let (handover, to_party) = (handover.into(), to.into());
+            let given = proto::HandoverGiven { handover, to_party, ..Default::default() };
+            ledger.say("toppan_forms", "2020-05-12T10:00", Fact::HandoverGiven(given));
+        }
+        for clause in [11, 12, 13] {
+            let judged = duty(&mut ledger, &format!("c1/{clause}/toppan_forms"), "2020-05-20");
+            assert_eq!(
+                (judged.status, judged.owed),
+                (wanted, 2),
+                "clause {clause}, about `{about}`: {judged:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_decision_stays_beside_what_becomes_of_its_finding() {
+    let mut ledger = queue();
+    visit(&mut ledger, 1, "2021-02-01", 9);
+    let decided = proto::FindingDecided {
+        code: FindingCode::Overdue.word().into(),
+        object: "c-001".into(),
+        decision: proto::FindingDecision::Guided as i32,
+        ground: "速やかに消去するよう指導した".into(),
+        ..Default::default()
+    };
+    ledger.say("ward", "2021-02-03T10:00", Fact::FindingDecided(decided));
+    ledger.say("hyojito", "2021-02-04T10:00", ledger::deleted(&["c-001"]));
+    for (code, t) in [(FindingCode::Overdue, "2021-02-03T12:00"), (FindingCode::DeletedLate, "2021-02-05")] {
+        let found = findings(&mut ledger, code, t);
+        let answers: Vec<AnswerKind> = found.iter().flat_map(|f| &f.answers).map(|a| a.kind).collect();
+        assert_eq!(answers, [AnswerKind::Guided], "{}", code.word());
+    }
+}
+
+#[test]
+fn an_answer_is_owed_by_the_number_in_force_when_it_was_asked_for() {
+    let set = |deadline: &str| {
+        Fact::DeadlineSet(proto::DeadlineSet {
+            rule: "act/status-reported".into(),
+            deadline: deadline.into(),
+            ground: "区が定める".into(),
+            ..Default::default()
+        })
+    };
+    let mut ledger = queue();
+    ledger.say("ward", "2021-02-01T10:00", set("P1D"));
+    ledger.say("ward", "2021-02-02T10:00", act("status-asked", "c1", "hyojito"));
+    let object = with_judge(&mut ledger, |judge| {
+        let all = judge.all_duties(at("2021-02-10")).expect("readable").into_iter();
+        let missed = all.filter(|(duty, judged)| {
+            judged.status == DutyStatus::Missed && duty.check.acts().contains(&"status-asked")
+        });
+        missed.map(|(duty, _)| duty.object()).next().expect("a duty to answer")
+    });
+    ledger.say("ward", "2021-02-12T10:00", set("P30D"));
+    assert_eq!(
+        status(&mut ledger, &object, "2021-02-15"),
+        DutyStatus::Missed,
+        "a later number heals nothing"
+    );
+    ledger.say("ward", "2021-02-16T10:00", act("status-asked", "c1", "hyojito"));
+    ledger.say("hyojito", "2021-02-25T10:00", act("status-reported", "c1", "ward"));
+    assert_eq!(
+        status(&mut ledger, &object, "2021-03-01"),
+        DutyStatus::MetLate,
+        "both are answered, one late"
+    );
 }
 
 #[test]

@@ -409,6 +409,16 @@ impl Access {
         entry.map_or(Ok(false), |entry| self.concerns(&entry, party))
     }
 
+    /// The statement of an entry. `None`: there is none.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) fn statement_at(&self, index: EntryIndex) -> Result<Option<ParsedStatement>, Status> {
+        let entry = self.engine.store().entry(index).map_err(|error| status::storage(&error))?;
+        let entry = entry.and_then(|bytes| Entry::decode(&bytes).ok());
+        Ok(entry.and_then(|entry| ParsedStatement::parse(entry.statement).ok()))
+    }
+
     /// Whether a finding is about a key, and that key is the party's, whatever became of it. `None`: about something else.
     ///
     /// # Errors

@@ -44,6 +44,14 @@ impl Act {
     }
 }
 
+impl SchemeContext {
+    /// Who did what must not be done: whoever says so, or the party of which the ward says it.
+    pub(super) fn culprit<'a>(&self, act: &'a Act) -> &'a str {
+        let by_ward = self.party(&act.by).is_some_and(|p| p.role == PartyRole::Controller);
+        if by_ward && self.party(&act.counterpart).is_some() { &act.counterpart } else { &act.by }
+    }
+}
+
 /// A party that must be told, and how a text about it begins.
 pub(super) struct Told<'d> {
     party: &'d str,
@@ -52,6 +60,11 @@ pub(super) struct Told<'d> {
 }
 
 impl Told<'_> {
+    /// Where nobody in particular must be told.
+    pub(super) fn nobody() -> Self {
+        Self { party: "", ja: String::new(), en: String::new() }
+    }
+
     /// Whether an act reached the party: it names it, or names nobody.
     pub(super) fn by(&self, act: &Act) -> bool {
         self.party.is_empty() || act.counterpart.is_empty() || act.counterpart == self.party
@@ -97,6 +110,11 @@ impl<'d> Asked<'d> {
         to_other || !by_ward
     }
 
+    /// Whether an act is a breach by the party: it says so itself, or the ward says it of it.
+    pub(super) fn is_breach(&self, act: &Act) -> bool {
+        self.context.culprit(act) == self.duty.who
+    }
+
     /// Whether what happened over a flow bears on the duty's contract. What happened over no flow bears on each; so does a flow
     /// that no contract of the party is about.
     pub(super) fn is_of_contract(&self, flow: &str) -> bool {
@@ -125,7 +143,7 @@ impl<'d> Asked<'d> {
     /// Those who must be told, each for itself; one without a name where nobody must.
     pub(super) fn told(&self) -> Vec<Told<'d>> {
         if self.duty.told.is_empty() {
-            return vec![Told { party: "", ja: String::new(), en: String::new() }];
+            return vec![Told::nobody()];
         }
         let named = self.duty.told.iter().map(|party| {
             let label = self.context.party(party).map_or(party.as_str(), |known| known.label.as_str());

@@ -35,8 +35,7 @@ impl Judge<'_> {
                     .partition(|act| act.carries(carries));
                 let judged = match event {
                     _ if *each => before_each(&asked, &acts, event),
-                    // A consent is to one subcontractor; each that work was passed on to needs its own.
-                    Occasion::FirstPassOn if act == SUBCONTRACT_APPROVED => before_each_taker(&asked, &acts),
+                    Occasion::FirstPassOn => before_each_taker(&asked, &acts, act == SUBCONTRACT_APPROVED),
                     _ => before_first(&asked, &acts, event),
                 };
                 match lacking.first() {
@@ -55,13 +54,16 @@ impl Judge<'_> {
             Check::Response { request, by, answers } => {
                 let mut sum = Sum::default();
                 for answer in answers {
-                    let within = answer.within.or_else(|| self.number_of_act(&answer.act, t));
+                    // As the ward had set it when it was asked for, else as it set it first.
+                    let within = |asked: Instant| {
+                        answer.within.or_else(|| self.number_of_act_for(&answer.act, asked, t))
+                    };
                     // What the ward orders after an incident, it orders whoever was first to speak.
                     let (request, by) = match &answer.after {
                         Some(after) => (after, None),
                         None => (request, by.as_deref()),
                     };
-                    respond(&asked, (request, by), answer, within, &mut sum);
+                    respond(&asked, (request, by), answer, &within, &mut sum);
                 }
                 sum.conclude(DutyStatus::NotApplicable, "求め・発生の記録なし", "nothing asked for it")
             }
@@ -107,7 +109,15 @@ fn not_counted() -> DutyJudgement {
 }
 
 fn said(status: DutyStatus) -> DutyJudgement {
-    DutyJudgement { status, due: None, owed: 0, met: 0, entries: Vec::new(), detail: Text::default() }
+    DutyJudgement {
+        status,
+        due: None,
+        next: None,
+        owed: 0,
+        met: 0,
+        entries: Vec::new(),
+        detail: Text::default(),
+    }
 }
 
 fn text(ja: impl Into<String>, en: impl Into<String>) -> Text {
@@ -126,12 +136,16 @@ struct Sum {
     owed: u64,
     met: u64,
     worst: Option<(DutyStatus, Option<Instant>, Text)>,
+    next: Option<Instant>,
     problem: Vec<EntryIndex>,
     last: Vec<EntryIndex>,
 }
 
 impl Sum {
     fn add(&mut self, status: DutyStatus, due: Option<Instant>, shown: &[EntryIndex], detail: Text) {
+        if status == DutyStatus::Due {
+            self.next = self.next.into_iter().chain(due).min();
+        }
         self.owed += u64::from(!matches!(status, DutyStatus::Due | DutyStatus::NotYetDue));
         self.met += u64::from(status == DutyStatus::Met);
         if status < DutyStatus::Due {
@@ -153,7 +167,9 @@ impl Sum {
         };
         let mut entries = if self.problem.is_empty() { self.last } else { self.problem };
         entries.dedup();
-        DutyJudgement { status, due, owed: self.owed, met: self.met, entries, detail }
+        // Of several that are still to be done the nearest shows.
+        let due = if status == DutyStatus::Due { self.next } else { due };
+        DutyJudgement { status, due, next: self.next, owed: self.owed, met: self.met, entries, detail }
     }
 }
 
@@ -202,16 +218,23 @@ fn before(act: Option<&Act>, event: Option<Fact>, ja: &str, en: &str, sum: &mut 
     }
 }
 
-/// 事前: for each party to whom work was passed on, the first act about it against the first time.
-fn before_each_taker(asked: &Asked<'_>, acts: &[&Act]) -> DutyJudgement {
+/// 事前: for each party to whom work was passed on, the first act about it against the first time. A consent is to its
+/// counterpart; what else is done says which subcontractor it is about, or is about all of them.
+fn before_each_taker(asked: &Asked<'_>, acts: &[&Act], consent: bool) -> DutyJudgement {
     let Some(takers) = asked.records.first_pass_on.get(&asked.duty.who) else {
         return before_first(asked, acts, &Occasion::FirstPassOn);
     };
     let mut sum = Sum::default();
-    for (taker, event) in takers {
+    let about =
+        |act: &Act| if consent { act.counterpart.clone() } else { act.attribute("subcontractor").to_owned() };
+    let told = if consent { vec![Told::nobody()] } else { asked.told() };
+    for ((taker, event), told) in takers.iter().flat_map(|taker| told.iter().map(move |told| (taker, told))) {
         let label = asked.context.party(taker).map_or(taker.as_str(), |known| known.label.as_str());
-        let (ja, en) = (format!("{label}について: "), format!("about {taker}: "));
-        let act = acts.iter().find(|act| act.counterpart.is_empty() || act.counterpart == *taker);
+        let (ja, en) = (format!("{}{label}について: ", told.ja), format!("{}about {taker}: ", told.en));
+        let act = acts.iter().find(|act| {
+            let which = about(act);
+            (which.is_empty() || which == *taker) && told.by(act)
+        });
         before(act.copied(), Some(*event), &ja, &en, &mut sum);
     }
     sum.conclude(DutyStatus::NotYetDue, "", "")
@@ -373,13 +396,13 @@ fn respond(
     asked: &Asked<'_>,
     (request, by): (&str, Option<&str>),
     answer: &Answer,
-    within: Option<Deadline>,
+    within: &dyn Fn(Instant) -> Option<Deadline>,
     sum: &mut Sum,
 ) {
     let told = asked.told();
     let requests = asked.all(request).filter(|act| asked.concerns(act, by));
     for (request, told) in requests.flat_map(|request| told.iter().map(move |told| (request, told))) {
-        answered(asked, request, told, answer, within, sum);
+        answered(asked, request, told, answer, within(request.fact.recorded), sum);
     }
 }
 
@@ -471,7 +494,7 @@ fn absence(
         }
     }
     for word in acts {
-        for act in asked.all(word).filter(|act| act.by == *who && asked.is_meant(act)) {
+        for act in asked.all(word).filter(|act| asked.is_breach(act) && asked.is_meant(act)) {
             seen.add(Some(act.fact.entry), 1);
         }
     }
@@ -509,6 +532,7 @@ fn held(
     DutyJudgement {
         status: *status,
         due: if *status == DutyStatus::Due { holding.next } else { None },
+        next: holding.next,
         owed: owed.map(|(_, seen)| seen.count).sum(),
         met: by_status.get(&DutyStatus::Met).map_or(0, |seen| seen.count),
         entries: seen.entries.iter().copied().collect(),

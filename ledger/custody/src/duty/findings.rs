@@ -63,7 +63,7 @@ impl Judge<'_> {
         for word in banned {
             for act in records.acts.get(word).into_iter().flatten() {
                 let (code, object) = (FindingCode::ForbiddenAct, format!("entry/{}", act.fact.entry));
-                let detail = format!("{word} by {}", act.by);
+                let detail = format!("{word} by {}", self.context_at(records.t).culprit(act));
                 let entries = vec![act.fact.entry];
                 let one = Finding::once(code, object.as_str(), detail, entries);
                 found.entry((code, object)).and_modify(|f| f.occurrences += 1).or_insert(one);

@@ -107,6 +107,9 @@ pub struct DutyJudgement {
     /// Last instant in time of what comes next, or of what was missed.
     #[serde(with = "crate::report::opt_time")]
     pub due: Option<Instant>,
+    /// Nearest last instant in time of what is still to be done, also where something else was missed.
+    #[serde(with = "crate::report::opt_time", default)]
+    pub next: Option<Instant>,
     /// How often it was owed and its time has come: periods, requests, events, recipients.
     pub owed: u64,
     /// How often of these it was done in time.

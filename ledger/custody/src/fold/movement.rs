@@ -483,7 +483,8 @@ impl Step<'_, '_> {
         };
         let answers = || self.context().system(&copy.system).is_some_and(|s| s.attester == self.actor);
         if copy.holder != self.actor && !answers() {
-            let text = format!("copy `{id}` is held by `{}`", copy.holder);
+            // Who holds it is not for everybody.
+            let text = format!("copy `{id}` is not held by `{}`", self.actor);
             return Err(refuse(RefusalCode::NotAuthorized, &field.to_string(), &text));
         }
         Ok(Some(copy))

@@ -426,6 +426,12 @@ impl<'a> Judge<'a> {
         number_for(&self.law.numbers_of(&act_rule(word)), t, t, |n| n.deadline)
     }
 
+    /// The number for an act word that was in force when something was asked for, as known at `t`; else the first one set
+    /// after it.
+    pub(crate) fn number_of_act_for(&self, word: &str, asked: Instant, t: Instant) -> Option<Deadline> {
+        number_for(&self.law.numbers_of(&act_rule(word)), asked, t, |n| n.deadline)
+    }
+
     /// The rule, deadline and office that govern a clock: those in force when it started, unless a later version
     /// applies to open clocks.
     fn governing<'r>(

@@ -143,16 +143,13 @@ impl CustodyService for Custody {
         let (sight, turn) = self.access.look(&request, Right::Custody).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
+        let access = self.access.clone();
         self.read(move |state, cache| {
             let _turn = turn;
             let sight = seen::here(&sight, &judge(state, cache, &request.scheme)?);
             let each = |id: &str, record: DataSetRecord| {
-                let mut copies = 0;
-                for copy in copies_of(state, &request.scheme, id)? {
-                    copies += usize::from(seen::copy(state, &sight, &request.scheme, &copy)?);
-                }
-                let seen = copies > 0 || sight == Sight::All;
-                Ok(seen.then(|| wire::data_set(id.to_owned(), &record, copies)))
+                let seen = seen::data_set(state, (&access, &sight), &request.scheme, (id, &record))?;
+                Ok(seen.map(|copies| wire::data_set(id.to_owned(), &record, copies)))
             };
             let (data_sets, next_page_token) = page.rows(state, Table::DataSet, &[&request.scheme], each)?;
             Ok(v1::ListDataSetsResponse { data_sets, next_page_token })
@@ -167,6 +164,7 @@ impl CustodyService for Custody {
         let sight = self.access.check(&request, Right::Custody)?;
         let request = request.into_inner();
         let t = self.as_of(request.as_of_ms)?;
+        let access = self.access.clone();
         self.read(move |state, cache| {
             let judge = judge(state, cache, &request.scheme)?;
             let sight = seen::here(&sight, &judge);
@@ -186,7 +184,9 @@ impl CustodyService for Custody {
                     copies.push(wire::copy(id, copy, &judgement));
                 }
             }
-            if copies.is_empty() && sight != Sight::All {
+            let which = (request.data_set.as_str(), &record);
+            let shown = seen::data_set(state, (&access, &sight), &request.scheme, which)?.is_some();
+            if sight != Sight::All && (copies.is_empty() || !shown) {
                 return Err(status::not_found(&format!("data set `{}`", request.data_set)).into());
             }
             let items = record.items.clone();

@@ -1,10 +1,12 @@
 //! `LedgerService`: appending and reading entries.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use daicho_core::{ChainHash, EntryIndex, KeyId, Refusal, RefusalCode, StatementId};
+use daicho_core::{ChainHash, EntryIndex, KeyId, ParsedStatement, Refusal, RefusalCode, StatementId};
 use daicho_custody::fold::ledger_record;
-use daicho_custody::state::Txn;
+use daicho_custody::state::{DataSetRecord, Table, Txn, View as _, decode, key};
+use daicho_custody::{About, FindingCode};
 use daicho_engine::{Engine, Receipt};
 use daicho_proto::v1;
 use daicho_proto::v1::append_statements_response::Outcome;
@@ -13,7 +15,7 @@ use futures::{StreamExt as _, stream};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::pages::{Pages, Responses};
-use super::status;
+use super::{seen, status};
 use crate::access::{Access, Right, Sight, peer};
 
 /// Statements of one stream that are checked together.
@@ -136,14 +138,22 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::ValidateStatementRequest>,
     ) -> Result<Response<v1::ValidateStatementResponse>, Status> {
-        let (_, turn) = self.access.look(&request, Right::Record).await?;
+        let (sight, turn) = self.access.look(&request, Right::Record).await?;
         let statement = request.into_inner().statement.ok_or_else(status::no_statement)?;
-        let engine = Arc::clone(&self.engine);
+        let (engine, access) = (Arc::clone(&self.engine), self.access.clone());
         let validated = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            engine.validate(statement)
+            let named = schemes_of(&statement);
+            let mut result = engine.validate(statement);
+            for (code, object, detail) in result.iter_mut().flat_map(|valid| &mut valid.findings) {
+                // What it would break is the caller's to know; what somebody else's data set is made of is not.
+                if is_of_others(&engine, (&access, &sight), &named, (*code, object.as_str()))? {
+                    detail.clear();
+                }
+            }
+            Ok::<_, Status>(result)
         });
-        let result = validated.await.map_err(status::task)?;
+        let result = validated.await.map_err(status::task)??;
         let response = match result {
             Err(refusal) => v1::ValidateStatementResponse {
                 refusal: Some(status::refusal(refusal)),
@@ -268,6 +278,34 @@ impl LedgerService for Ledger {
         });
         Ok(Response::new(answers))
     }
+}
+
+/// The schemes that a statement speaks of.
+fn schemes_of(statement: &v1::SignedStatement) -> BTreeSet<String> {
+    let parsed = ParsedStatement::parse(statement.clone());
+    parsed.iter().flat_map(|parsed| &parsed.body().events).map(|event| event.scheme.clone()).collect()
+}
+
+/// Whether a finding is about a data set that is in the ledger and not within sight.
+fn is_of_others(
+    engine: &Engine,
+    seen_by: (&Access, &Sight),
+    schemes: &BTreeSet<String>,
+    (code, object): (FindingCode, &str),
+) -> Result<bool, Status> {
+    if *seen_by.1 == Sight::All || code.about() != About::DataSet {
+        return Ok(false);
+    }
+    let snapshot = engine.store().snapshot();
+    for scheme in schemes {
+        let bytes = snapshot.get(&key(Table::DataSet, &[scheme, object])).map_err(|e| status::state(&e))?;
+        let Some(bytes) = bytes else { continue };
+        let record: DataSetRecord = decode(&bytes).map_err(|e| status::state(&e))?;
+        if seen::data_set(&snapshot, seen_by, scheme, (object, &record)).map_err(Status::from)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 type Page = Result<Vec<prost::bytes::Bytes>, Status>;

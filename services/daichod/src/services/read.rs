@@ -96,11 +96,7 @@ impl Reader {
             }
             result
         });
-        match result.await.map_err(status::task)? {
-            Ok(value) => Ok(value),
-            Err(Failure::Status(status)) => Err(*status),
-            Err(Failure::State(error)) => Err(status::state(&error)),
-        }
+        Ok(result.await.map_err(status::task)??)
     }
 }
 
@@ -123,6 +119,15 @@ impl From<StateError> for Failure {
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
         Self::Status(Box::new(status))
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Status(status) => *status,
+            Failure::State(error) => status::state(&error),
+        }
     }
 }
 
