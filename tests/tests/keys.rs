@@ -100,3 +100,37 @@ fn the_server_takes_a_key_with_a_passphrase_and_none_that_others_can_read() {
     assert!(said.contains("does not open"), "{said}");
     with(PASSPHRASE).expect("it serves").stop().expect("stopped");
 }
+
+#[test]
+fn a_ledger_is_founded_without_the_private_key_of_the_ward() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ward, operator) = (folder.path().join("ward"), folder.path().join("operator"));
+    for place in [&ward, &operator] {
+        std::fs::create_dir(place).expect("made");
+    }
+    let made =
+        daicho(&ward, PASSPHRASE, &["key", "new", "--encrypt", "--out", "ward.pem", "--output", "json"]);
+    let said: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let public =
+        said["public_key"]["value"].as_str().and_then(|key| key.strip_prefix("hex:")).expect("a key");
+    let init = |data: &str, public: &str| {
+        let mut command = Command::new(binary("daichod").expect("built"));
+        command.args(["init", "--origin", "demo.example/ledger", "--data", data, "--ward-public", public]);
+        command.args(["--operator-key", "operator.pem"]).current_dir(&operator).output().expect("it runs")
+    };
+    let none = init("none", "3b6a27bc");
+    assert_eq!(none.status.code(), Some(2), "{none:?}");
+    assert!(!operator.join("none").exists() && !operator.join("operator.pem").exists(), "{none:?}");
+    let founded = init("data", public);
+    assert!(founded.status.success(), "{founded:?}");
+    let id = said["id"].as_str().expect("an id");
+    assert!(String::from_utf8_lossy(&founded.stdout).contains(id), "{founded:?}");
+    // The one key that it holds is its own, and it cannot be the ward's.
+    let own = daicho(&operator, "", &["key", "show", "operator.pem", "--output", "json"]);
+    let own: serde_json::Value = serde_json::from_slice(&own.stdout).expect("JSON");
+    let own = own["public_key"]["value"].as_str().and_then(|key| key.strip_prefix("hex:")).expect("a key");
+    assert_eq!(init("other", own).status.code(), Some(2), "the operator would sign for the ward");
+    let keys = std::fs::read_dir(&operator).expect("readable").map(|file| file.expect("a file").file_name());
+    let keys = keys.filter(|name| name.to_string_lossy().ends_with(".pem"));
+    assert_eq!(keys.collect::<Vec<_>>(), ["operator.pem"]);
+}

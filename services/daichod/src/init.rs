@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use daicho_core::{Instant, Origin};
+use daicho_core::{Instant, Origin, PublicKey};
 use daicho_engine::{Clock as _, Founding, SystemClock, found};
 use daicho_store::{Store, StoreError};
 use daicho_tlog::Algorithm;
@@ -18,7 +18,7 @@ use crate::keys::{note_signer, private_folder, signing_key};
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  daichod init --data ./ledger --origin ledger.city.example/2026 --ward-key ward.pem --operator-key operator.pem
+  daichod init --data ./ledger --origin ledger.city.example/2026 --ward-public 3b6a27bc… --operator-key operator.pem
   daichod init --data ./demo --origin demo.example/ledger --simulated --start 2018-08-01 \\
       --ward-key ward.pem --operator-key operator.pem
 
@@ -41,9 +41,13 @@ pub(crate) struct Args {
     /// Its name in Japanese.
     #[arg(long, default_value = "台帳運用者")]
     operator_label: String,
-    /// Private key of the ward (甲), which governs the ledger; made when missing.
+    /// Public key of the ward (甲), which governs the ledger: 64 hexadecimal digits, as `daicho key show` prints them. The ward
+    /// makes its key itself and keeps it.
+    #[arg(long, value_name = "HEX", required_unless_present = "ward_key", conflicts_with = "ward_key")]
+    ward_public: Option<String>,
+    /// Private key of the ward, for trials on one machine; made when missing.
     #[arg(long)]
-    ward_key: PathBuf,
+    ward_key: Option<PathBuf>,
     /// Id of the ward.
     #[arg(long, default_value = "ward")]
     ward: String,
@@ -112,11 +116,19 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             held.size()
         );
     }
+    let ward_key = match (&args.ward_public, &args.ward_key) {
+        (Some(hex), _) => public_key(hex).ok_or_else(|| {
+            ConfigError::new(
+                "--ward-public: 64 hexadecimal digits of an Ed25519 key, as `daicho key show` prints them",
+            )
+        })?,
+        (None, Some(file)) => signing_key(file)?.public(),
+        (None, None) => return Err(ConfigError::new("--ward-public or --ward-key is wanted").into()),
+    };
     let operator_key = signing_key(&args.operator_key)?;
-    let ward_key = signing_key(&args.ward_key)?;
-    if operator_key.public() == ward_key.public() {
+    if operator_key.public() == ward_key {
         return Err(ConfigError::new(
-            "--operator-key and --ward-key: the same key; the operator must not be able to sign for the ward",
+            "the keys of operator and ward: the same key; the operator must not be able to sign for the ward",
         )
         .into());
     }
@@ -131,7 +143,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         operator: (args.operator.clone(), args.operator_label.clone()),
         operator_key: &operator_key,
         ward: (args.ward.clone(), args.ward_label.clone()),
-        ward_key: ward_key.public(),
+        ward_key,
         checkpoint_keys: checkpoint_keys.clone(),
         at,
     };
@@ -143,7 +155,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     crate::say!("ledger       {}", founding.origin);
     crate::say!("data         {}", args.data.display());
     crate::say!("operator     {} key {}", args.operator, operator_key.public().id());
-    crate::say!("ward         {} key {}", args.ward, ward_key.public().id());
+    crate::say!("ward         {} key {}", args.ward, ward_key.id());
     for key in &checkpoint_keys {
         crate::say!("checkpoints  {key}");
     }
@@ -151,6 +163,12 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     crate::say!("TLS          clients are given {}", authority.display());
     crate::say!("entry 0      {at}  chain hash {chain}");
     Ok(ExitCode::SUCCESS)
+}
+
+/// A public key from its hexadecimal digits.
+fn public_key(hex: &str) -> Option<PublicKey> {
+    let bytes: [u8; 32] = hex::decode(hex.trim()).ok()?.try_into().ok()?;
+    Some(PublicKey::from_bytes(bytes)).filter(|key| key.to_verifying_key().is_some())
 }
 
 /// A file in a folder that no founding left there which ended before the ledger had a place in it.
