@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use daicho_client::proto::event::Fact;
@@ -11,7 +12,7 @@ use daicho_client::proto::{
 };
 use daicho_client::{Client, DocumentHash, Emitter, Enactment, Instant, SigningKey, document_chunks, event};
 use daicho_core::{Origin, sign_statement};
-use daicho_engine::{Authority, Engine, EngineConfig, FileGuard, Founding, found};
+use daicho_engine::{Authority, Engine, EngineConfig, FileGuard, Founding, GuardError, found};
 use daicho_store::Store;
 use daicho_tlog::{Algorithm, Checkpoint, NoteSigner};
 
@@ -37,6 +38,20 @@ pub struct Play {
     pub ward: Emitter,
     /// The contractor's key.
     pub contractor: SigningKey,
+}
+
+/// The guard of a ledger in this process. A program that another thread starts holds every open file, and its lock, for the
+/// moment until it is itself: that is no other server.
+fn guard(data: &Path) -> Result<FileGuard, GuardError> {
+    let begun = std::time::Instant::now();
+    loop {
+        match FileGuard::open(&data.with_extension("guard")) {
+            Err(GuardError::InUse(_)) if begun.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            opened => return opened,
+        }
+    }
 }
 
 impl Play {
@@ -98,7 +113,7 @@ impl Play {
         let store = Store::open_read_only(data)?;
         let head = store.head()?;
         let first = Checkpoint::new(Self::ORIGIN, head.size.get(), head.root)?;
-        FileGuard::open(&data.with_extension("guard"))?.renew(&first)?;
+        guard(data)?.renew(&first)?;
         Ok(())
     }
 
@@ -118,7 +133,7 @@ impl Play {
         Ok(Authority {
             operator: Some(Box::new(SigningKey::from_seed(&[40; 32]))),
             checkpoint_keys: vec![Box::new(Self::checkpoint_key()?)],
-            guard: Box::new(FileGuard::open(&data.with_extension("guard"))?),
+            guard: Box::new(guard(data)?),
         })
     }
 
