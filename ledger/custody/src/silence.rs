@@ -86,7 +86,8 @@ fn left_out(
 }
 
 impl Judge<'_> {
-    /// Systems that must keep nothing, or nothing of some kind, and whose attester has said so for the last time longer ago than the ward allows.
+    /// Systems that must keep nothing, or nothing of some kind, and whose attester has said so for the last time longer ago
+    /// than the ward allows.
     ///
     /// They owe it from the scheme's enactment to the last day of its matters. An attestation for some kinds is one: the state
     /// does not say for which.

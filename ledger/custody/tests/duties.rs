@@ -303,11 +303,16 @@ fn what_the_ward_says_of_a_party_is_a_breach_like_its_own_word() {
     assert_eq!(status(&mut ledger, object, "2021-02-11"), DutyStatus::Violated);
     let found = findings(&mut ledger, FindingCode::ForbiddenAct, "2021-02-11");
     assert_eq!(found.iter().map(|f| f.detail.as_str()).collect::<Vec<_>>(), ["disclosed by hyojito"]);
+    // What binds the ward itself is broken by its own word, whichever contractor it names.
+    let mut ledger = Ledger::open(CONVENIENCE, "2018-08-01T09:00");
+    ledger.say("ward", "2018-09-10T10:00", act("real-data-checked-by-contractor", "", "fujitsu"));
+    assert_eq!(status(&mut ledger, "o_real_data_by_staff/ward", "2018-09-11"), DutyStatus::Violated);
     // What one contractor says of another is not on record against it.
-    let mut ledger = queue();
-    ledger.say("line_corp", "2021-02-10T10:00", act("disclosed", "c1", "hyojito"));
-    if ledger.scheme.party("line_corp").is_some_and(|party| party.writes) {
-        assert_eq!(status(&mut ledger, object, "2021-02-11"), DutyStatus::NoViolation);
+    let object = "o_no_take_out/fujitsu";
+    for (by, wanted) in [("jlis", DutyStatus::NoViolation), ("ward", DutyStatus::Violated)] {
+        let mut ledger = Ledger::open(CONVENIENCE, "2018-08-01T09:00");
+        ledger.say(by, "2018-09-10T10:00", act("taken-out", "", "fujitsu"));
+        assert_eq!(status(&mut ledger, object, "2018-09-11"), wanted, "{by}");
     }
 }
 

@@ -110,9 +110,10 @@ impl<'d> Asked<'d> {
         to_other || !by_ward
     }
 
-    /// Whether an act is a breach by the party: it says so itself, or the ward says it of it.
+    /// Whether an act is a breach by the party: it says so itself, or the ward says it of it. What the ward says with a
+    /// contractor as the other party may be a breach by both.
     pub(super) fn is_breach(&self, act: &Act) -> bool {
-        self.context.culprit(act) == self.duty.who
+        act.by == self.duty.who || self.context.culprit(act) == self.duty.who
     }
 
     /// Whether what happened over a flow bears on the duty's contract. What happened over no flow bears on each; so does a flow

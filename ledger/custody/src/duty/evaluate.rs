@@ -225,14 +225,12 @@ fn before_each_taker(asked: &Asked<'_>, acts: &[&Act], consent: bool) -> DutyJud
         return before_first(asked, acts, &Occasion::FirstPassOn);
     };
     let mut sum = Sum::default();
-    let about =
-        |act: &Act| if consent { act.counterpart.clone() } else { act.attribute("subcontractor").to_owned() };
     let told = if consent { vec![Told::nobody()] } else { asked.told() };
     for ((taker, event), told) in takers.iter().flat_map(|taker| told.iter().map(move |told| (taker, told))) {
         let label = asked.context.party(taker).map_or(taker.as_str(), |known| known.label.as_str());
         let (ja, en) = (format!("{}{label}について: ", told.ja), format!("{}about {taker}: ", told.en));
         let act = acts.iter().find(|act| {
-            let which = about(act);
+            let which = if consent { act.counterpart.as_str() } else { act.attribute("subcontractor") };
             (which.is_empty() || which == *taker) && told.by(act)
         });
         before(act.copied(), Some(*event), &ja, &en, &mut sum);

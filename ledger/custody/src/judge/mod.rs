@@ -423,7 +423,7 @@ impl<'a> Judge<'a> {
 
     /// The number that the ward set last for an act word, as known at `t`: how often, or how soon.
     pub(crate) fn number_of_act(&self, word: &str, t: Instant) -> Option<Deadline> {
-        number_for(&self.law.numbers_of(&act_rule(word)), t, t, |n| n.deadline)
+        self.number_of_act_for(word, t, t)
     }
 
     /// The number for an act word that was in force when something was asked for, as known at `t`; else the first one set

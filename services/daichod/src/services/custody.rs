@@ -185,8 +185,8 @@ impl CustodyService for Custody {
                 }
             }
             let which = (request.data_set.as_str(), &record);
-            let shown = seen::data_set(state, (&access, &sight), &request.scheme, which)?.is_some();
-            if sight != Sight::All && (copies.is_empty() || !shown) {
+            let shown = || seen::data_set(state, (&access, &sight), &request.scheme, which);
+            if sight != Sight::All && (copies.is_empty() || shown()?.is_none()) {
                 return Err(status::not_found(&format!("data set `{}`", request.data_set)).into());
             }
             let items = record.items.clone();
