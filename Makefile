@@ -35,7 +35,7 @@ demo: build ## Plays the five schemes, audits, tampers, reports; writes demo/
 	$(BIN)/demo --folder demo --lang $(DEMO_LANG)
 
 test: build ## Runs every test
-	cargo test $(CARGO_FLAGS)
+	cargo test $(CARGO_FLAGS) --no-fail-fast
 
 torture: build ## Breaks a ledger in every way for some twenty minutes; prints one table
 	@command -v strace >/dev/null || bash deploy/setup.sh strace

@@ -148,7 +148,7 @@ async fn tables_are_what_a_japanese_spreadsheet_opens() {
         .map(|file| file.expect("readable").path())
         .collect();
     files.sort();
-    assert_eq!(files.len(), 11, "{files:?}");
+    assert_eq!(files.len(), 12, "{files:?}");
     for file in &files {
         let bytes = std::fs::read(file).expect("readable");
         assert!(bytes.starts_with(&[0xef, 0xbb, 0xbf]), "{}: no byte order mark", file.display());

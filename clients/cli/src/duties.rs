@@ -43,8 +43,8 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
         return Ok(Exit::Ok);
     }
     let mut table = Table::new(&context.pick(
-        ["義務", "状態", "期限", "履行", "内容", "求めること"],
-        ["DUTY", "STATUS", "DUE", "MET", "DETAIL", "ASKS"],
+        ["義務", "状態", "期限", "次の期限", "履行", "内容", "求めること"],
+        ["DUTY", "STATUS", "DUE", "NEXT", "MET", "DETAIL", "ASKS"],
     ));
     for duty in duties {
         table.row(row(&duty, context));
@@ -53,15 +53,19 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     Ok(Exit::Ok)
 }
 
-fn row(duty: &Duty, context: &Context) -> [String; 6] {
+fn row(duty: &Duty, context: &Context) -> [String; 7] {
     let status = DutyStatus::parse(&duty.status).map(DutyStatus::label);
     let status = status.map_or(duty.status.clone(), |label| context.pick(label.ja, label.en));
-    let due = Instant::from_unix_ms(duty.due_ms).filter(|_| duty.due_ms != 0);
+    let day = |ms: i64| {
+        let time = Instant::from_unix_ms(ms).filter(|_| ms != 0);
+        or_dash(&time.map(|time| time.jst_day().to_string()).unwrap_or_default())
+    };
     let met = if duty.owed == 0 { String::new() } else { format!("{}/{}", duty.met, duty.owed) };
     [
         duty.object.clone(),
         status,
-        or_dash(&due.map(|due| due.jst_day().to_string()).unwrap_or_default()),
+        day(duty.due_ms),
+        day(duty.next_ms),
         or_dash(&met),
         or_dash(&context.pick(duty.detail_ja.clone(), duty.detail_en.clone())),
         context.pick(duty.asks_ja.clone(), duty.asks_en.clone()),

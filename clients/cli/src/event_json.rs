@@ -34,10 +34,14 @@ struct Wrong {
 
 /// Reads one event.
 pub(crate) fn parse(text: &str, lang: Lang) -> Result<proto::Event, BadEvent> {
-    let value: Value = serde_json::from_str(text).map_err(|error| BadEvent {
-        // It counts bytes.
-        column: text[..text.floor_char_boundary(error.column().saturating_sub(1))].chars().count() + 1,
-        message: lang.either(format!("JSON として読めません: {error}"), format!("no JSON: {error}")),
+    let value: Value = serde_json::from_str(text).map_err(|error| {
+        let said = error.to_string();
+        // It names the place as well, in bytes.
+        let what = said.split(" at line ").next().unwrap_or_default();
+        BadEvent {
+            column: text[..text.floor_char_boundary(error.column().saturating_sub(1))].chars().count() + 1,
+            message: lang.either(format!("JSON として読めません: {what}"), format!("no JSON: {what}")),
+        }
     })?;
     read(value, lang).map_err(|wrong| BadEvent {
         column: text[..locate(text, &wrong.path)].chars().count() + 1,

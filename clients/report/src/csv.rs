@@ -31,6 +31,7 @@ pub fn tables(report: &DeletionReport, lang: Lang) -> Vec<(&'static str, Vec<u8>
         ("09-due-days.csv", due_days(w)),
         ("10-settings.csv", settings(w)),
         ("11-duties.csv", duties(w)),
+        ("12-decisions.csv", decisions(w)),
     ]
 }
 
@@ -214,6 +215,26 @@ fn findings(w: &Words<'_>) -> Vec<u8> {
     csv.bytes()
 }
 
+fn decisions(w: &Words<'_>) -> Vec<u8> {
+    let mut csv = Csv::new([
+        w.say("指摘", "finding"),
+        w.say("意味", "meaning"),
+        w.say("対象", "object"),
+        w.say("決定", "decision"),
+        w.say("現況", "now"),
+    ]);
+    for one in &w.report.decisions {
+        csv.row([
+            one.code.word().to_owned(),
+            w.of(&one.meaning).to_owned(),
+            one.object.clone(),
+            answer(w, &one.said),
+            w.stands(one).to_owned(),
+        ]);
+    }
+    csv.bytes()
+}
+
 fn duties(w: &Words<'_>) -> Vec<u8> {
     let mut csv = Csv::new([
         w.say("識別子", "id"),
@@ -224,6 +245,7 @@ fn duties(w: &Words<'_>) -> Vec<u8> {
         w.say("相手", "owed to"),
         w.say("状態", "status"),
         w.say("期限", "due"),
+        w.say("次の期限", "next"),
         w.say("到来", "owed"),
         w.say("履行", "met"),
         w.say("内容", "detail"),
@@ -245,6 +267,7 @@ fn duties(w: &Words<'_>) -> Vec<u8> {
             to.join(" "),
             w.of(&judged.status.label()).to_owned(),
             optional(judged.due),
+            optional(judged.next),
             judged.owed.to_string(),
             judged.met.to_string(),
             w.of(&judged.detail).to_owned(),

@@ -20,7 +20,7 @@ pub use lang::Lang;
 #[cfg(test)]
 mod tests {
     use daicho_core::{EntryIndex, Instant};
-    use daicho_custody::{AnswerKind, DeletionReport, FindingAnswer};
+    use daicho_custody::{AnswerKind, Decision, DeletionReport, FindingAnswer, FindingCode};
 
     use daicho_custody::report::{AnswerCode, ThirdPartyReport};
 
@@ -49,6 +49,16 @@ mod tests {
             AnswerKind::Published,
         ];
         report.findings[0].answers = (1..).zip(kinds).map(said).collect();
+        let code = FindingCode::Unacknowledged;
+        report.decisions = vec![Decision {
+            code,
+            meaning: code.meaning(),
+            object: "gone".to_owned(),
+            stands: false,
+            said: FindingAnswer {
+                text: "受領の記録を求めた".to_owned(), ..said((9, AnswerKind::Guided))
+            },
+        }];
         report
     }
 
@@ -63,6 +73,15 @@ mod tests {
                 let label = lang.either(label.ja, label.en);
                 for (drawn, text) in [("page", &page), ("paper", &paper)] {
                     assert!(text.contains(&label) && text.contains(&said.text), "{drawn}, {lang:?}: {label}");
+                }
+            }
+            // What was decided of a finding that stands no more is in none of them.
+            let decided = csv::tables(&report, lang).into_iter().find(|(name, _)| name.starts_with("12"));
+            let decided = String::from_utf8(decided.expect("a table").1).expect("UTF-8");
+            for text in [&page, &paper, &decided] {
+                let gone = lang.either("現在は指摘なし", "stands no more");
+                for words in ["gone", "受領の記録を求めた", gone] {
+                    assert!(text.contains(words), "{lang:?}: {words}");
                 }
             }
         }

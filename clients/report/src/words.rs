@@ -6,7 +6,7 @@ use daicho_core::{Date, Instant};
 pub use daicho_custody::report::count;
 use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport, ThirdPartyReport};
 use daicho_custody::scheme::{Deadline, Falls, Term, Text};
-use daicho_custody::{DeletionReport, Evidence, Finding, FindingCode, Verdict};
+use daicho_custody::{Decision, DeletionReport, Evidence, Finding, FindingCode, Verdict};
 
 use crate::Lang;
 
@@ -103,6 +103,24 @@ impl<'r> Words<'r> {
     /// State of a certificate in words.
     pub fn certificate(&self, certificate: Certificate) -> String {
         self.of(&certificate.label()).to_owned()
+    }
+
+    /// What is to be said of a certificate beside the evidence of an erasure.
+    pub fn certificate_note(&self, certificate: Certificate) -> Option<&'static str> {
+        match certificate {
+            Certificate::Late => Some(self.say("証明書は期限後に提出", "certificate came late")),
+            Certificate::Pending => Some(self.say("証明書は提出期限前", "certificate not due yet")),
+            _ => None,
+        }
+    }
+
+    /// Whether the finding of a decision stands.
+    pub fn stands(&self, decision: &Decision) -> &'static str {
+        if decision.stands {
+            self.say("指摘は成立中", "stands")
+        } else {
+            self.say("現在は指摘なし", "stands no more")
+        }
     }
 
     /// Heading of a group of problems, with its symbol.
@@ -358,6 +376,10 @@ fn detail_ja(detail: &str) -> String {
         (" to ", "対象者の区分: ", "、相手: ", ""),
         (" by ", "行為: ", "、当事者: ", ""),
     ];
+    let certified = detail.strip_prefix("certificate of ").and_then(|times| times.split_once(", due "));
+    if let Some((at, due)) = certified {
+        return format!("証明書の提出: {at}、提出期限: {due}");
+    }
     if let Some((_, ja)) = WHOLE.iter().find(|(en, _)| *en == detail) {
         return (*ja).to_owned();
     }

@@ -181,6 +181,25 @@ fn hash_of_the_paper() {
     writeln!(out, "{}", hex::encode(Sha256::digest(&SCENE.paper))).expect("a pipe");
 }
 
+/// Papers are verified by making them again: whoever changes what is drawn raises the number of the program, so that a paper
+/// of before says that it is older, not that it was tampered with.
+#[test]
+fn the_number_of_the_program_stands_for_every_byte_of_a_paper() {
+    const NUMBER: &str = " report-pdf/7 ";
+    const PAPERS: [&str; 2] = [
+        "2ba527f2651191aef6b31f2d085f670eae417154d998e18a80dc65dda308a999",
+        "e93f3318e43cc40e8e54e58415d9208f6b5702250245460dab7263c9a809479d",
+    ];
+    assert!(daicho_report::pdf::program().contains(NUMBER), "another number: put it here, with the hashes");
+    let report = model::sample();
+    let hashes = [Lang::Ja, Lang::En].map(|lang| {
+        let root = "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=".to_owned();
+        let paper = Paper { report: &report, lang, root, witnessed: None, bundle: vec![1], policy: None };
+        hex::encode(Sha256::digest(render(&paper).expect("it can be set")))
+    });
+    assert_eq!(hashes, PAPERS, "other bytes: raise the number of the program");
+}
+
 #[test]
 fn one_changed_glyph_on_a_page_is_found_on_that_page() {
     let pdf = hayro_syntax::Pdf::new(SCENE.paper.clone()).expect("a PDF");
@@ -290,7 +309,7 @@ fn a_bundle_of_something_else_proves_no_paper() {
 fn a_paper_drawn_by_another_program_says_so() {
     let changed = with_streams(&SCENE.paper, |stream| {
         find(stream, br#""format": "daicho-report-pdf/1""#)?;
-        replaced(stream, b"report-pdf/6 typst", b"report-pdf/0 typst")
+        replaced(stream, b"report-pdf/7 typst", b"report-pdf/0 typst")
     });
     let error = fault(&changed);
     assert!(

@@ -121,19 +121,22 @@ pub enum ReadCode {
     TooSlow,
     /// The party has as many streams of entries as it may. End one first.
     TooManyStreams,
+    /// The party asks more often than it may. Ask again a little later.
+    TooManyCalls,
     /// The files cannot be read. The operator stops the server and checks them.
     StorageFailed,
 }
 
 impl ReadCode {
     /// Every reason.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::InvalidArgument,
         Self::NotFound,
         Self::NotKnown,
         Self::NotAllowed,
         Self::TooSlow,
         Self::TooManyStreams,
+        Self::TooManyCalls,
         Self::StorageFailed,
     ];
 
@@ -146,6 +149,7 @@ impl ReadCode {
             Self::NotAllowed => "NOT_ALLOWED",
             Self::TooSlow => "TOO_SLOW",
             Self::TooManyStreams => "TOO_MANY_STREAMS",
+            Self::TooManyCalls => "TOO_MANY_CALLS",
             Self::StorageFailed => "STORAGE_FAILED",
         }
     }

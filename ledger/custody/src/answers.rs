@@ -3,9 +3,12 @@
 use daicho_core::{EntryIndex, Instant, proto};
 use serde::{Deserialize, Serialize};
 
+use crate::finding::{About, FindingCode};
 use crate::judge::{Finding, Judge};
 use crate::scheme::Text;
-use crate::state::{CorrectionRecord, DecisionRecord, Fact, StateError, Table, decode, key, key_at};
+use crate::state::{
+    CopyRecord, CorrectionRecord, DecisionRecord, Fact, StateError, Table, decode, key, key_at, part,
+};
 
 /// What kind of answer it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -73,7 +76,52 @@ pub struct FindingAnswer {
     pub entry: EntryIndex,
 }
 
+/// A decision of the ward on a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The finding on which it decided.
+    pub code: FindingCode,
+    /// What that means.
+    pub meaning: Text,
+    /// What the finding was about.
+    pub object: String,
+    /// Whether it stands now: that finding, or what became of it. What was waited for may have come.
+    pub stands: bool,
+    /// What was decided.
+    pub said: FindingAnswer,
+}
+
 impl Judge<'_> {
+    /// Every decision of the ward up to `t`, in the order of the ledger. `others` are the findings that no copy gives.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub(crate) fn decisions(&self, t: Instant, others: &[Finding]) -> Result<Vec<Decision>, StateError> {
+        let mut decided = Vec::new();
+        for row in self.state().scan(&key(Table::Decision, &[self.id()]), None) {
+            let (place, value) = row?;
+            let record: DecisionRecord = decode(&value)?;
+            let kind = AnswerKind::of_decision(record.decision).filter(|_| record.fact.recorded <= t);
+            let (Some(kind), Some(code)) = (kind, FindingCode::parse(part(&place, 1))) else { continue };
+            let object = part(&place, 2).to_owned();
+            let same = |other: FindingCode| other == code || other.before().contains(&code);
+            let stands = others.iter().any(|f| f.object == object && same(f.code))
+                || code.about() == About::Copy && self.findings_of_copy(&object, t)?.into_iter().any(same);
+            let said = answer(kind, record.fact, record.by, record.ground);
+            decided.push(Decision { code, meaning: code.meaning(), object, stands, said });
+        }
+        decided.sort_by_key(|decision| decision.said.entry);
+        Ok(decided)
+    }
+
+    fn findings_of_copy(&self, id: &str, t: Instant) -> Result<Vec<FindingCode>, StateError> {
+        let Some(bytes) = self.state().get(&key(Table::Copy, &[self.id(), id]))? else {
+            return Ok(Vec::new());
+        };
+        let copy: CopyRecord = decode(&bytes)?;
+        Ok(self.judge(id, &copy, t)?.findings.into_iter().map(|(code, _)| code).collect())
+    }
+
     /// Puts beside each finding what was said about it up to `t`: about an entry that shows it, or about itself.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use daicho_core::Instant;
 
 use crate::duty::{Duty, DutyJudgement, DutyStatus, duties};
 use crate::judge::{Judge, Judgement, Verdict};
+use crate::scheme::Check;
 use crate::state::{CopyRecord, StateError};
 
 /// Something that a party has to do by a time.
@@ -82,7 +83,9 @@ impl Judge<'_> {
         let shown_since = t.plus_ms(t.unix_ms() - until.unix_ms());
         let judged = self.judge_duties(&duties, &records);
         for (duty, judged) in duties.into_iter().zip(judged) {
-            let missed = judged.due.filter(|due| judged.status == DutyStatus::Missed && *due >= shown_since);
+            // What was not erased is listed copy by copy.
+            let counts = judged.status == DutyStatus::Missed && duty.check != Check::Erasure;
+            let missed = judged.due.filter(|due| counts && *due >= shown_since);
             // What was missed stays in sight for a while; then what comes next takes its place.
             let Some(due) = missed.or(judged.next).filter(|due| *due <= until) else { continue };
             found.push(Due { due, overdue: missed.is_some(), what: DueWhat::Duty(duty, judged) });

@@ -78,6 +78,7 @@ codes! {
     Unacknowledged "UNACKNOWLEDGED" Handover "授受の片側のみの記録" "The other side of a handover is missing";
     MilestoneWithheld "MILESTONE_WITHHELD" Copy "契機の記録がないままの長期保有" "No milestone started the clock within the longest wait";
     CertificateMissing "CERTIFICATE_MISSING" Copy "消去証明書の未提出" "No certificate of erasure within the limit";
+    CertificateLate "CERTIFICATE_LATE" Copy "消去証明書の提出の遅れ" "The certificate of erasure came after the limit";
     CertificateIncomplete "CERTIFICATE_INCOMPLETE" Copy "消去証明書の提出先の不足" "The certificate did not go to everyone who is owed it";
     ObligationMissed "OBLIGATION_MISSED" Duty "義務の不履行" "A duty was not done, and its time has passed";
     ObligationLate "OBLIGATION_LATE" Duty "義務の履行の遅れ" "A duty was done after its time";
@@ -98,6 +99,7 @@ impl FindingCode {
             Self::DeletedLate => &[Self::Overdue],
             Self::ObligationLate => &[Self::ObligationMissed],
             Self::CertificateIncomplete => &[Self::CertificateMissing],
+            Self::CertificateLate => &[Self::CertificateMissing, Self::CertificateIncomplete],
             _ => &[],
         }
     }

@@ -24,7 +24,7 @@ pub mod scheme;
 mod silence;
 pub mod state;
 
-pub use answers::{AnswerKind, FindingAnswer};
+pub use answers::{AnswerKind, Decision, FindingAnswer};
 pub use context::{ContextCache, FlowContext, SchemeContext, binds};
 pub use due::{Due, DueWhat};
 pub use finding::{About, FindingCode};

@@ -97,6 +97,34 @@ fn every_clause_and_obligation_of_a_scheme_is_a_duty_of_each_who_owes_it() {
 }
 
 #[test]
+fn each_duty_is_owed_to_somebody() {
+    for (text, day) in [
+        (QUEUE, "2021-01-20T09:00"),
+        (BENEFIT, "2020-04-20T09:00"),
+        (CONVENIENCE, "2018-08-01T09:00"),
+        (MYNUMBER, "2020-04-01T09:00"),
+        (NHI, "2020-04-01T09:00"),
+    ] {
+        let mut ledger = Ledger::open(text, day);
+        let all = with_judge(&mut ledger, |judge| {
+            let all = judge.all_duties(at("2021-03-01")).expect("readable").into_iter();
+            all.map(|(duty, _)| (duty.object(), duty.who.clone(), duty.to.clone())).collect::<Vec<_>>()
+        });
+        assert!(!all.is_empty());
+        for (object, who, to) in &all {
+            assert!(!to.is_empty() && !to.contains(who), "{object}: {to:?}");
+        }
+        let to = |object: &str| all.iter().find(|(one, ..)| one == object).map(|(.., to)| to.join(" "));
+        if text == BENEFIT {
+            assert_eq!(to("o_training/toppan_forms").as_deref(), Some("ward"), "by contract");
+            assert_eq!(to("o_training/hokkaido_toppan_forms").as_deref(), Some("toppan_forms"));
+            let persons = to("o_sensitive_excluded/ward").expect("a duty");
+            assert!(persons.contains("household"), "the persons whose data it is: {persons}");
+        }
+    }
+}
+
+#[test]
 fn what_must_come_first_is_not_yet_due_met_late_or_missed() {
     let object = "o_handlers/hyojito";
     let mut early = queue();
@@ -229,13 +257,40 @@ fn at_intervals_means_nothing_until_the_ward_says_how_often() {
     assert_eq!(status(&mut ledger, object, "2021-03-15"), DutyStatus::NoSchedule, "as known then");
     assert_eq!(status(&mut ledger, object, "2021-03-31"), DutyStatus::Due, "February is there, March runs");
     assert_eq!(status(&mut ledger, object, "2021-04-01"), DutyStatus::Missed);
-    ledger.set_deadline("2021-04-01T10:00", "act/security-updated", "P40D", false);
-    // From act to act: the first by 1 March, the next by 22 March.
-    let by_interval = duty(&mut ledger, object, "2021-04-02");
-    assert_eq!(by_interval.status, DutyStatus::Missed);
+}
+
+#[test]
+fn an_interval_in_days_runs_from_act_to_act() {
+    let object = "o_patch/hyojito";
+    let mut ledger = queue();
+    ledger.say("hyojito", "2021-02-10T10:00", act("security-updated", "o_patch", ""));
+    ledger.set_deadline("2021-03-20T10:00", "act/security-updated", "P40D", false);
+    // The first by 1 March, the next by 22 March.
+    assert_eq!(status(&mut ledger, object, "2021-03-22"), DutyStatus::Due);
+    assert_eq!(status(&mut ledger, object, "2021-04-02"), DutyStatus::Missed);
     ledger.say("hyojito", "2021-04-03T10:00", act("security-updated", "o_patch", ""));
     let late = duty(&mut ledger, object, "2021-04-05");
     assert_eq!(late.status, DutyStatus::MetLate, "{late:?}");
+}
+
+#[test]
+fn a_new_interval_is_for_what_begins_under_it() {
+    let object = "o_patch/hyojito";
+    let mut ledger = queue();
+    let end = |day: &str| Some(daicho_core::Date::parse(day).expect("a day").end());
+    ledger.set_deadline("2021-02-02T10:00", "act/security-updated", "P1M", true);
+    for day in ["2021-02-10", "2021-04-05"] {
+        ledger.say("hyojito", &format!("{day}T10:00"), act("security-updated", "o_patch", ""));
+    }
+    let before = duty(&mut ledger, object, "2021-04-09");
+    // One for the whole quarter would have been enough in March, too; it was not when March ended.
+    ledger.set_deadline("2021-04-10T10:00", "act/security-updated", "P3M", false);
+    let after = duty(&mut ledger, object, "2021-04-11");
+    assert_eq!((after.status, after.due), (DutyStatus::Missed, end("2021-03-31")));
+    assert_eq!((after.owed, after.met), (before.owed, before.met));
+    // April ends under the old one; the rest of the quarter is one under the new one.
+    assert_eq!(duty(&mut ledger, object, "2021-05-15").next, end("2021-06-30"));
+    assert_eq!(duty(&mut ledger, object, "2021-07-01").next, end("2021-09-30"));
 }
 
 #[test]

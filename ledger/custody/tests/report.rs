@@ -7,6 +7,7 @@ mod samples;
 
 use daicho_core::proto;
 use daicho_core::proto::event::Fact;
+use daicho_custody::duty::DutyStatus;
 use daicho_custody::report::{AnswerCode, Certificate, Number, Problem, RuleStatus};
 use daicho_custody::{DeletionReport, Evidence, FindingCode, Judge, Verdict};
 use ledger::{Ledger, at, certified, deleted};
@@ -86,6 +87,78 @@ fn a_limit_tells_pending_from_missing() {
         Some(("certificate", "ward"))
     );
     assert_eq!(state(report), Certificate::Missing);
+}
+
+#[test]
+fn a_certificate_after_its_limit_stays_late() {
+    let mut ledger = queue();
+    let limit =
+        proto::DeadlineSet {
+            certificate_within: "P7D".into(), ground: "定め".into(), ..Default::default()
+        };
+    ledger.say("ward", "2021-01-22T09:00", Fact::DeadlineSet(limit));
+    for n in 1..=3 {
+        visit(&mut ledger, n, "2021-02-01", 8 + n);
+        ledger.say("hyojito", &format!("2021-02-02T10:0{n}"), deleted(&[&format!("c-00{n}")]));
+    }
+    // In time, after it, and never: the limit ends with 9 February.
+    ledger.say("hyojito", "2021-02-09T23:00", certified("cert-1", &["c-001"]));
+    let decided = |code: &str, object: &str| {
+        Fact::FindingDecided(proto::FindingDecided {
+            code: code.into(),
+            object: object.into(),
+            decision: proto::FindingDecision::Guided as i32,
+            ground: "速やかに提出すること".into(),
+            ..Default::default()
+        })
+    };
+    ledger.say("ward", "2021-02-10T09:00", decided("CERTIFICATE_MISSING", "c-002"));
+    ledger.say("ward", "2021-02-10T09:01", decided("CERTIFICATE_MISSING", "c-001"));
+    ledger.say("hyojito", "2021-02-10T10:00", certified("cert-2", &["c-002"]));
+
+    let before = february(&mut ledger, "2021-02-10T09:30");
+    assert_eq!(before.totals.certificates[&Certificate::Missing], 2);
+    assert_eq!(before.finding_counts[&FindingCode::CertificateMissing], 2);
+    let report = february(&mut ledger, "2021-02-28T17:00");
+    for state in [Certificate::Received, Certificate::Late, Certificate::Missing] {
+        assert_eq!(report.totals.certificates[&state], 1, "{state:?}");
+    }
+    assert_eq!(report.finding_counts[&FindingCode::CertificateMissing], 1);
+    let late = report.findings.iter().find(|f| f.code == FindingCode::CertificateLate).expect("a finding");
+    assert_eq!(late.object, "c-002");
+    assert!(
+        late.detail.starts_with(&format!("certificate of {}, due 2021-02-09T23:59", at("2021-02-10T10:00")))
+    );
+    assert_eq!(late.answers.len(), 1, "decided while it was missing");
+    // What was decided of a finding that is none (any more) is still there to be read.
+    let stands: Vec<_> = report.decisions.iter().map(|one| (one.object.as_str(), one.stands)).collect();
+    assert_eq!(stands, [("c-002", true), ("c-001", false)]);
+    // The duty to certify is met late by what is not missed.
+    let duty = report.duties.iter().find(|duty| duty.object == "c1/12/hyojito").expect("a duty");
+    assert_eq!(duty.judgement.status, DutyStatus::Missed);
+    ledger.say("hyojito", "2021-03-01T10:00", certified("cert-3", &["c-003"]));
+    let report = february(&mut ledger, "2021-03-02T00:00");
+    let duty = report.duties.iter().find(|duty| duty.object == "c1/12/hyojito").expect("a duty");
+    assert_eq!((duty.judgement.status, duty.judgement.owed, duty.judgement.met), (DutyStatus::MetLate, 3, 1));
+}
+
+#[test]
+fn a_certificate_from_before_the_erasure_says_nothing_of_it() {
+    let mut ledger = queue();
+    visit(&mut ledger, 1, "2021-02-01", 9);
+    ledger.say("hyojito", "2021-02-01T12:00", certified("cert-1", &["c-001"]));
+    ledger.say("hyojito", "2021-02-02T10:00", deleted(&["c-001"]));
+    let report = february(&mut ledger, "2021-02-03T00:00");
+    assert_eq!(report.data_sets[0].copies[0].certificate, Certificate::NoLimit);
+    assert_eq!(report.data_sets[0].copies[0].evidence, Evidence::Attested);
+    assert_eq!(report.finding_counts[&FindingCode::CertificateWithoutDeletion], 1);
+    // What was erased before it, and recorded after it, it does cover.
+    visit(&mut ledger, 2, "2021-02-04", 9);
+    ledger.say("hyojito", "2021-02-04T12:00", certified("cert-2", &["c-002"]));
+    ledger.say("hyojito", "2021-02-04T11:00", deleted(&["c-002"]));
+    let report = february(&mut ledger, "2021-02-05T00:00");
+    let covered = report.data_sets.iter().find(|d| d.id == "d-002").expect("listed");
+    assert_eq!(covered.copies[0].certificate, Certificate::Received);
 }
 
 #[test]

@@ -164,9 +164,27 @@ fn read_slot(slot: &[u8]) -> Option<(u64, Checkpoint)> {
 mod tests {
     use super::*;
     use daicho_tlog::TreeHash;
+    use proptest::prelude::*;
 
     fn checkpoint(size: u64) -> Checkpoint {
         Checkpoint::new("example.com/log", size, TreeHash::of_leaf(&size.to_be_bytes())).expect("valid")
+    }
+
+    proptest! {
+        #[test]
+        fn any_slot_is_read_or_none(
+            body in proptest::collection::vec(any::<u8>(), SLOT - 32),
+            len in any::<u16>(),
+            words in ".{0,80}",
+            sealed in any::<bool>(),
+        ) {
+            let mut body = body;
+            body[8..10].copy_from_slice(&len.to_be_bytes());
+            body[10..10 + words.len()].copy_from_slice(words.as_bytes());
+            let hash = if sealed { *blake3::hash(&body).as_bytes() } else { [0; 32] };
+            let read = read_slot(&[body.as_slice(), &hash].concat());
+            prop_assert!(sealed || read.is_none());
+        }
     }
 
     #[test]

@@ -251,18 +251,24 @@ impl Access {
         Ok((role, record.party.as_str().into()))
     }
 
-    /// What the sender of a request sees by a right. Reads are logged.
+    /// What the sender of a request sees by a right, when its turn has come. Reads are logged.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` for nobody that the ledger knows, `PERMISSION_DENIED` where the table says no.
-    pub(crate) fn check<T>(&self, request: &Request<T>, right: Right) -> Result<Sight, Status> {
-        self.check_call(peer(request), right)
+    /// `UNAUTHENTICATED` for nobody that the ledger knows, `PERMISSION_DENIED` where the table says no, `RESOURCE_EXHAUSTED`
+    /// for a party that asks more often than it may.
+    pub(crate) async fn call<T>(&self, request: &Request<T>, right: Right) -> Result<Sight, Status> {
+        let peer = peer(request);
+        let (sight, role, party) = self.called(peer, right)?;
+        match self.share_of(peer, role, &party).ask().await {
+            true => Ok(sight),
+            false => Err(status::too_many_calls()),
+        }
     }
 
-    /// The same of a call that is no gRPC request.
+    /// The same of a call that is no gRPC request, or no call for itself: it has no turn.
     ///
     /// # Errors
-    /// As [`Access::check`].
+    /// As [`Access::call`].
     pub(crate) fn check_call(&self, peer: Peer, right: Right) -> Result<Sight, Status> {
         self.called(peer, right).map(|(sight, _, _)| sight)
     }
@@ -279,7 +285,7 @@ impl Access {
     /// The same for a call that goes on: a key may be revoked while it does. Nothing is logged again.
     ///
     /// # Errors
-    /// As [`Access::check`].
+    /// As [`Access::call`].
     pub(crate) fn check_peer(&self, peer: Peer, right: Right) -> Result<Sight, Status> {
         self.admit(peer, right).map(|(sight, _, _)| sight)
     }
@@ -299,7 +305,7 @@ impl Access {
     /// is computed.
     ///
     /// # Errors
-    /// As [`Access::check`].
+    /// As [`Access::call`].
     pub(crate) async fn look<T>(
         &self,
         request: &Request<T>,
@@ -313,7 +319,7 @@ impl Access {
     /// The same for a stream of entries. The second value is kept as long as it lasts.
     ///
     /// # Errors
-    /// As [`Access::check`]; `RESOURCE_EXHAUSTED` when the party has as many as it may.
+    /// As [`Access::call`]; `RESOURCE_EXHAUSTED` when the party has as many as it may.
     pub(crate) fn stream<T>(
         &self,
         request: &Request<T>,
@@ -338,7 +344,7 @@ impl Access {
     /// The share of the server of the sender of a request who may record.
     ///
     /// # Errors
-    /// As [`Access::check`].
+    /// As [`Access::call`].
     pub(crate) fn share<T>(&self, request: &Request<T>) -> Result<Share, Status> {
         let peer = peer(request);
         let (_, role, party) = self.admit(peer, Right::Record)?;

@@ -16,6 +16,7 @@ use crate::keys::{note_signer, private_folder, signing_key};
 
 /// Founds a ledger in a new folder. Missing key files are made (PKCS #8 PEM, readable by you alone).
 #[derive(clap::Args)]
+#[command(group = clap::ArgGroup::new("key of the ward").args(["ward_public", "ward_key"]).required(true))]
 #[command(after_help = "\
 Examples:
   daichod init --data ./ledger --origin ledger.city.example/2026 --ward-public 3b6a27bc… --operator-key operator.pem
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     operator_label: String,
     /// Public key of the ward (甲), which governs the ledger: 64 hexadecimal digits, as `daicho key show` prints them. The ward
     /// makes its key itself and keeps it.
-    #[arg(long, value_name = "HEX", required_unless_present = "ward_key", conflicts_with = "ward_key")]
+    #[arg(long, value_name = "HEX")]
     ward_public: Option<String>,
     /// Private key of the ward, for trials on one machine; made when missing.
     #[arg(long)]

@@ -35,6 +35,8 @@ struct Allowance {
     reading: Arc<Semaphore>,
     recording: Arc<Semaphore>,
     turns: Turns,
+    /// Of its single calls that read: whoever asks much records as before.
+    asking: Turns,
     /// As many as the party has keys that ever called.
     keys: Mutex<HashMap<KeyId, Arc<Turns>>>,
 }
@@ -62,7 +64,7 @@ impl Shares {
     pub(crate) fn of(&self, party: &Arc<str>, key: Option<KeyId>) -> Share {
         let now = Instant::now();
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Allowance::new(self.kib as usize, Turns::new(now)));
+        let new = || Arc::new(Allowance::new(self.kib as usize, now));
         let allowance = Arc::clone(of.entry(Arc::clone(party)).or_insert_with(new));
         drop(of);
         let key = key.map(|key| {
@@ -93,14 +95,15 @@ impl Turns {
 }
 
 impl Allowance {
-    fn new(kib: usize, turns: Turns) -> Self {
+    fn new(kib: usize, now: Instant) -> Self {
         let of = |places| Arc::new(Semaphore::new(places));
         Self {
             room: of(kib),
             looks: of(LOOKS),
             reading: of(STREAMS),
             recording: of(STREAMS),
-            turns,
+            turns: Turns::new(now),
+            asking: Turns::new(now),
             keys: Mutex::default(),
         }
     }
@@ -158,6 +161,16 @@ impl Share {
         Some(())
     }
 
+    /// Waits for the turn of a single call that reads. `false`: it would take too long.
+    pub(crate) async fn ask(&self) -> bool {
+        let Some(allowance) = self.allowance.as_ref().filter(|_| self.is_paced()) else { return true };
+        let Some(wait) = allowance.asking.take(Instant::now(), self.pace, LONGEST_TURN) else { return false };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        true
+    }
+
     /// Waits until one more list or report of this party may be computed. Its place is free when this is dropped.
     pub(crate) async fn look(&self) -> Option<OwnedSemaphorePermit> {
         // It is never closed.
@@ -194,6 +207,23 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn who_asks_much_waits_and_then_is_told_while_others_ask() {
+        let shares = Shares::new(1, 100);
+        let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
+        let (fast, begun) = (shares.of(&one, None), Instant::now());
+        // A quarter of a second's worth at once, then a hundred a second.
+        for _ in 0..30 {
+            assert!(fast.ask().await);
+        }
+        assert!(begun.elapsed() >= Duration::from_millis(30), "{:?}", begun.elapsed());
+        let all = futures::future::join_all((0..300).map(|_| fast.ask())).await;
+        let refused = all.iter().filter(|asked| !**asked).count();
+        assert!(refused >= 150, "{refused} of 300 would wait for more than a second");
+        assert!(shares.of(&two, None).ask().await && Share::unlimited().ask().await);
+        assert!(Shares::new(1, 0).of(&one, None).ask().await, "no limit");
+    }
 
     #[tokio::test]
     async fn connections_of_a_party_share_and_parties_do_not() {

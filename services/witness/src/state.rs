@@ -218,3 +218,41 @@ fn write_aside_and_rename(path: &Path, bytes: &[u8]) -> Result<(), StateError> {
     };
     write().map_err(|source| StateError::Io { path: path.to_owned(), source })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_state_or_none(
+            head in prop_oneof![Just("time "), Just("time"), Just("")],
+            time in prop_oneof![any::<u64>().prop_map(|n| n.to_string()), ".{0,12}"],
+            gap in prop_oneof![Just("\n\n"), Just("\n")],
+            origin in prop_oneof![Just("test.example/ledger"), Just("x")],
+            size in prop_oneof![any::<u64>().prop_map(|n| n.to_string()), ".{0,12}"],
+            rest in "(.|\n){0,120}",
+        ) {
+            let text = format!("{head}{time}{gap}{origin}\n{size}\n{rest}");
+            if let Some(known) = parse(&text, "test.example/ledger") {
+                prop_assert!(known.time != 0 && known.note.starts_with("test.example/ledger\n"));
+            }
+        }
+
+        #[test]
+        fn any_sealed_file_is_read_or_named_damaged(bytes in any::<Vec<u8>>(), sealed in any::<bool>()) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("state");
+            let seal = format!("{FORMAT}{}\n", hex::encode(Sha256::digest(&bytes)));
+            let head = if sealed { seal.into_bytes() } else { Vec::new() };
+            fs::write(&path, [head, bytes.clone()].concat()).expect("written");
+            match read_sealed(&path) {
+                Ok(text) => prop_assert!(sealed && text.is_some_and(|text| text.as_bytes() == bytes)),
+                Err(StateError::Damaged { .. }) => prop_assert!(!sealed || String::from_utf8(bytes).is_err()),
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
+    }
+}

@@ -363,6 +363,11 @@ impl Page<'_, '_> {
                 self.line(4, &w.say(format!("ほか{more}件"), format!("and {more} more")));
             }
         }
+        for one in r.decisions.iter().filter(|one| !one.stands) {
+            let head = format!("{}  {}  {}", one.code.word(), one.object, w.stands(one));
+            self.line(0, &head);
+            self.line(6, &answer(w, &one.said));
+        }
     }
 
     fn source(&mut self) {
@@ -424,9 +429,11 @@ impl Page<'_, '_> {
             for copy in &d.copies {
                 let proof = match copy.certificate {
                     Certificate::Missing | Certificate::NoLimit => w.say("！証明書なし", "! no certificate"),
-                    Certificate::Pending => w.say("証明書は提出期限前", "certificate not due yet"),
-                    _ if copy.closed.is_some() => w.evidence(copy.evidence),
-                    _ => "",
+                    other => match w.certificate_note(other) {
+                        Some(note) => note,
+                        None if copy.closed.is_some() => w.evidence(copy.evidence),
+                        None => "",
+                    },
                 };
                 self.line(
                     2,

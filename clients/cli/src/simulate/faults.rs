@@ -38,6 +38,7 @@ faults! {
     SensitiveHandedOut "sensitive-handed-out" "除外すべき人の情報を受託者に渡す" "A protected person's data reaches a contractor";
     KeptOnRelay "kept-on-relay" "中継する機器に残す" "Kept where data only passes";
     CertificateToKoOnly "certificate-to-ko-only" "証明書を甲だけに出す" "The certificate goes to the ward alone";
+    CertificateLate "certificate-late" "消去証明書の提出が遅れる" "The certificate of erasure comes late";
     HandlersNamedLate "handlers-named-late" "取扱者の届出が遅れる" "The handlers are named after the first receipt";
     AuditLeftOut "audit-left-out" "年度の監査をしない" "No audit in a fiscal year";
     ReportLeftOut "report-left-out" "毎月の報告を欠く" "A monthly report is left out";
@@ -176,7 +177,7 @@ mod tests {
     #[test]
     fn faults_are_named_on_the_command_line() {
         assert_eq!(FaultSet::parse("none"), Ok(FaultSet::default()));
-        assert_eq!(FaultSet::parse("all").map(|set| set.0.len()), Ok(27));
+        assert_eq!(FaultSet::parse("all").map(|set| set.0.len()), Ok(28));
         let two = FaultSet::parse("late-deletion, extra-items").expect("two faults");
         assert!(two.contains(Fault::LateDeletion) && two.contains(Fault::ExtraItems));
         assert!(FaultSet::parse("late-deletion,nonsense").is_err_and(|text| text.contains("kept-on-relay")));

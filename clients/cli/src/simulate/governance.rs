@@ -240,7 +240,7 @@ impl Said {
     fn fulfil(&mut self, play: &Play<'_>, context: &SchemeContext, duty: &Duty<'_>) {
         let start = first_morning(play);
         let other = [duty.others.first().cloned().unwrap_or_default()];
-        let to = if duty.to.is_empty() { &other[..] } else { &duty.to[..] };
+        let to = if addressees(duty).is_empty() { &other[..] } else { addressees(duty) };
         match &duty.check {
             Check::Before { act, each: false, by, .. } if !DONE_ELSEWHERE.contains(&act.as_str()) => {
                 let by = by.as_deref().unwrap_or(&duty.who);
@@ -300,16 +300,31 @@ impl Said {
                     self.say(duty, (ward(context), who), after, since, &case);
                 }
                 let day = later(since, 60 * 6 * n);
-                self.say(duty, (who, &duty.to.first().cloned().unwrap_or_default()), &answer.act, day, &case);
+                self.say(
+                    duty,
+                    (who, &addressees(duty).first().cloned().unwrap_or_default()),
+                    &answer.act,
+                    day,
+                    &case,
+                );
             }
         }
+    }
+}
+
+/// To whom an act of a duty is addressed: those who must be told, under a clause else whoever entrusts by its contract.
+fn addressees<'d>(duty: &'d Duty<'_>) -> &'d [String] {
+    let entrusts = duty.contract.and_then(|contract| contract.between.first());
+    match duty.source {
+        DutySource::Clause { .. } if duty.told.is_empty() && duty.to.first() == entrusts => &duty.to,
+        _ => &duty.told,
     }
 }
 
 /// Who asks for something, and whom: an incident is the party's own word, anything else comes from the ward or concerns it.
 fn asker(context: &SchemeContext, duty: &Duty<'_>, request: &str) -> (String, String) {
     let ward = ward(context);
-    if request.starts_with("incident") || duty.to.is_empty() && duty.who != ward {
+    if request.starts_with("incident") || addressees(duty).is_empty() && duty.who != ward {
         return (duty.who.clone(), String::new());
     }
     if duty.who != ward {

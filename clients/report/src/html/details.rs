@@ -13,6 +13,8 @@ use crate::words::{Words, clock, count, finding_detail, recorded_apart};
 const LISTED_PROBLEMS: usize = 200;
 /// Findings of one code that the page lists.
 const LISTED_FINDINGS: usize = 100;
+/// Decisions of the ward that the page lists.
+const LISTED_DECISIONS: usize = 200;
 /// Data sets without a problem that the page lists: more would make it slow to print and nobody the wiser.
 const LISTED_CLEAN: usize = 300;
 
@@ -166,6 +168,22 @@ pub(super) fn findings(w: &Words<'_>) -> Markup {
                     }
                 }
             }
+            @if !r.decisions.is_empty() {
+                h3 { (w.say("指摘に対する区の決定（新しい順）", "Decisions of the ward on findings, the newest first")) }
+                table.narrow.fixed {
+                    (columns(&[34.0, 48.0, 18.0]))
+                    thead { tr { th { (w.say("指摘", "Finding")) } th { (w.say("区の決定", "Decision")) } th { (w.say("現況", "Now")) } } }
+                    tbody {
+                        @for one in r.decisions.iter().rev().take(LISTED_DECISIONS) {
+                            tr { td { (w.of(&one.meaning)) br; (id(&one.object)) } td { (answer(w, &one.said)) } td { (w.stands(one)) } }
+                        }
+                        @let more = r.decisions.len().saturating_sub(LISTED_DECISIONS) as u64 + r.decisions_unlisted;
+                        @if more > 0 {
+                            tr { td colspan="3" { (w.say(format!("ほか{}件は、ここに個別に掲げていない。", count(more)), format!("{} more are not listed here.", count(more)))) } }
+                        }
+                    }
+                }
+            }
         }
     }
 }
@@ -226,7 +244,7 @@ fn data_set(w: &Words<'_>, d: &DataSetReport) -> Markup {
                         @if copy.closed.is_some() { (w.evidence(copy.evidence)) } @else { (w.say("―", "–")) }
                         @if let Some(by) = &copy.third_party { br; span.note { (w.third_party(by)) } }
                         @if copy.certificate.is_unproven() { br; span.unproven-t { (w.say("！証明書なし", "! no certificate")) } }
-                        @if copy.certificate == Certificate::Pending { br; span.note { (w.say("証明書は提出期限前", "certificate not due yet")) } }
+                        @if let Some(note) = w.certificate_note(copy.certificate) { br; span.note { (note) } }
                     }
                     td { (entries(copy)) }
                 }

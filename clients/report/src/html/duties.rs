@@ -65,6 +65,7 @@ fn table<'d>(w: &Words<'_>, rows: impl Iterator<Item = &'d DutyReport>, clauses:
                     }
                     td { span class=(class(d.judgement.status)) { (mark(d.judgement.status)) (w.of(&d.judgement.status.label())) }
                         @if let Some(due) = d.judgement.due { br; span.note.nw { (w.say("期限 ", "due ")) (due.jst_day().to_string()) } }
+                        @if let Some(next) = d.judgement.upcoming() { br; span.note.nw { (w.say("次の期限 ", "next ")) (next.jst_day().to_string()) } }
                     }
                     td.n { @if d.judgement.owed > 0 { (count(d.judgement.met)) "/" (count(d.judgement.owed)) } }
                     td {

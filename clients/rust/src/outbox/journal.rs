@@ -282,7 +282,7 @@ fn read(bytes: &[u8]) -> Result<Read, usize> {
                     return Err(end);
                 }
                 kept.push_back(Kept { id, statement, len: len as u64 });
-                next += 1;
+                next = next.checked_add(1).ok_or(end)?;
                 end += len;
             }
             Ok((kind::ANSWERED, [], len)) => {
@@ -328,6 +328,7 @@ fn record(bytes: &[u8]) -> Result<(u8, &[u8], usize), Broken> {
 #[cfg(test)]
 mod tests {
     use daicho_core::{SigningKey, sign_statement};
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -351,6 +352,56 @@ mod tests {
 
     fn numbers(journal: &Journal) -> Vec<u64> {
         journal.kept().iter().map(|kept| kept.id.sequence).collect()
+    }
+
+    /// Content of the first record.
+    fn numbers_from(first: u64) -> Vec<u8> {
+        let id = key().public().id();
+        [&first.to_be_bytes(), &id.as_bytes()[..], b"test.example/ledger"].concat()
+    }
+
+    /// A record with checks that hold, whatever it says.
+    fn any_record() -> impl Strategy<Value = Vec<u8>> {
+        let content = prop_oneof![
+            any::<Vec<u8>>(),
+            (0..4u64).prop_map(|n| statement(n).encode_to_vec()),
+            (0..4u64).prop_map(numbers_from),
+            Just(Vec::new()),
+        ];
+        let kind = prop_oneof![Just(kind::NUMBERS), Just(kind::STATEMENT), Just(kind::ANSWERED), any::<u8>()];
+        (kind, content).prop_map(|(kind, content)| {
+            let mut bytes = Vec::new();
+            append(&mut bytes, kind, &content);
+            bytes
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_file_is_read_or_named_damaged(
+            numbered in any::<bool>(),
+            records in proptest::collection::vec(any_record(), 0..8),
+            rest in any::<Vec<u8>>(),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let mut bytes = MAGIC.to_vec();
+            if numbered {
+                append(&mut bytes, kind::NUMBERS, &numbers_from(1));
+            }
+            records.iter().for_each(|record| bytes.extend_from_slice(record));
+            bytes.extend_from_slice(&rest);
+            bytes.truncate(cut.index(bytes.len() + 1));
+            match read(&bytes) {
+                Ok(said) => {
+                    prop_assert!(said.end <= bytes.len());
+                    // What was read of it, it says again without what was cut off.
+                    let again = read(&bytes[..said.end]);
+                    prop_assert!(again.is_ok_and(|again| again.end == said.end && again.next == said.next));
+                    prop_assert!(said.kept.iter().all(|kept| kept.id.sequence < said.next));
+                }
+                Err(at) => prop_assert!(at <= bytes.len()),
+            }
+        }
     }
 
     #[test]

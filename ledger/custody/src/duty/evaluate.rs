@@ -44,12 +44,13 @@ impl Judge<'_> {
                 }
             }
             Check::Periodic { act, every, min, once } => {
-                let every = every.or_else(|| self.number_of_act(act, t));
-                if every.is_none() && *once {
+                // A new number is for what begins under it.
+                let every = |since| every.or_else(|| self.number_of_act_for(act, since, t));
+                if every(t).is_none() && *once {
                     return done(&asked, act, None, window);
                 }
                 let acts: Vec<&Act> = asked.acts(act, &duty.who).collect();
-                periodic(&asked, &acts, every, *min, window)
+                periodic(&asked, &acts, &every, *min, window)
             }
             Check::Response { request, by, answers } => {
                 let mut sum = Sum::default();
@@ -284,16 +285,16 @@ fn before_each(asked: &Asked<'_>, acts: &[&Act], event: &Occasion) -> DutyJudgem
 fn periodic(
     asked: &Asked<'_>,
     acts: &[&Act],
-    every: Option<Deadline>,
+    every: &dyn Fn(Instant) -> Option<Deadline>,
     min: u32,
     window: Window,
 ) -> DutyJudgement {
     let t = asked.records.t;
-    let Some(every) = every else {
+    if every(t).is_none() {
         let entries = acts.iter().rev().take(DutyJudgement::MAX_ENTRIES).map(|act| act.fact.entry).collect();
         let detail = text("間隔の定めなし", "no interval is set");
         return DutyJudgement { entries, detail, ..said(DutyStatus::NoSchedule) };
-    };
+    }
     let mut sum = Sum::default();
     for told in asked.told() {
         let acts: Vec<&Act> = acts.iter().copied().filter(|act| told.by(act)).collect();
@@ -314,79 +315,68 @@ fn at_intervals(
     asked: &Asked<'_>,
     told: &Told<'_>,
     acts: &[&Act],
-    (every, min): (Deadline, u32),
+    (every, min): (&dyn Fn(Instant) -> Option<Deadline>, u32),
     window: Window,
     sum: &mut Sum,
 ) -> bool {
     let t = asked.records.t;
     let (ja, en) = (&told.ja, &told.en);
-    match every {
-        Deadline::Day(Term::Months(months), Falls::AsCounted) if months > 0 && 12 % months == 0 => {
-            for (from, to) in blocks(window, months, t) {
-                let inside: Vec<EntryIndex> = acts
-                    .iter()
-                    .filter(|act| (from..=to).contains(&act.fact.occurred.jst_day()))
-                    .map(|act| act.fact.entry)
-                    .collect();
-                let status = match inside.len() >= min as usize {
-                    true => DutyStatus::Met,
-                    false if t > to.end() => DutyStatus::Missed,
-                    false => DutyStatus::Due,
-                };
-                let detail = match status {
-                    DutyStatus::Missed => text(
-                        format!("{ja}{from}から{to}までの分なし"),
-                        format!("{en}none from {from} to {to}"),
-                    ),
-                    _ => Text::default(),
-                };
-                sum.add(status, Some(to.end()), &inside, detail);
+    let last = window.to.map_or(t, |to| to.end().min(t));
+    let mut since = window.from.start();
+    let mut acts: Vec<&Act> = acts.iter().copied().filter(|act| act.fact.occurred >= since).rev().collect();
+    loop {
+        let Some(every) = every(since) else { return false };
+        if let Deadline::Day(Term::Months(months), Falls::AsCounted) = every
+            && months > 0
+            && 12 % months == 0
+        {
+            if since > last {
+                return true;
             }
+            let from = since.jst_day();
+            let end = end_of_block(from, months);
+            let to = window.to.map_or(end, |to| to.min(end));
+            let after = acts.iter().rposition(|act| act.fact.occurred > to.end()).map_or(0, |last| last + 1);
+            let inside: Vec<EntryIndex> = acts.drain(after..).rev().map(|act| act.fact.entry).collect();
+            let status = match inside.len() >= min as usize {
+                true => DutyStatus::Met,
+                false if t > to.end() => DutyStatus::Missed,
+                false => DutyStatus::Due,
+            };
+            let detail = match status {
+                DutyStatus::Missed => {
+                    text(format!("{ja}{from}から{to}までの分なし"), format!("{en}none from {from} to {to}"))
+                }
+                _ => Text::default(),
+            };
+            sum.add(status, Some(to.end()), &inside, detail);
+            since = to.plus_days(1).start();
+            continue;
         }
-        every => {
-            let start = window.from.start();
-            let mut since = start;
-            let last = window.to.map_or(t, |to| to.end().min(t));
-            for act in acts.iter().filter(|act| act.fact.occurred >= start) {
-                let Some(due) = every.due(since, asked.office) else { return false };
-                let late = act.fact.occurred > due;
-                let status = if late { DutyStatus::MetLate } else { DutyStatus::Met };
-                let day = due.jst_day();
-                let detail = text(format!("{ja}{day}までの分が遅れ"), format!("{en}late for {day}"));
-                sum.add(status, Some(due), &[act.fact.entry], if late { detail } else { Text::default() });
-                since = act.fact.occurred;
-            }
-            let Some(due) = every.due(since, asked.office) else { return false };
+        let Some(due) = every.due(since, asked.office) else { return false };
+        let day = due.jst_day();
+        let Some(act) = acts.pop() else {
             if due < last {
-                let day = due.jst_day();
-                sum.add(
-                    DutyStatus::Missed,
-                    Some(due),
-                    &[],
-                    text(format!("{ja}{day}以降なし"), format!("{en}none since {day}")),
-                );
+                let detail = text(format!("{ja}{day}以降なし"), format!("{en}none since {day}"));
+                sum.add(DutyStatus::Missed, Some(due), &[], detail);
             } else if window.to.is_none_or(|to| t <= to.end()) {
                 sum.add(DutyStatus::Due, Some(due), &[], Text::default());
             }
-        }
+            return true;
+        };
+        let late = act.fact.occurred > due;
+        let status = if late { DutyStatus::MetLate } else { DutyStatus::Met };
+        let detail = text(format!("{ja}{day}までの分が遅れ"), format!("{en}late for {day}"));
+        sum.add(status, Some(due), &[act.fact.entry], if late { detail } else { Text::default() });
+        since = act.fact.occurred;
     }
-    true
 }
 
-/// Blocks of `months` of the fiscal year that touch the window and have begun by `t`, each clipped to the window.
-fn blocks(window: Window, months: u32, t: Instant) -> Vec<(Date, Date)> {
-    let last = window.to.map_or(t.jst_day(), |to| to.min(t.jst_day()));
-    let since_april = (window.from.ymd().1 + 8) % 12;
-    let april = FiscalYear::containing(window.from).start();
-    let mut all = Vec::new();
-    let mut from = april.plus_months(since_april / months * months);
-    while from <= last {
-        let next = from.plus_months(months);
-        let end = next.plus_days(-1);
-        all.push((from.max(window.from), window.to.map_or(end, |to| to.min(end))));
-        from = next;
-    }
-    all
+/// Last day of the block of `months` of the fiscal year that a day is in.
+fn end_of_block(day: Date, months: u32) -> Date {
+    let since_april = (day.ymd().1 + 8) % 12;
+    let april = FiscalYear::containing(day).start();
+    april.plus_months(since_april / months * months + months).plus_days(-1)
 }
 
 /// 応答: each request, and for each party that must be told the first answer to it.
@@ -488,12 +478,12 @@ fn absence(
         let here = || flows.is_empty() || flows.contains(&shown.flow);
         let counts = shown.by == *who && findings.contains(&shown.code) && here();
         if counts && asked.is_of_contract(&shown.flow) {
-            seen.add(Some(shown.entry), 1);
+            seen.add(Some(shown.entry), None, 1);
         }
     }
     for word in acts {
         for act in asked.all(word).filter(|act| asked.is_breach(act) && asked.is_meant(act)) {
-            seen.add(Some(act.fact.entry), 1);
+            seen.add(Some(act.fact.entry), None, 1);
         }
     }
     if seen.count == 0 {
@@ -529,8 +519,8 @@ fn held(
     };
     DutyJudgement {
         status: *status,
-        due: if *status == DutyStatus::Due { holding.next } else { None },
-        next: holding.next,
+        due: if matches!(status, DutyStatus::Due | DutyStatus::Missed) { seen.due } else { None },
+        next: by_status.get(&DutyStatus::Due).and_then(|seen| seen.due),
         owed: owed.map(|(_, seen)| seen.count).sum(),
         met: by_status.get(&DutyStatus::Met).map_or(0, |seen| seen.count),
         entries: seen.entries.iter().copied().collect(),

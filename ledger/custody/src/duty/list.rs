@@ -37,7 +37,7 @@ pub struct Duty<'c> {
     pub asks: Text,
     /// Who owes it.
     pub who: String,
-    /// To whom it is owed or reported. Empty: nobody in particular.
+    /// To whom it is owed or reported.
     pub to: Vec<String>,
     /// Those of them whom a record must not leave out: it names them, or nobody.
     pub told: Vec<String>,
@@ -99,7 +99,7 @@ fn of_obligation<'c>(context: &'c SchemeContext, o: &'c Obligation) -> Vec<Duty<
             label: &o.duty.ja,
             asks: o.duty.clone(),
             who: who.to_owned(),
-            to: o.to.clone(),
+            to: if o.to.is_empty() { entitled(context, who, contract) } else { o.to.clone() },
             told: o.to.clone(),
             contract,
             others: others.into_iter().flatten().collect(),
@@ -112,6 +112,25 @@ fn of_obligation<'c>(context: &'c SchemeContext, o: &'c Obligation) -> Vec<Duty<
     }
     let contracts = o.contracts.iter().filter_map(|id| context.scheme.contract(id));
     contracts.flat_map(|contract| who().map(move |who| duty(who, Some(contract)))).collect()
+}
+
+/// To whom a party owes what is written down without saying so: to those who entrusted the work to it by contract; where
+/// nobody did, to the persons whose data it is.
+fn entitled(context: &SchemeContext, who: &str, contract: Option<&Contract>) -> Vec<String> {
+    let scheme = &context.scheme;
+    let bound = |c: &&Contract| c.between.iter().skip(1).any(|party| party == who);
+    let under = |c: &Contract| c.between.first().cloned();
+    let mut to: Vec<String> = contract.filter(bound).and_then(under).into_iter().collect();
+    if to.is_empty() {
+        to.extend(scheme.contracts.iter().filter(bound).filter_map(under));
+    }
+    if to.is_empty() {
+        let persons = scheme.parties.iter().filter(|p| p.role == PartyRole::DataSubject);
+        to.extend(persons.map(|p| p.id.clone()));
+    }
+    to.sort();
+    to.dedup();
+    to
 }
 
 fn of_clause<'c>(
@@ -140,14 +159,12 @@ fn of_clause<'c>(
                 .filter_map(|role| role_of(context, contract, role))
                 .map(str::to_owned)
                 .collect();
-            // What is written nowhere: a duty under a contract is owed to the party that entrusts.
-            let entrusts = contract.between.first().filter(|first| clause.duty_of.is_none() && *first != who);
             Duty {
                 source: DutySource::Clause { sheet: sheet.to_owned(), n: clause.n },
                 label: &clause.label,
                 asks: clause.asks.clone(),
                 who: who.to_owned(),
-                to: if told.is_empty() { entrusts.cloned().into_iter().collect() } else { told.clone() },
+                to: if told.is_empty() { entitled(context, who, Some(contract)) } else { told.clone() },
                 told,
                 contract: Some(contract),
                 others: others.cloned().collect(),

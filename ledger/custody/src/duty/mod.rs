@@ -123,4 +123,9 @@ pub struct DutyJudgement {
 impl DutyJudgement {
     /// How many entries are listed.
     pub const MAX_ENTRIES: usize = 8;
+
+    /// What comes next, where that is something else than what is due.
+    pub fn upcoming(&self) -> Option<Instant> {
+        self.next.filter(|next| self.due != Some(*next))
+    }
 }

@@ -52,12 +52,15 @@ pub(super) struct Shown {
 pub(super) struct Seen {
     pub(super) count: u64,
     pub(super) entries: BTreeSet<EntryIndex>,
+    /// The nearest of their times.
+    pub(super) due: Option<Instant>,
 }
 
 impl Seen {
-    /// So many, all shown by one entry.
-    pub(super) fn add(&mut self, entry: Option<EntryIndex>, n: u64) {
+    /// So many, all shown by one entry and due at one time.
+    pub(super) fn add(&mut self, entry: Option<EntryIndex>, due: Option<Instant>, n: u64) {
         self.count += n;
+        self.due = self.due.into_iter().chain(due).min();
         self.show(entry);
     }
 
@@ -75,6 +78,7 @@ impl Seen {
 
     fn join(&mut self, other: Self) {
         self.count += other.count;
+        self.due = self.due.into_iter().chain(other.due).min();
         self.show(other.entries);
     }
 }
@@ -87,14 +91,11 @@ pub(super) struct Holding {
     pub(super) erasure: BTreeMap<DutyStatus, Seen>,
     /// Erasures by what their certificate comes to.
     pub(super) certificates: BTreeMap<DutyStatus, Seen>,
-    /// Nearest due time of a copy that is still there.
-    pub(super) next: Option<Instant>,
 }
 
 impl Holding {
     fn join(&mut self, other: Self) {
         self.open += other.open;
-        self.next = self.next.into_iter().chain(other.next).min();
         for (own, others) in
             [(&mut self.erasure, other.erasure), (&mut self.certificates, other.certificates)]
         {
@@ -154,18 +155,17 @@ impl Records {
             None => self.holdings.entry(copy.holder.clone()).or_default(),
         };
         holding.open += if judgement.closed.is_none() { n } else { 0 };
-        holding.erasure.entry(status).or_default().add(entry, n);
-        if let (None, Some(due)) = (judgement.closed, judgement.due.filter(|due| *due >= self.t)) {
-            holding.next = Some(holding.next.map_or(due, |next| next.min(due)));
-        }
+        holding.erasure.entry(status).or_default().add(entry, judgement.due, n);
         let certified = match certificate {
             Certificate::Missing => DutyStatus::Missed,
             Certificate::NoLimit => DutyStatus::NoSchedule,
             Certificate::Pending => DutyStatus::Due,
+            Certificate::Late => DutyStatus::MetLate,
             Certificate::Received => DutyStatus::Met,
             Certificate::NotOwed => return,
         };
-        holding.certificates.entry(certified).or_default().add(entry, n);
+        let entry = judgement.certified.map(|fact| fact.entry).or(entry);
+        holding.certificates.entry(certified).or_default().add(entry, judgement.certificate_due, n);
     }
 
     /// Takes in what was gathered of other copies. The order does not matter.

@@ -126,7 +126,7 @@ impl Alike {
         }
         facts.retain(|fact: &crate::state::CopyFact| fact.fact.recorded <= t);
         let judgement = judge.judgement(copy, &facts, &binding, &self.started, t);
-        let certificate = judge.certificate(&judgement, t);
+        let certificate = judgement.certificate(t);
         Ok(Kind {
             kind: copy.kind.to_owned(),
             rest: rest.to_vec(),

@@ -299,6 +299,8 @@ impl<'a> Judge<'a> {
             third_party: None,
             owed: Vec::new(),
             unserved: Vec::new(),
+            certified: None,
+            certificate_due: None,
             closed,
             entries,
             rules: Vec::new(),
@@ -552,48 +554,58 @@ impl<'a> Judge<'a> {
             return;
         }
         let confirmed = view.facts.iter().any(|f| f.what == CopyChange::Confirmed);
+        // One from before the erasure, stated and recorded, says nothing of it: what fails its verification is erased again.
         let certificates = || {
-            view.facts.iter().filter_map(|f| match &f.what {
-                CopyChange::Certified { recipients, third_party, .. } => Some((recipients, third_party)),
+            let since = view.facts.iter().filter(|CopyFact { fact, .. }| {
+                fact.entry >= closed.entry || fact.occurred >= closed.occurred
+            });
+            since.filter_map(|f| match &f.what {
+                CopyChange::Certified { recipients, third_party, .. } => {
+                    Some((f.fact, recipients, third_party))
+                }
                 _ => None,
             })
         };
-        let certified = certificates().next().is_some();
-        let received = |party: &str| certificates().any(|(to, _)| to.iter().any(|one| one == party));
+        let received = |party: &str| {
+            let to = certificates().filter(|(_, to, _)| to.iter().any(|one| one == party));
+            to.map(|(fact, ..)| fact).min_by_key(|fact| (fact.occurred, fact.entry))
+        };
         judgement.owed = certificate_owed(judgement, binding, view, closed);
-        judgement.unserved = judgement.owed.iter().filter(|party| !received(party)).cloned().collect();
+        judgement.unserved = judgement.owed.iter().filter(|to| received(to).is_none()).cloned().collect();
+        let certified = certificates().next().is_some();
         let complete = judgement.unserved.is_empty();
         judgement.evidence = match (confirmed, certified && complete) {
             (true, _) => Evidence::Confirmed,
             (false, true) => Evidence::Certified,
             (false, false) => Evidence::Attested,
         };
-        judgement.third_party = certificates().filter_map(|(_, third_party)| third_party.clone()).next_back();
+        judgement.third_party =
+            certificates().filter_map(|(.., third_party)| third_party.clone()).next_back();
         self.weigh_assurance(judgement, view);
-        let Some(within) = self.limits(view.t).certificate else { return };
-        let due = within.due(closed.occurred, self.office_at(view.t));
-        if complete || due.is_none_or(|due| view.t <= due) {
+        if judgement.owed.is_empty() {
             return;
         }
-        let code =
-            if certified { FindingCode::CertificateIncomplete } else { FindingCode::CertificateMissing };
-        judgement.findings.push((code, Detail::OwedTo(judgement.unserved.clone())));
-    }
-
-    /// What became of the certificate of a copy.
-    pub fn certificate(&self, judgement: &Judgement, t: Instant) -> Certificate {
-        let Some(closed) = judgement.closed.filter(|_| !judgement.owed.is_empty()) else {
-            return Certificate::NotOwed;
-        };
-        if judgement.unserved.is_empty() {
-            return Certificate::Received;
+        let within = self.limits(view.t).certificate;
+        judgement.certificate_due =
+            within.and_then(|within| within.due(closed.occurred, self.office_at(view.t)));
+        if complete {
+            let each = judgement.owed.iter().filter_map(|to| received(to));
+            judgement.certified = each.max_by_key(|fact| (fact.occurred, fact.entry));
         }
-        let due =
-            self.limits(t).certificate.and_then(|within| within.due(closed.occurred, self.office_at(t)));
-        match due {
-            None => Certificate::NoLimit,
-            Some(due) if t > due => Certificate::Missing,
-            Some(_) => Certificate::Pending,
+        match (judgement.certificate(view.t), judgement.certified, judgement.certificate_due) {
+            (Certificate::Late, Some(last), Some(due)) => {
+                let detail = Detail::Certified { at: last.occurred, due };
+                judgement.findings.push((FindingCode::CertificateLate, detail));
+            }
+            (Certificate::Missing, ..) => {
+                let code = if certified {
+                    FindingCode::CertificateIncomplete
+                } else {
+                    FindingCode::CertificateMissing
+                };
+                judgement.findings.push((code, Detail::OwedTo(judgement.unserved.clone())));
+            }
+            _ => {}
         }
     }
 

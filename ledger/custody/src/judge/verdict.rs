@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::FindingCode;
 use crate::answers::FindingAnswer;
+use crate::report::Certificate;
 use crate::scheme::{Deadline, Text};
 use crate::state::{Fact, ThirdParty};
 
@@ -155,6 +156,10 @@ pub struct Judgement {
     pub owed: Vec<Arc<str>>,
     /// Those of them that have none.
     pub unserved: Vec<Arc<str>>,
+    /// The certificate with which the last of them had one.
+    pub certified: Option<Fact>,
+    /// Last instant at which a certificate is in time. `None`: none is owed, or the ward set no limit.
+    pub certificate_due: Option<Instant>,
     /// When it ended, if it has.
     pub closed: Option<Fact>,
     /// Entries that bear on it, its opening first.
@@ -163,6 +168,21 @@ pub struct Judgement {
     pub rules: Vec<RuleJudgement>,
     /// Findings that this copy gives at this time, with details.
     pub findings: Vec<(FindingCode, Detail)>,
+}
+
+impl Judgement {
+    /// What became of the certificate of its erasure, as known at `t`.
+    pub fn certificate(&self, t: Instant) -> Certificate {
+        let late = |at: Instant| self.certificate_due.is_some_and(|due| at > due);
+        match (self.owed.is_empty(), self.certified, self.certificate_due) {
+            (true, ..) => Certificate::NotOwed,
+            (false, Some(last), _) if late(last.occurred) => Certificate::Late,
+            (false, Some(_), _) => Certificate::Received,
+            (false, None, None) => Certificate::NoLimit,
+            (false, None, Some(_)) if late(t) => Certificate::Missing,
+            (false, None, Some(_)) => Certificate::Pending,
+        }
+    }
 }
 
 /// What exactly a finding of a copy says. Shown as a sentence; most are only counted.
@@ -191,6 +211,13 @@ pub enum Detail {
     },
     /// Parties that are owed a certificate and have none.
     OwedTo(Vec<Arc<str>>),
+    /// When the last of those who are owed a certificate had one, and the last instant in time.
+    Certified {
+        /// When it was handed out.
+        at: Instant,
+        /// Last instant in time.
+        due: Instant,
+    },
     /// The party that got it back.
     ReturnedTo(String),
     /// A medium that went out of use unseen.
@@ -205,6 +232,7 @@ impl fmt::Display for Detail {
             Self::Waited { rule, wait } => write!(f, "{rule}: {wait}"),
             Self::Kept { rule, kept } => write!(f, "{rule}: {kept}"),
             Self::OwedTo(parties) => write!(f, "owed to {}", parties.join(", ")),
+            Self::Certified { at, due } => write!(f, "certificate of {at}, due {due}"),
             Self::ReturnedTo(party) => write!(f, "returned to {party}"),
             Self::Unassured => f.write_str("no witness, and no certificate with photographs"),
         }

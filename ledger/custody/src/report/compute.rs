@@ -52,14 +52,18 @@ impl DeletionReport {
         all.records.complete(&judge)?;
         let judged = judge.judge_duties(&duties, &all.records);
         let of_duties = judge.duty_findings(&duties, &judged, &all.records);
-        for finding in judge.findings_without_copies(as_of)?.into_iter().chain(of_duties) {
-            all.found.add(finding);
-        }
+        let mut others = judge.findings_without_copies(as_of)?;
+        others.extend(of_duties);
+        let mut decisions = judge.decisions(as_of, &others)?;
+        others.into_iter().for_each(|finding| all.found.add(finding));
         let mut flows = with_copies(describe.flows(), &all);
         uses(&judge, &mut flows, period, as_of)?;
         let duties = duties.into_iter().zip(judged).map(|(duty, judged)| duty_report(duty, judged)).collect();
         let mut report = written(all, &describe, head, period, flows, duties)?;
         judge.answer_findings(&mut report.findings, as_of)?;
+        let unlisted = decisions.len().saturating_sub(Self::LISTED_DECISIONS);
+        report.decisions = decisions.split_off(unlisted);
+        report.decisions_unlisted = unlisted as u64;
         Ok(Some(report))
     }
 }
@@ -284,6 +288,8 @@ fn written(
         findings: listed,
         finding_counts,
         finding_meanings: meanings,
+        decisions: Vec::new(),
+        decisions_unlisted: 0,
         corrections: describe.corrections(),
         warnings: describe.warnings()?,
         anomalies: describe.anomalies(),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::duty::DutyStatus;
 use crate::scheme::{Action, Effect, PartyRole, Scope, Text};
-use crate::{Evidence, Finding, FindingCode, Verdict};
+use crate::{Decision, Evidence, Finding, FindingCode, Verdict};
 
 /// How many copies got each verdict. Verdicts that no copy got are there with 0.
 pub type VerdictCounts = BTreeMap<Verdict, u64>;
@@ -61,6 +61,11 @@ pub struct DeletionReport {
     pub finding_meanings: BTreeMap<FindingCode, Text>,
     /// Findings that are counted but not listed.
     pub findings_unlisted: u64,
+    /// What the ward decided on findings of the whole scheme, the newest last. Beside each finding stands what was decided
+    /// on it; here are those, too, whose finding stands no more or is not listed.
+    pub decisions: Vec<Decision>,
+    /// Older decisions, which are not listed.
+    pub decisions_unlisted: u64,
     /// Errors of the source that the ward settled.
     pub corrections: Vec<CorrectionReport>,
     /// Of what the linter warns in the scheme file.
@@ -86,6 +91,8 @@ impl DeletionReport {
     pub const LISTED_COPIES: usize = 100;
     /// How many findings of one code are listed one by one.
     pub const LISTED_FINDINGS: usize = 1_000;
+    /// How many decisions are listed.
+    pub const LISTED_DECISIONS: usize = 1_000;
     /// How many entries of one copy are listed.
     pub const LISTED_ENTRIES: usize = 32;
 }
@@ -219,6 +226,8 @@ pub enum Certificate {
     Missing,
     /// Owed and not there, and no limit says when that is too late.
     NoLimit,
+    /// Everyone who is owed it has it, but after the limit.
+    Late,
     /// Owed; the limit has not passed.
     Pending,
     /// Everyone who is owed it has it.
@@ -229,7 +238,8 @@ pub enum Certificate {
 
 impl Certificate {
     /// Every state, worst first.
-    pub const ALL: [Self; 5] = [Self::Missing, Self::NoLimit, Self::Pending, Self::Received, Self::NotOwed];
+    pub const ALL: [Self; 6] =
+        [Self::Missing, Self::NoLimit, Self::Late, Self::Pending, Self::Received, Self::NotOwed];
 
     /// Whether the erasure rests on the holder's word although more is owed.
     pub fn is_unproven(self) -> bool {
@@ -241,6 +251,7 @@ impl Certificate {
         let (ja, en) = match self {
             Self::Missing => ("期限までに未提出", "missing after the limit"),
             Self::NoLimit => ("未提出(提出期限の定めなし)", "not there, and no limit is set"),
+            Self::Late => ("期限後に提出", "received after the limit"),
             Self::Pending => ("提出期限前", "not due yet"),
             Self::Received => ("提出済", "received"),
             Self::NotOwed => ("提出義務なし(保有中を含む)", "not owed (or still open)"),

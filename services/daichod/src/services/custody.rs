@@ -58,7 +58,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListPartiesRequest>,
     ) -> Result<Response<v1::ListPartiesResponse>, Status> {
-        self.access.check(&request, Right::Register)?;
+        self.access.call(&request, Right::Register).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, _| {
@@ -73,7 +73,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListKeysRequest>,
     ) -> Result<Response<v1::ListKeysResponse>, Status> {
-        let sight = self.access.check(&request, Right::Keys)?;
+        let sight = self.access.call(&request, Right::Keys).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         self.read(move |state, _| {
@@ -98,7 +98,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::ListSchemesRequest>,
     ) -> Result<Response<v1::ListSchemesResponse>, Status> {
-        self.access.check(&request, Right::Register)?;
+        self.access.call(&request, Right::Register).await?;
         let request = request.into_inner();
         let page = Page::new(request.page_size, &request.page_token)?;
         let now = self.reader.engine.now();
@@ -114,7 +114,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::GetSchemeRequest>,
     ) -> Result<Response<v1::GetSchemeResponse>, Status> {
-        self.access.check(&request, Right::Register)?;
+        self.access.call(&request, Right::Register).await?;
         let id = request.into_inner().scheme;
         let now = self.reader.engine.now();
         self.read(move |state, cache| {
@@ -161,7 +161,7 @@ impl CustodyService for Custody {
         &self,
         request: Request<v1::GetDataSetRequest>,
     ) -> Result<Response<v1::GetDataSetResponse>, Status> {
-        let sight = self.access.check(&request, Right::Custody)?;
+        let sight = self.access.call(&request, Right::Custody).await?;
         let request = request.into_inner();
         let t = self.as_of(request.as_of_ms)?;
         let access = self.access.clone();

@@ -59,7 +59,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::GetLedgerRequest>,
     ) -> Result<Response<v1::GetLedgerResponse>, Status> {
-        self.access.check(&request, Right::Proofs)?;
+        self.access.call(&request, Right::Proofs).await?;
         let head = *self.engine.head().borrow();
         let record = ledger_record(&Txn::new(&**self.engine.store())).map_err(|e| status::state(&e))?;
         let clock =
@@ -184,7 +184,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::GetEntryRequest>,
     ) -> Result<Response<v1::GetEntryResponse>, Status> {
-        let sight = self.access.check(&request, Right::Entries)?;
+        let sight = self.access.call(&request, Right::Entries).await?;
         let entry = self.entry_bytes(EntryIndex::new(request.into_inner().entry_index), &sight)?;
         Ok(Response::new(v1::GetEntryResponse { entry: Some(entry) }))
     }
@@ -193,7 +193,7 @@ impl LedgerService for Ledger {
         &self,
         request: Request<v1::FindStatementRequest>,
     ) -> Result<Response<v1::FindStatementResponse>, Status> {
-        let sight = self.access.check(&request, Right::Entries)?;
+        let sight = self.access.call(&request, Right::Entries).await?;
         let request = request.into_inner();
         let key =
             KeyId::from_slice(&request.key_id).ok_or_else(|| status::bad_field("key_id", "16 bytes"))?;

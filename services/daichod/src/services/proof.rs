@@ -12,7 +12,7 @@ use tonic::{Request, Response, Status};
 
 use super::ledger::wire;
 use super::status;
-use crate::access::{Access, Right};
+use crate::access::{Access, Right, peer};
 use crate::anchor::{Anchors, PublishError, newest_witnessed};
 
 const DEFAULT_PAGE: usize = 100;
@@ -95,7 +95,7 @@ impl ProofService for Proof {
         &self,
         request: Request<v1::GetCheckpointRequest>,
     ) -> Result<Response<v1::GetCheckpointResponse>, Status> {
-        self.access.check(&request, Right::Proofs)?;
+        self.access.call(&request, Right::Proofs).await?;
         let request = request.into_inner();
         let missing = |what: &str| status::not_found(&format!("{what} checkpoint"));
         let kind = v1::CheckpointKind::try_from(request.kind)
@@ -139,7 +139,7 @@ impl ProofService for Proof {
         &self,
         request: Request<v1::ListCheckpointsRequest>,
     ) -> Result<Response<v1::ListCheckpointsResponse>, Status> {
-        self.access.check(&request, Right::Proofs)?;
+        self.access.call(&request, Right::Proofs).await?;
         let request = request.into_inner();
         let wanted = match usize::try_from(request.page_size) {
             Ok(0) => DEFAULT_PAGE,
@@ -168,7 +168,7 @@ impl ProofService for Proof {
         request: Request<v1::GetInclusionProofRequest>,
     ) -> Result<Response<v1::GetInclusionProofResponse>, Status> {
         use v1::get_inclusion_proof_request::Entry as Wanted;
-        self.access.check(&request, Right::Proofs)?;
+        self.access.call(&request, Right::Proofs).await?;
         let request = request.into_inner();
         let index = self.locate(request.entry.map(|entry| match entry {
             Wanted::EntryIndex(index) => Named::Index(index),
@@ -185,7 +185,7 @@ impl ProofService for Proof {
         &self,
         request: Request<v1::GetConsistencyProofRequest>,
     ) -> Result<Response<v1::GetConsistencyProofResponse>, Status> {
-        self.access.check(&request, Right::Proofs)?;
+        self.access.call(&request, Right::Proofs).await?;
         let request = request.into_inner();
         let published = self.published()?.size;
         let to = if request.to_size == 0 { published } else { request.to_size };
@@ -207,9 +207,9 @@ impl ProofService for Proof {
         request: Request<v1::GetReceiptRequest>,
     ) -> Result<Response<v1::GetReceiptResponse>, Status> {
         use v1::get_receipt_request::Entry as Wanted;
-        self.access.check(&request, Right::Proofs)?;
+        self.access.call(&request, Right::Proofs).await?;
         // The proof is open to all, as hashes are. What the entry says is for who may read it.
-        let sight = self.access.check(&request, Right::Entries).ok();
+        let sight = self.access.check_call(peer(&request), Right::Entries).ok();
         let request = request.into_inner();
         let index = self.locate(request.entry.map(|entry| match entry {
             Wanted::EntryIndex(index) => Named::Index(index),
@@ -247,7 +247,7 @@ impl ProofService for Proof {
         &self,
         request: Request<v1::SealLedgerRequest>,
     ) -> Result<Response<v1::SealLedgerResponse>, Status> {
-        self.access.check(&request, Right::Operate)?;
+        self.access.call(&request, Right::Operate).await?;
         let receipt = self.engine.seal().await.map_err(|refusal| status::refused(&refusal))?;
         Ok(Response::new(v1::SealLedgerResponse { receipt: Some(wire(receipt)) }))
     }
@@ -256,7 +256,7 @@ impl ProofService for Proof {
         &self,
         request: Request<v1::PublishCheckpointRequest>,
     ) -> Result<Response<v1::PublishCheckpointResponse>, Status> {
-        self.access.check(&request, Right::Operate)?;
+        self.access.call(&request, Right::Operate).await?;
         let (size, row) = self.anchors.publish(true).await.map_err(|error| match error {
             PublishError::NothingSigned => Status::unavailable(error.to_string()),
             PublishError::Store(error) => status::storage(&error),

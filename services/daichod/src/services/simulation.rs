@@ -27,7 +27,7 @@ impl SimulationService for Simulation {
         &self,
         request: Request<v1::AdvanceClockRequest>,
     ) -> Result<Response<v1::AdvanceClockResponse>, Status> {
-        self.access.check(&request, Right::Operate)?;
+        self.access.call(&request, Right::Operate).await?;
         let to = status::time("now_ms", request.into_inner().now_ms)?;
         let clock =
             self.engine.simulated_clock().ok_or_else(|| Status::unimplemented("this clock is real"))?;

@@ -104,6 +104,12 @@ pub(crate) fn too_many_streams(most: usize) -> Status {
     Status::with_error_details(Code::ResourceExhausted, text, read(ReadCode::TooManyStreams))
 }
 
+/// A party that asks more often than it may.
+pub(crate) fn too_many_calls() -> Status {
+    let text = "your party asks faster than it may; wait a little, or read on one stream";
+    Status::with_error_details(Code::ResourceExhausted, text, read(ReadCode::TooManyCalls))
+}
+
 /// Something that is not there.
 pub(crate) fn not_found(what: &str) -> Status {
     let message = format!("{what} is not in the ledger");

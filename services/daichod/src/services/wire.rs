@@ -136,6 +136,7 @@ pub(super) fn duty(duty: Duty<'_>, judged: DutyJudgement) -> v1::Duty {
         to: duty.to,
         status: judged.status.word().to_owned(),
         due_ms: judged.due.map_or(0, |due| due.unix_ms()),
+        next_ms: judged.next.map_or(0, |next| next.unix_ms()),
         owed: judged.owed,
         met: judged.met,
         entries: judged.entries.iter().map(|e| e.get()).collect(),

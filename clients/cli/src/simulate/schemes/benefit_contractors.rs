@@ -152,7 +152,17 @@ fn clear(p: &mut Play<'_>, lot: &Lot, day: Date) {
             &format!("{}: the certificate of erasure never reaches the contractor", lot.id),
         );
     }
-    let certified = at(erased.plus_days(2), 10, 0);
+    let late = p.hits(Fault::CertificateLate, lot.n, LOTS, 13);
+    let certified = at(erased.plus_days(if late { 12 } else { 2 }), 10, 0);
+    if late {
+        p.inject(
+            Fault::CertificateLate,
+            certified,
+            &[(FindingCode::CertificateLate, 1)],
+            &format!("{}: 消去証明書の提出が期限より5日遅れた", lot.id),
+            &format!("{}: the certificate of erasure came five days late", lot.id),
+        );
+    }
     p.certify(HOKKAIDO, certified, &format!("cert-{}-forms", lot.id), &theirs, &to);
     p.confirm(later(certified, 24 * 60), &theirs, "by document");
     // The contractor keeps its own copy until returned letters were sent again.

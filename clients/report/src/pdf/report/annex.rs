@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use daicho_core::{Date, Instant};
-use daicho_custody::report::{Batch, Certificate, CopyReport, DataSetReport, Moment};
+use daicho_custody::report::{Batch, CopyReport, DataSetReport, Moment};
 
 use super::super::rich::{Block, Look, Rich, Section, Table};
 use super::sums::{holder, number, verdict_words};
@@ -245,8 +245,8 @@ fn copy_cells(w: &Words<'_>, copy: &CopyReport) -> [Rich; 8] {
     if copy.certificate.is_unproven() {
         evidence = evidence.line().look(Look::Bold, w.say("！証明書なし", "! no certificate"));
     }
-    if copy.certificate == Certificate::Pending {
-        evidence = evidence.line().look(Look::Note, w.say("証明書は提出期限前", "certificate not due yet"));
+    if let Some(note) = w.certificate_note(copy.certificate) {
+        evidence = evidence.line().look(Look::Note, note);
     }
     [
         Rich::new().look(Look::Code, &copy.id),

@@ -167,7 +167,9 @@ fn evidence(w: &Words<'_>) -> Vec<Block> {
         let n = totals.certificates.get(&state).copied().unwrap_or_default();
         let words = w.certificate(state);
         let words = match state {
-            Certificate::Missing if n > 0 => Rich::new().look(Look::Bad, format!("！ {words}")),
+            Certificate::Missing | Certificate::Late if n > 0 => {
+                Rich::new().look(Look::Bad, format!("！ {words}"))
+            }
             _ => words.into(),
         };
         certificates.row([words, number(n)]);

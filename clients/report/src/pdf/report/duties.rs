@@ -72,6 +72,10 @@ fn row(w: &Words<'_>, duty: &DutyReport) -> [Rich; 5] {
         let due = due.jst_day();
         status = status.line().look(Look::Note, w.say(format!("期限 {due}"), format!("due {due}")));
     }
+    if let Some(next) = judged.upcoming() {
+        let next = next.jst_day();
+        status = status.line().look(Look::Note, w.say(format!("次の期限 {next}"), format!("next {next}")));
+    }
     let met = match judged.owed {
         0 => String::new(),
         owed => format!("{}/{}", count(judged.met), count(owed)),

@@ -18,6 +18,8 @@ fn most_listed(problem: Problem) -> usize {
 
 /// Findings of one code that the paper lists.
 const LISTED_FINDINGS: usize = 50;
+/// Decisions of the ward that the paper lists.
+const LISTED_DECISIONS: usize = 100;
 
 /// A figure; zeros are faint.
 pub(super) fn number(n: u64) -> Rich {
@@ -267,7 +269,8 @@ pub(super) fn findings(w: &Words<'_>) -> Section {
         .into(),
     ));
     if r.finding_counts.is_empty() {
-        return section.with(Block::Text(w.say("違反の記録なし", "no violation recorded").into()));
+        let none = section.with(Block::Text(w.say("違反の記録なし", "no violation recorded").into()));
+        return decisions(w, none);
     }
     let mut table = Table::new(
         [26.0, 46.0, -8.0, 20.0],
@@ -305,7 +308,35 @@ pub(super) fn findings(w: &Words<'_>) -> Section {
             ));
         }
     }
-    section.with(Block::Table(table))
+    decisions(w, section.with(Block::Table(table)))
+}
+
+fn decisions(w: &Words<'_>, section: Section) -> Section {
+    let r = w.report;
+    if r.decisions.is_empty() {
+        return section;
+    }
+    let heads = [w.say("指摘", "Finding"), w.say("区の決定", "Decision"), w.say("現況", "Now")];
+    let mut table = Table::new([34.0, 48.0, 18.0], heads).in_small();
+    for one in r.decisions.iter().rev().take(LISTED_DECISIONS) {
+        table.row([
+            Rich::from(w.of(&one.meaning)).line().look(Look::Code, &one.object),
+            crate::duties::answer(w, &one.said).into(),
+            w.stands(one).into(),
+        ]);
+    }
+    let more = r.decisions.len().saturating_sub(LISTED_DECISIONS) as u64 + r.decisions_unlisted;
+    if more > 0 {
+        let more = count(more);
+        let text = w.say(
+            format!("ほか{more}件は、ここに個別に掲げていない。"),
+            format!("{more} more are not listed here."),
+        );
+        table.wide(Rich::new().look(Look::Note, text));
+    }
+    let heading =
+        w.say("指摘に対する区の決定（新しい順）", "Decisions of the ward on findings, the newest first");
+    section.with(Block::Heading(heading.into())).with(Block::Table(table))
 }
 
 pub(super) fn source(w: &Words<'_>) -> Section {
