@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use daicho_client::proto::event::Fact;
@@ -12,7 +11,7 @@ use daicho_client::proto::{
 };
 use daicho_client::{Client, DocumentHash, Emitter, Enactment, Instant, SigningKey, document_chunks, event};
 use daicho_core::{Origin, sign_statement};
-use daicho_engine::{Authority, Engine, EngineConfig, FileGuard, Founding, GuardError, found};
+use daicho_engine::{Authority, Engine, EngineConfig, FileGuard, Founding, found};
 use daicho_store::Store;
 use daicho_tlog::{Algorithm, Checkpoint, NoteSigner};
 
@@ -38,20 +37,6 @@ pub struct Play {
     pub ward: Emitter,
     /// The contractor's key.
     pub contractor: SigningKey,
-}
-
-/// The guard of a ledger in this process. A program that another thread starts holds every open file, and its lock, for the
-/// moment until it is itself: that is no other server.
-fn guard(data: &Path) -> Result<FileGuard, GuardError> {
-    let begun = std::time::Instant::now();
-    loop {
-        match FileGuard::open(&data.with_extension("guard")) {
-            Err(GuardError::InUse(_)) if begun.elapsed() < Duration::from_secs(10) => {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-            opened => return opened,
-        }
-    }
 }
 
 impl Play {
@@ -113,7 +98,7 @@ impl Play {
         let store = Store::open_read_only(data)?;
         let head = store.head()?;
         let first = Checkpoint::new(Self::ORIGIN, head.size.get(), head.root)?;
-        guard(data)?.renew(&first)?;
+        FileGuard::open(&data.with_extension("guard"))?.renew(&first)?;
         Ok(())
     }
 
@@ -133,7 +118,7 @@ impl Play {
         Ok(Authority {
             operator: Some(Box::new(SigningKey::from_seed(&[40; 32]))),
             checkpoint_keys: vec![Box::new(Self::checkpoint_key()?)],
-            guard: Box::new(guard(data)?),
+            guard: Box::new(FileGuard::open(&data.with_extension("guard"))?),
         })
     }
 

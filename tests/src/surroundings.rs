@@ -1,7 +1,6 @@
 //! Who holds an operator to its word, around one ledger: three witnesses of three parties, one of which replays every
 //! entry, and a time-stamping authority. All on free loopback ports, all ended with their value.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -10,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use daicho_tlog::{NoteSigner, Policy};
 
 use crate::witness_process::Audited;
-use crate::{LocalTsa, Witness};
+use crate::{LocalTsa, Port, Witness};
 
 /// Witnesses and authority, and the two files that name them: the policy for verifiers, the configuration for `daichod`.
 pub struct Surroundings {
@@ -20,6 +19,8 @@ pub struct Surroundings {
     pub tsa: LocalTsa,
     policy: PathBuf,
     config: PathBuf,
+    /// Of the server's tiles, which comes when the witness that reads them is there.
+    _tiles: Port,
 }
 
 /// Names of the witnesses, as in policies and cosignatures.
@@ -39,8 +40,8 @@ impl Surroundings {
         let vkey = checkpoint_vkey(folder)?;
         let vkeys = [vkey.clone()];
         // The witness that replays must know where the tiles are before the server that serves them starts.
-        let tiles = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let prefix = format!("https://{tiles}");
+        let tiles = Port::take()?;
+        let prefix = format!("https://{}", tiles.address());
         let token = folder.join("entries.token");
         std::fs::write(&token, "a-token-of-this-test-alone\n")?;
         let authority = folder.join("data.tls/ca.pem");
@@ -64,12 +65,13 @@ impl Surroundings {
         std::fs::write(
             &config,
             format!(
-                "policy = {policy:?}\ntiles-listen = \"{tiles}\"\nentries-token-file = {token:?}\nseal-every = {seal_every}\npublish-every = 1\nwitness-timeout = 60\n\n[[tsa]]\nurl = {:?}\nroots = [{:?}]\n",
+                "policy = {policy:?}\ntiles-listen = \"{}\"\nentries-token-file = {token:?}\nseal-every = {seal_every}\npublish-every = 1\nwitness-timeout = 60\n\n[[tsa]]\nurl = {:?}\nroots = [{:?}]\n",
+                tiles.address(),
                 tsa.url(),
                 tsa.root_file()
             ),
         )?;
-        Ok(Self { witnesses, tsa, policy, config })
+        Ok(Self { witnesses, tsa, policy, config, _tiles: tiles })
     }
 
     /// The policy file.

@@ -456,7 +456,9 @@ async fn a_caller_that_is_gone_without_a_word_is_let_go_and_one_that_is_quiet_st
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const NO_SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const SETTINGS: u8 = 4;
     const PING: u8 = 6;
+    const MAX_CONCURRENT_STREAMS: [u8; 2] = [0, 3];
     let folder = tempfile::tempdir().expect("a folder");
     Daichod::init(folder.path(), None).expect("founded");
     let every = [("DAICHOD_PING_EVERY", "3".to_owned())];
@@ -472,13 +474,17 @@ async fn a_caller_that_is_gone_without_a_word_is_let_go_and_one_that_is_quiet_st
     let ended = tokio::time::timeout(Duration::from_secs(60), gone.read_to_end(&mut heard)).await;
     assert!(matches!(ended, Ok(Ok(_))), "it is let go: {ended:?}");
     // Each frame: three bytes of length, its type, flags, its stream (RFC 9113 section 4.1).
-    let (mut rest, mut asked) = (heard.as_slice(), false);
+    let (mut rest, mut asked, mut bounded) = (heard.as_slice(), false, false);
     while let [a, b, c, kind, _, _, _, _, _, after @ ..] = rest {
         asked |= *kind == PING;
         let len = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        // Settings: two bytes of which, four of what (RFC 9113 section 6.5.1).
+        let mut set = after.get(..len).filter(|_| *kind == SETTINGS).unwrap_or_default().chunks_exact(6);
+        bounded |= set.any(|set| set[..2] == MAX_CONCURRENT_STREAMS && set[2..] == [0, 0, 1, 0]);
         rest = after.get(len..).unwrap_or_default();
     }
     assert!(asked, "it was asked first: {heard:?}");
+    assert!(bounded, "one connection has so many calls at a time, and no more: {heard:?}");
 
     // The other one has been quiet for as long, and its stream goes on.
     let registered = PartyRegistered { party: "quiet_office".into(), label: "試験".into() };

@@ -187,12 +187,14 @@ async fn the_command_line_keeps_statements_while_the_ledger_is_away() {
     let (folder, server, client) = prepared().await;
     let at = now(&client).await;
     std::fs::write(folder.path().join("key.pem"), Play::contractor_key().to_pem()).expect("written");
+    let away = "http://127.0.0.1:9";
     let emit = |server: &str, copy: Option<&str>| {
+        let wait = if server == away { "2" } else { "60" };
         let mut command = Command::new(binary("daicho").expect("built"));
         command
             .current_dir(folder.path())
             .args(["--lang", "en", "--server", server, "emit", "--key", "key.pem"]);
-        command.args(["--outbox", "waiting", "--wait", "2"]);
+        command.args(["--outbox", "waiting", "--wait", wait]);
         if let Some(id) = copy {
             let event = serde_json::json!({
                 "occur_time_ms": at.unix_ms().to_string(), "scheme": SCHEME,
@@ -208,7 +210,6 @@ async fn the_command_line_keeps_statements_while_the_ledger_is_away() {
         let done = command.output().expect("it runs");
         (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
     };
-    let away = "http://127.0.0.1:9";
     assert_eq!(emit(away, Some("a")).0, Some(3), "a new outbox needs the ledger once");
     let (code, said) = emit(server.address(), Some("a"));
     assert_eq!((code, said.contains("recorded 1, refused 0, waiting 0")), (Some(0), true), "{said}");

@@ -37,7 +37,7 @@ pub(crate) fn parse(text: &str, lang: Lang) -> Result<proto::Event, BadEvent> {
     let value: Value = serde_json::from_str(text).map_err(|error| {
         let said = error.to_string();
         // It names the place as well, in bytes.
-        let what = said.split(" at line ").next().unwrap_or_default();
+        let what = said.rsplit_once(" at line ").map_or(said.as_str(), |(what, _)| what);
         BadEvent {
             column: text[..text.floor_char_boundary(error.column().saturating_sub(1))].chars().count() + 1,
             message: lang.either(format!("JSON として読めません: {what}"), format!("no JSON: {what}")),

@@ -220,7 +220,7 @@ fn decisions(w: &Words<'_>) -> Vec<u8> {
         w.say("指摘", "finding"),
         w.say("意味", "meaning"),
         w.say("対象", "object"),
-        w.say("決定", "decision"),
+        w.say("決定の内容", "decision"),
         w.say("現況", "now"),
     ]);
     for one in &w.report.decisions {

@@ -75,11 +75,11 @@ mod tests {
                     assert!(text.contains(&label) && text.contains(&said.text), "{drawn}, {lang:?}: {label}");
                 }
             }
-            // What was decided of a finding that stands no more is in none of them.
+            // So is what was decided of a finding that stands no more.
             let decided = csv::tables(&report, lang).into_iter().find(|(name, _)| name.starts_with("12"));
             let decided = String::from_utf8(decided.expect("a table").1).expect("UTF-8");
             for text in [&page, &paper, &decided] {
-                let gone = lang.either("現在は指摘なし", "stands no more");
+                let gone = lang.either("現在は指摘なし", "no finding now");
                 for words in ["gone", "受領の記録を求めた", gone] {
                     assert!(text.contains(words), "{lang:?}: {words}");
                 }

@@ -117,9 +117,9 @@ impl<'r> Words<'r> {
     /// Whether the finding of a decision stands.
     pub fn stands(&self, decision: &Decision) -> &'static str {
         if decision.stands {
-            self.say("指摘は成立中", "stands")
+            self.say("現在も指摘あり", "stands")
         } else {
-            self.say("現在は指摘なし", "stands no more")
+            self.say("現在は指摘なし", "no finding now")
         }
     }
 

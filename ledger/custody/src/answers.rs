@@ -1,5 +1,7 @@
 //! What is said about findings after they arose: corrections, disputes, decisions of the ward.
 
+use std::collections::HashSet;
+
 use daicho_core::{EntryIndex, Instant, proto};
 use serde::{Deserialize, Serialize};
 
@@ -92,26 +94,42 @@ pub struct Decision {
 }
 
 impl Judge<'_> {
-    /// Every decision of the ward up to `t`, in the order of the ledger. `others` are the findings that no copy gives.
+    /// The newest decisions of the ward up to `t`, at most so many, in the order of the ledger, and how many are older. `others`
+    /// are the findings that no copy gives.
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub(crate) fn decisions(&self, t: Instant, others: &[Finding]) -> Result<Vec<Decision>, StateError> {
+    pub(crate) fn decisions(
+        &self,
+        t: Instant,
+        others: &[Finding],
+        most: usize,
+    ) -> Result<(Vec<Decision>, u64), StateError> {
+        let others: HashSet<(FindingCode, &str)> =
+            others.iter().map(|finding| (finding.code, finding.object.as_str())).collect();
         let mut decided = Vec::new();
         for row in self.state().scan(&key(Table::Decision, &[self.id()]), None) {
             let (place, value) = row?;
             let record: DecisionRecord = decode(&value)?;
             let kind = AnswerKind::of_decision(record.decision).filter(|_| record.fact.recorded <= t);
             let (Some(kind), Some(code)) = (kind, FindingCode::parse(part(&place, 1))) else { continue };
-            let object = part(&place, 2).to_owned();
-            let same = |other: FindingCode| other == code || other.before().contains(&code);
-            let stands = others.iter().any(|f| f.object == object && same(f.code))
-                || code.about() == About::Copy && self.findings_of_copy(&object, t)?.into_iter().any(same);
+            let (object, meaning) = (part(&place, 2).to_owned(), code.meaning());
             let said = answer(kind, record.fact, record.by, record.ground);
-            decided.push(Decision { code, meaning: code.meaning(), object, stands, said });
+            decided.push(Decision { code, meaning, object, stands: false, said });
         }
         decided.sort_by_key(|decision| decision.said.entry);
-        Ok(decided)
+        let older = decided.len().saturating_sub(most);
+        let mut decided = decided.split_off(older);
+        for Decision { code, object, stands, .. } in &mut decided {
+            // A duty has one finding for all of its times: the worst.
+            let of_duty = code.about() == About::Duty;
+            let same = |other: &FindingCode| {
+                of_duty && other.about() == About::Duty || other == code || other.before().contains(code)
+            };
+            *stands = FindingCode::ALL.iter().any(|other| same(other) && others.contains(&(*other, object)))
+                || code.about() == About::Copy && self.findings_of_copy(object, t)?.iter().any(same);
+        }
+        Ok((decided, older as u64))
     }
 
     fn findings_of_copy(&self, id: &str, t: Instant) -> Result<Vec<FindingCode>, StateError> {
@@ -119,6 +137,9 @@ impl Judge<'_> {
             return Ok(Vec::new());
         };
         let copy: CopyRecord = decode(&bytes)?;
+        if copy.opened.recorded > t {
+            return Ok(Vec::new());
+        }
         Ok(self.judge(id, &copy, t)?.findings.into_iter().map(|(code, _)| code).collect())
     }
 

@@ -184,7 +184,7 @@ impl Counted {
         for row in judge.copies(t, None) {
             let (id, copy) = row.expect("a readable copy");
             let judged = judge.judge(&id, &copy, t).expect("a judgement");
-            counted.add(&judged, judged.certificate(t), copy.opened.occurred);
+            counted.add(&judged, judged.certificate, copy.opened.occurred);
             all.insert(id, judged);
         }
         (counted, all)

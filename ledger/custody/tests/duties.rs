@@ -291,6 +291,28 @@ fn a_new_interval_is_for_what_begins_under_it() {
     // April ends under the old one; the rest of the quarter is one under the new one.
     assert_eq!(duty(&mut ledger, object, "2021-05-15").next, end("2021-06-30"));
     assert_eq!(duty(&mut ledger, object, "2021-07-01").next, end("2021-09-30"));
+    // The calendar ends, and so does the count.
+    assert_eq!(status(&mut ledger, object, "9999-12-31"), DutyStatus::Missed);
+}
+
+#[test]
+fn blocks_and_intervals_take_turns_without_a_gap() {
+    let object = "o_patch/hyojito";
+    let mut ledger = queue();
+    let end = |day: &str| Some(daicho_core::Date::parse(day).expect("a day").end());
+    ledger.set_deadline("2021-02-02T10:00", "act/security-updated", "P40D", false);
+    ledger.say("hyojito", "2021-03-02T10:00", act("security-updated", "o_patch", ""));
+    ledger.set_deadline("2021-03-05T10:00", "act/security-updated", "P1M", true);
+    ledger.say("hyojito", "2021-03-10T10:00", act("security-updated", "o_patch", ""));
+    // What ended the last interval in days counts for the rest of that month.
+    let march = duty(&mut ledger, object, "2021-04-01");
+    assert_eq!((march.status, march.next), (DutyStatus::Due, end("2021-04-30")), "{march:?}");
+    // One that never does anything comes under the new number once its interval is over.
+    let mut silent = queue();
+    silent.set_deadline("2021-02-02T10:00", "act/security-updated", "P10D", false);
+    silent.set_deadline("2021-02-03T10:00", "act/security-updated", "P1M", true);
+    let after = duty(&mut silent, object, "2021-04-02");
+    assert_eq!((after.status, after.next), (DutyStatus::Missed, end("2021-04-30")), "{after:?}");
 }
 
 #[test]

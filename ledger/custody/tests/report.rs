@@ -143,6 +143,30 @@ fn a_certificate_after_its_limit_stays_late() {
 }
 
 #[test]
+fn a_new_limit_changes_nothing_of_what_ended_before() {
+    let mut ledger = queue();
+    let limit = |within: &str| {
+        Fact::DeadlineSet(proto::DeadlineSet {
+            certificate_within: within.into(),
+            ground: "定め".into(),
+            ..Default::default()
+        })
+    };
+    ledger.say("ward", "2021-01-22T09:00", limit("P7D"));
+    visit(&mut ledger, 1, "2021-02-01", 9);
+    ledger.say("hyojito", "2021-02-02T10:00", deleted(&["c-001"]));
+    ledger.say("hyojito", "2021-02-08T10:00", certified("cert-1", &["c-001"]));
+    ledger.say("ward", "2021-02-10T09:00", limit("P3D"));
+    visit(&mut ledger, 2, "2021-02-11", 9);
+    ledger.say("hyojito", "2021-02-12T10:00", deleted(&["c-002"]));
+    ledger.say("hyojito", "2021-02-18T10:00", certified("cert-2", &["c-002"]));
+    let report = february(&mut ledger, "2021-02-28T17:00");
+    let state =
+        |id: &str| report.data_sets.iter().find(|d| d.id == id).expect("listed").copies[0].certificate;
+    assert_eq!((state("d-001"), state("d-002")), (Certificate::Received, Certificate::Late));
+}
+
+#[test]
 fn a_certificate_from_before_the_erasure_says_nothing_of_it() {
     let mut ledger = queue();
     visit(&mut ledger, 1, "2021-02-01", 9);

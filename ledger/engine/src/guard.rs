@@ -136,6 +136,14 @@ impl ForkGuard for FileGuard {
     }
 }
 
+impl Drop for FileGuard {
+    /// Gives the lock back by word: a program that another thread starts holds every open file for the moment until it is itself.
+    fn drop(&mut self) {
+        // Closing gives it back as well, only later.
+        let _ = self.file.unlock();
+    }
+}
+
 fn write_slot(number: u64, checkpoint: &Checkpoint) -> [u8; SLOT] {
     let text = checkpoint.to_string();
     // An origin has at most 120 bytes, size and root less than 70.

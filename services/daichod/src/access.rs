@@ -258,11 +258,12 @@ impl Access {
     /// for a party that asks more often than it may.
     pub(crate) async fn call<T>(&self, request: &Request<T>, right: Right) -> Result<Sight, Status> {
         let peer = peer(request);
-        let (sight, role, party) = self.called(peer, right)?;
-        match self.share_of(peer, role, &party).ask().await {
-            true => Ok(sight),
-            false => Err(status::too_many_calls()),
+        let (_, role, party) = self.admit(peer, right)?;
+        if !self.share_of(peer, role, &party).ask().await {
+            return Err(status::too_many_calls());
         }
+        // A key may have been revoked meanwhile. What was turned down is no read.
+        self.check_call(peer, right)
     }
 
     /// The same of a call that is no gRPC request, or no call for itself: it has no turn.
@@ -354,6 +355,8 @@ impl Access {
     fn share_of(&self, peer: Peer, role: Role, party: &Arc<str>) -> Share {
         match (role, peer) {
             (Role::Local, _) => Share::unlimited(),
+            // Strangers have one share together: their keys are free to make, and none is kept in mind.
+            (Role::Unknown, _) => self.shares.of(party, None),
             // Who found a paper does not eat of the party's share.
             (Role::Invited, Peer::Key(id)) => {
                 self.shares.of(&format!("{INVITATION_PURPOSE}/{id}").into(), None)

@@ -31,6 +31,9 @@ use crate::tiles;
 /// Largest message that is accepted, in bytes: a statement of the largest size with room for its envelope.
 const MAX_MESSAGE: usize = 256 * 1024;
 
+/// Calls of one connection at a time. Those that nobody reads the answer of, or ends the question of, are bounded by it.
+const CALLS: u32 = 256;
+
 /// File handles with which a server need not be watched: every connection that it takes, and 256 GB of the ledger.
 const ENOUGH_HANDLES: u64 = connection::MAX_CONNECTIONS as u64 + 4_096;
 
@@ -245,6 +248,7 @@ async fn serve(config: Config, args: &Args) -> anyhow::Result<()> {
     let server = Server::builder()
         .http2_keepalive_interval(Some(ping_every))
         .http2_keepalive_timeout(Some(ping_every))
+        .max_concurrent_streams(CALLS)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .add_service(health)

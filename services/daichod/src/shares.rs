@@ -212,7 +212,7 @@ mod tests {
     async fn who_asks_much_waits_and_then_is_told_while_others_ask() {
         let shares = Shares::new(1, 100);
         let (one, two): (Arc<str>, Arc<str>) = ("one".into(), "two".into());
-        let (fast, begun) = (shares.of(&one, None), Instant::now());
+        let (begun, fast) = (Instant::now(), shares.of(&one, None));
         // A quarter of a second's worth at once, then a hundred a second.
         for _ in 0..30 {
             assert!(fast.ask().await);

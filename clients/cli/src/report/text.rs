@@ -363,10 +363,23 @@ impl Page<'_, '_> {
                 self.line(4, &w.say(format!("ほか{more}件"), format!("and {more} more")));
             }
         }
-        for one in r.decisions.iter().filter(|one| !one.stands) {
-            let head = format!("{}  {}  {}", one.code.word(), one.object, w.stands(one));
-            self.line(0, &head);
+        let gone: Vec<_> = r.decisions.iter().filter(|one| !one.stands).collect();
+        if !gone.is_empty() {
+            self.line(
+                0,
+                w.say("現在は成立していない指摘への区の決定:", "Decisions on what is no finding now:"),
+            );
+        }
+        for one in gone {
+            self.line(4, &format!("{}  {}", one.code.word(), one.object));
             self.line(6, &answer(w, &one.said));
+        }
+        if r.decisions_unlisted > 0 {
+            let older = count(r.decisions_unlisted);
+            self.line(
+                4,
+                &w.say(format!("ほかにより古い決定{older}件"), format!("and {older} older decisions")),
+            );
         }
     }
 

@@ -172,7 +172,7 @@ pub(super) fn findings(w: &Words<'_>) -> Markup {
                 h3 { (w.say("指摘に対する区の決定（新しい順）", "Decisions of the ward on findings, the newest first")) }
                 table.narrow.fixed {
                     (columns(&[34.0, 48.0, 18.0]))
-                    thead { tr { th { (w.say("指摘", "Finding")) } th { (w.say("区の決定", "Decision")) } th { (w.say("現況", "Now")) } } }
+                    thead { tr { th { (w.say("指摘", "Finding")) } th { (w.say("決定の内容", "Decision")) } th { (w.say("現況", "Now")) } } }
                     tbody {
                         @for one in r.decisions.iter().rev().take(LISTED_DECISIONS) {
                             tr { td { (w.of(&one.meaning)) br; (id(&one.object)) } td { (answer(w, &one.said)) } td { (w.stands(one)) } }

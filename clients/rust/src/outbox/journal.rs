@@ -41,7 +41,7 @@ pub(super) struct Journal {
     path: PathBuf,
     file: File,
     /// Held as long as the journal is open.
-    _lock: File,
+    _lock: Lock,
     origin: String,
     key: KeyId,
     next: u64,
@@ -71,7 +71,7 @@ impl Journal {
         }
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Opened::New(Place { path, lock }));
+                return Ok(Opened::New(Place { path, lock: Lock(lock) }));
             }
             file => file.map_err(disk(&path))?,
         };
@@ -90,7 +90,7 @@ impl Journal {
         Ok(Opened::Kept(Self {
             path,
             file,
-            _lock: lock,
+            _lock: Lock(lock),
             origin,
             key,
             next,
@@ -185,7 +185,19 @@ pub(super) enum Opened {
 #[derive(Debug)]
 pub(super) struct Place {
     path: PathBuf,
-    lock: File,
+    lock: Lock,
+}
+
+/// The lock of a folder. It is given back by word, not by closing the file: a program that another thread starts holds every
+/// open file for the moment until it is itself.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing gives it back as well, only later.
+        let _ = self.0.unlock();
+    }
 }
 
 impl Place {

@@ -68,7 +68,9 @@ impl Judge<'_> {
                 }
                 sum.conclude(DutyStatus::NotApplicable, "求め・発生の記録なし", "nothing asked for it")
             }
-            Check::Done { act } => done(&asked, act, self.number_of_act(act, t), window),
+            Check::Done { act } => {
+                done(&asked, act, self.number_of_act_for(act, window.from.start(), t), window)
+            }
             Check::Absence { findings, acts, flows } => absence(&asked, findings, acts, flows),
             Check::Erasure => held(&asked, |holding| &holding.erasure),
             Check::Certificate => held(&asked, |holding| &holding.certificates),
@@ -315,7 +317,7 @@ fn at_intervals(
     asked: &Asked<'_>,
     told: &Told<'_>,
     acts: &[&Act],
-    (every, min): (&dyn Fn(Instant) -> Option<Deadline>, u32),
+    (number, min): (&dyn Fn(Instant) -> Option<Deadline>, u32),
     window: Window,
     sum: &mut Sum,
 ) -> bool {
@@ -325,11 +327,8 @@ fn at_intervals(
     let mut since = window.from.start();
     let mut acts: Vec<&Act> = acts.iter().copied().filter(|act| act.fact.occurred >= since).rev().collect();
     loop {
-        let Some(every) = every(since) else { return false };
-        if let Deadline::Day(Term::Months(months), Falls::AsCounted) = every
-            && months > 0
-            && 12 % months == 0
-        {
+        let Some(every) = number(since) else { return false };
+        if let Some(months) = months_of_block(every) {
             if since > last {
                 return true;
             }
@@ -350,15 +349,25 @@ fn at_intervals(
                 _ => Text::default(),
             };
             sum.add(status, Some(to.end()), &inside, detail);
-            since = to.plus_days(1).start();
+            let next = to.plus_days(1).start();
+            // The calendar ends somewhere.
+            if next <= since {
+                return true;
+            }
+            since = next;
             continue;
         }
         let Some(due) = every.due(since, asked.office) else { return false };
         let day = due.jst_day();
-        let Some(act) = acts.pop() else {
+        let Some(act) = acts.last().copied() else {
             if due < last {
                 let detail = text(format!("{ja}{day}以降なし"), format!("{en}none since {day}"));
                 sum.add(DutyStatus::Missed, Some(due), &[], detail);
+                // Whoever does nothing comes under a new number all the same.
+                if due > since && number(due) != Some(every) {
+                    since = due;
+                    continue;
+                }
             } else if window.to.is_none_or(|to| t <= to.end()) {
                 sum.add(DutyStatus::Due, Some(due), &[], Text::default());
             }
@@ -369,6 +378,20 @@ fn at_intervals(
         let detail = text(format!("{ja}{day}までの分が遅れ"), format!("{en}late for {day}"));
         sum.add(status, Some(due), &[act.fact.entry], if late { detail } else { Text::default() });
         since = act.fact.occurred;
+        // It counts for the block as well that it begins.
+        if number(since).and_then(months_of_block).is_none() {
+            acts.pop();
+        }
+    }
+}
+
+/// Months of a block of the fiscal year, where a number is one: 1, 2, 3, 4, 6 or 12.
+fn months_of_block(every: Deadline) -> Option<u32> {
+    match every {
+        Deadline::Day(Term::Months(months), Falls::AsCounted) if months > 0 && 12 % months == 0 => {
+            Some(months)
+        }
+        _ => None,
     }
 }
 
@@ -519,8 +542,12 @@ fn held(
     };
     DutyJudgement {
         status: *status,
-        due: if matches!(status, DutyStatus::Due | DutyStatus::Missed) { seen.due } else { None },
-        next: by_status.get(&DutyStatus::Due).and_then(|seen| seen.due),
+        due: match status {
+            DutyStatus::Missed => seen.due.map(|(_, last)| last),
+            DutyStatus::Due => seen.due.map(|(first, _)| first),
+            _ => None,
+        },
+        next: by_status.get(&DutyStatus::Due).and_then(|seen| seen.due).map(|(first, _)| first),
         owed: owed.map(|(_, seen)| seen.count).sum(),
         met: by_status.get(&DutyStatus::Met).map_or(0, |seen| seen.count),
         entries: seen.entries.iter().copied().collect(),

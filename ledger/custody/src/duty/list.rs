@@ -37,7 +37,7 @@ pub struct Duty<'c> {
     pub asks: Text,
     /// Who owes it.
     pub who: String,
-    /// To whom it is owed or reported.
+    /// To whom it is owed or reported. Empty where the scheme names no person whose data it is.
     pub to: Vec<String>,
     /// Those of them whom a record must not leave out: it names them, or nobody.
     pub told: Vec<String>,

@@ -52,16 +52,21 @@ pub(super) struct Shown {
 pub(super) struct Seen {
     pub(super) count: u64,
     pub(super) entries: BTreeSet<EntryIndex>,
-    /// The nearest of their times.
-    pub(super) due: Option<Instant>,
+    /// The first and the last of their times.
+    pub(super) due: Option<(Instant, Instant)>,
 }
 
 impl Seen {
     /// So many, all shown by one entry and due at one time.
     pub(super) fn add(&mut self, entry: Option<EntryIndex>, due: Option<Instant>, n: u64) {
         self.count += n;
-        self.due = self.due.into_iter().chain(due).min();
+        self.span(due.map(|due| (due, due)));
         self.show(entry);
+    }
+
+    fn span(&mut self, other: Option<(Instant, Instant)>) {
+        let both = self.due.into_iter().chain(other);
+        self.due = both.reduce(|(a, b), (c, d)| (a.min(c), b.max(d)));
     }
 
     fn show(&mut self, entries: impl IntoIterator<Item = EntryIndex>) {
@@ -78,7 +83,7 @@ impl Seen {
 
     fn join(&mut self, other: Self) {
         self.count += other.count;
-        self.due = self.due.into_iter().chain(other.due).min();
+        self.span(other.due);
         self.show(other.entries);
     }
 }
@@ -127,7 +132,7 @@ impl Records {
 
     /// Takes in so many copies of which the same is said.
     pub(crate) fn copies(&mut self, said: &Said, n: u64) {
-        let Said { copy, judgement, certificate } = said;
+        let Said { copy, judgement } = said;
         if matches!(copy.how, Opening::Collected | Opening::Received) {
             earliest(&mut self.first_receipt, &copy.holder, copy.opened);
         }
@@ -156,7 +161,7 @@ impl Records {
         };
         holding.open += if judgement.closed.is_none() { n } else { 0 };
         holding.erasure.entry(status).or_default().add(entry, judgement.due, n);
-        let certified = match certificate {
+        let certified = match judgement.certificate {
             Certificate::Missing => DutyStatus::Missed,
             Certificate::NoLimit => DutyStatus::NoSchedule,
             Certificate::Pending => DutyStatus::Due,

@@ -13,7 +13,6 @@ use daicho_core::Instant;
 use super::binding::{Binding, Target};
 use super::walk::Walk;
 use super::{Judge, Judgement};
-use crate::report::Certificate;
 use crate::state::{CopyHead, CopyRecord, Fact, StateError, Table, decode};
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -28,8 +27,6 @@ pub(crate) struct Said {
     pub(crate) copy: CopyRecord,
     /// What is said of each.
     pub(crate) judgement: Judgement,
-    /// What became of the certificate of each.
-    pub(crate) certificate: Certificate,
 }
 
 /// Copies seen lately, by what tells them apart.
@@ -126,14 +123,13 @@ impl Alike {
         }
         facts.retain(|fact: &crate::state::CopyFact| fact.fact.recorded <= t);
         let judgement = judge.judgement(copy, &facts, &binding, &self.started, t);
-        let certificate = judgement.certificate(t);
         Ok(Kind {
             kind: copy.kind.to_owned(),
             rest: rest.to_vec(),
             facts: self.facts.clone(),
             started: self.started.clone(),
             binding,
-            said: Arc::new(Said { copy: copy.owned(), judgement, certificate }),
+            said: Arc::new(Said { copy: copy.owned(), judgement }),
         })
     }
 }

@@ -301,6 +301,7 @@ impl<'a> Judge<'a> {
             unserved: Vec::new(),
             certified: None,
             certificate_due: None,
+            certificate: Certificate::NotOwed,
             closed,
             entries,
             rules: Vec::new(),
@@ -421,11 +422,6 @@ impl<'a> Judge<'a> {
     pub(crate) fn contract_start(&self, contract: &str, t: Instant) -> Option<daicho_core::Date> {
         let settlements = self.law.contracts.get(contract).into_iter().flat_map(|r| &r.settlements);
         settlements.filter(|s| s.set.recorded <= t).find_map(|s| s.start)
-    }
-
-    /// The number that the ward set last for an act word, as known at `t`: how often, or how soon.
-    pub(crate) fn number_of_act(&self, word: &str, t: Instant) -> Option<Deadline> {
-        self.number_of_act_for(word, t, t)
     }
 
     /// The number for an act word that was in force when something was asked for, as known at `t`; else the first one set
@@ -553,13 +549,13 @@ impl<'a> Judge<'a> {
         if view.went_along() {
             return;
         }
-        let confirmed = view.facts.iter().any(|f| f.what == CopyChange::Confirmed);
-        // One from before the erasure, stated and recorded, says nothing of it: what fails its verification is erased again.
+        let erased = view.facts.iter().rfind(|f| matches!(f.what, CopyChange::Deleted { .. }));
+        let erased = erased.map_or(closed, |f| f.fact);
+        // From before the erasure, stated and recorded, nothing speaks for it: what fails its verification is erased again.
+        let since = |f: &&CopyFact| f.fact.entry >= erased.entry || f.fact.occurred >= erased.occurred;
+        let confirmed = view.facts.iter().filter(since).any(|f| f.what == CopyChange::Confirmed);
         let certificates = || {
-            let since = view.facts.iter().filter(|CopyFact { fact, .. }| {
-                fact.entry >= closed.entry || fact.occurred >= closed.occurred
-            });
-            since.filter_map(|f| match &f.what {
+            view.facts.iter().filter(since).filter_map(|f| match &f.what {
                 CopyChange::Certified { recipients, third_party, .. } => {
                     Some((f.fact, recipients, third_party))
                 }
@@ -570,7 +566,8 @@ impl<'a> Judge<'a> {
             let to = certificates().filter(|(_, to, _)| to.iter().any(|one| one == party));
             to.map(|(fact, ..)| fact).min_by_key(|fact| (fact.occurred, fact.entry))
         };
-        judgement.owed = certificate_owed(judgement, binding, view, closed);
+        let owed = certificate_owed(judgement, binding, view, closed);
+        judgement.owed = owed.to;
         judgement.unserved = judgement.owed.iter().filter(|to| received(to).is_none()).cloned().collect();
         let certified = certificates().next().is_some();
         let complete = judgement.unserved.is_empty();
@@ -585,28 +582,42 @@ impl<'a> Judge<'a> {
         if judgement.owed.is_empty() {
             return;
         }
-        let within = self.limits(view.t).certificate;
-        judgement.certificate_due =
-            within.and_then(|within| within.due(closed.occurred, self.office_at(view.t)));
-        if complete {
+        let within = self.certificate_limit(closed.recorded, view.t);
+        let due = within.and_then(|within| within.due(owed.since, self.office_at(closed.recorded)));
+        let last = || {
             let each = judgement.owed.iter().filter_map(|to| received(to));
-            judgement.certified = each.max_by_key(|fact| (fact.occurred, fact.entry));
-        }
-        match (judgement.certificate(view.t), judgement.certified, judgement.certificate_due) {
-            (Certificate::Late, Some(last), Some(due)) => {
+            each.max_by_key(|fact| (fact.occurred, fact.entry))
+        };
+        let last = if complete { last() } else { None };
+        (judgement.certified, judgement.certificate_due) = (last, due);
+        let (state, found) = match (last, due) {
+            (Some(last), Some(due)) if last.occurred > due => {
                 let detail = Detail::Certified { at: last.occurred, due };
-                judgement.findings.push((FindingCode::CertificateLate, detail));
+                (Certificate::Late, Some((FindingCode::CertificateLate, detail)))
             }
-            (Certificate::Missing, ..) => {
-                let code = if certified {
-                    FindingCode::CertificateIncomplete
-                } else {
-                    FindingCode::CertificateMissing
+            (Some(_), _) => (Certificate::Received, None),
+            (None, Some(due)) if view.t > due => {
+                let code = match certified {
+                    true => FindingCode::CertificateIncomplete,
+                    false => FindingCode::CertificateMissing,
                 };
-                judgement.findings.push((code, Detail::OwedTo(judgement.unserved.clone())));
+                (Certificate::Missing, Some((code, Detail::OwedTo(judgement.unserved.clone()))))
             }
-            _ => {}
-        }
+            (None, Some(_)) => (Certificate::Pending, None),
+            (None, None) => (Certificate::NoLimit, None),
+        };
+        judgement.certificate = state;
+        judgement.findings.extend(found);
+    }
+
+    /// How soon a certificate is owed for what was recorded as ended then: the limit that was in force, else the first one set
+    /// after it, as known at `t`.
+    fn certificate_limit(&self, ended: Instant, t: Instant) -> Option<Deadline> {
+        let set = |l: &&LimitSetting| l.set.recorded <= t && l.certificate_within.is_some();
+        let limits = &self.law.record.limits;
+        let in_force = limits.iter().filter(set).rfind(|l| l.set.recorded <= ended);
+        let limit = in_force.or_else(|| limits.iter().find(set))?;
+        limit.certificate_within.as_deref().and_then(|text| Deadline::parse(text).ok())
     }
 
     /// A medium that went out of use unseen. Where the ward set a time for certificates, one may still come within it.
@@ -616,8 +627,9 @@ impl<'a> Judge<'a> {
         let Some(erased) = system_at(&closed).and_then(|system| media::unassured(system, view.facts)) else {
             return;
         };
-        let within = self.limits(view.t).certificate;
-        let due = within.and_then(|within| within.due(erased.fact.occurred, self.office_at(view.t)));
+        let recorded = erased.fact.recorded;
+        let within = self.certificate_limit(recorded, view.t);
+        let due = within.and_then(|within| within.due(erased.fact.occurred, self.office_at(recorded)));
         if due.is_none_or(|due| view.t > due) {
             judgement.findings.push((FindingCode::AssuranceMissing, Detail::Unassured));
         }
@@ -766,24 +778,33 @@ fn read_all<T: serde::de::DeserializeOwned>(
     .collect()
 }
 
+/// Who is owed a certificate, and since when.
+struct Owed {
+    to: Vec<Arc<str>>,
+    since: Instant,
+}
+
 /// Parties that are owed a certificate for the erasure of a copy: the recipients of each rule whose clock had started when
-/// it was erased, and of each rule but those of a whole contract whose clock started later.
-fn certificate_owed(
-    judgement: &Judgement,
-    binding: &Binding,
-    view: &CopyView<'_>,
-    closed: Fact,
-) -> Vec<Arc<str>> {
+/// it was erased, and of each rule but those of a whole contract whose clock started later; then since that.
+fn certificate_owed(judgement: &Judgement, binding: &Binding, view: &CopyView<'_>, closed: Fact) -> Owed {
+    let mut owed = Owed { to: Vec::new(), since: closed.occurred };
     if !view.erased() {
-        return Vec::new();
+        return owed;
     }
-    let counts = |one: &RuleJudgement, bound: &BoundRule| {
-        one.triggered.is_some_and(|t| t <= closed.occurred || !bound.of_contract)
-    };
-    let rules = judgement.rules.iter().zip(&binding.rules).filter(|(one, bound)| counts(one, bound));
-    let mut owed: Vec<_> = rules.flat_map(|(_, bound)| bound.certificate_to.iter().cloned()).collect();
-    owed.sort();
-    owed.dedup();
+    let mut first = None;
+    for (one, bound) in judgement.rules.iter().zip(&binding.rules) {
+        let Some(started) = one.triggered.filter(|t| *t <= closed.occurred || !bound.of_contract) else {
+            continue;
+        };
+        if bound.certificate_to.is_empty() {
+            continue;
+        }
+        owed.to.extend(bound.certificate_to.iter().cloned());
+        first = Some(first.map_or(started, |first: Instant| first.min(started)));
+    }
+    owed.since = first.map_or(closed.occurred, |first| first.max(closed.occurred));
+    owed.to.sort();
+    owed.to.dedup();
     owed
 }
 

@@ -160,6 +160,8 @@ pub struct Judgement {
     pub certified: Option<Fact>,
     /// Last instant at which a certificate is in time. `None`: none is owed, or the ward set no limit.
     pub certificate_due: Option<Instant>,
+    /// What became of it.
+    pub certificate: Certificate,
     /// When it ended, if it has.
     pub closed: Option<Fact>,
     /// Entries that bear on it, its opening first.
@@ -168,21 +170,6 @@ pub struct Judgement {
     pub rules: Vec<RuleJudgement>,
     /// Findings that this copy gives at this time, with details.
     pub findings: Vec<(FindingCode, Detail)>,
-}
-
-impl Judgement {
-    /// What became of the certificate of its erasure, as known at `t`.
-    pub fn certificate(&self, t: Instant) -> Certificate {
-        let late = |at: Instant| self.certificate_due.is_some_and(|due| at > due);
-        match (self.owed.is_empty(), self.certified, self.certificate_due) {
-            (true, ..) => Certificate::NotOwed,
-            (false, Some(last), _) if late(last.occurred) => Certificate::Late,
-            (false, Some(_), _) => Certificate::Received,
-            (false, None, None) => Certificate::NoLimit,
-            (false, None, Some(_)) if late(t) => Certificate::Missing,
-            (false, None, Some(_)) => Certificate::Pending,
-        }
-    }
 }
 
 /// What exactly a finding of a copy says. Shown as a sentence; most are only counted.

@@ -54,16 +54,14 @@ impl DeletionReport {
         let of_duties = judge.duty_findings(&duties, &judged, &all.records);
         let mut others = judge.findings_without_copies(as_of)?;
         others.extend(of_duties);
-        let mut decisions = judge.decisions(as_of, &others)?;
+        let (decisions, older) = judge.decisions(as_of, &others, Self::LISTED_DECISIONS)?;
         others.into_iter().for_each(|finding| all.found.add(finding));
         let mut flows = with_copies(describe.flows(), &all);
         uses(&judge, &mut flows, period, as_of)?;
         let duties = duties.into_iter().zip(judged).map(|(duty, judged)| duty_report(duty, judged)).collect();
         let mut report = written(all, &describe, head, period, flows, duties)?;
         judge.answer_findings(&mut report.findings, as_of)?;
-        let unlisted = decisions.len().saturating_sub(Self::LISTED_DECISIONS);
-        report.decisions = decisions.split_off(unlisted);
-        report.decisions_unlisted = unlisted as u64;
+        (report.decisions, report.decisions_unlisted) = (decisions, older);
         Ok(Some(report))
     }
 }

@@ -55,7 +55,7 @@ impl Sums {
         let open = when(judgement.closed.is_none());
         self.copies += n;
         self.open += open;
-        self.unproven += when(said.certificate.is_unproven());
+        self.unproven += when(said.judgement.certificate.is_unproven());
         self.verdicts.add(judgement.verdict, n);
         self.open_verdicts.add(judgement.verdict, open);
     }
@@ -129,10 +129,10 @@ impl Gathered {
 
     /// Takes in so many copies of the period of which the same is said.
     pub(super) fn copies(&mut self, said: &Said, n: u64) {
-        let Said { copy, judgement, certificate } = said;
+        let Said { copy, judgement } = said;
         self.places.of(copy).add(said, n);
         *self.evidence.entry(judgement.evidence).or_default() += n;
-        *self.certificates.entry(*certificate).or_default() += n;
+        *self.certificates.entry(judgement.certificate).or_default() += n;
         for one in &judgement.rules {
             let rule = &mut self.rules[one.place];
             rule.copies += n;
@@ -285,7 +285,7 @@ pub(super) fn problem(said: &Said) -> Option<Problem> {
     match said.judgement.verdict {
         Verdict::Overdue => Some(Problem::Overdue),
         Verdict::Late => Some(Problem::Late),
-        _ if said.certificate.is_unproven() => Some(Problem::Unproven),
+        _ if said.judgement.certificate.is_unproven() => Some(Problem::Unproven),
         Verdict::NoSchedule => Some(Problem::NoSchedule),
         _ => None,
     }
@@ -458,7 +458,7 @@ pub(super) fn in_order<'n>(
 impl From<ListedCopy> for CopyReport {
     fn from(listed: ListedCopy) -> Self {
         let ListedCopy { id, said, problem } = listed;
-        let Said { copy, judgement, certificate } = &*said;
+        let Said { copy, judgement } = &*said;
         let decisive = judgement.rules.iter().find(|r| Some(&r.rule) == judgement.rule.as_ref());
         let triggered = decisive.and_then(|r| r.triggered);
         let mut entries = judgement.entries.clone();
@@ -481,7 +481,7 @@ impl From<ListedCopy> for CopyReport {
             due: judgement.due,
             evidence: judgement.evidence,
             third_party: judgement.third_party.clone().map(Into::into),
-            certificate: *certificate,
+            certificate: judgement.certificate,
             owed: judgement.unserved.iter().map(ToString::to_string).collect(),
             entries,
             entries_unlisted: unlisted as u64,

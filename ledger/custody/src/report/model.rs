@@ -63,8 +63,10 @@ pub struct DeletionReport {
     pub findings_unlisted: u64,
     /// What the ward decided on findings of the whole scheme, the newest last. Beside each finding stands what was decided
     /// on it; here are those, too, whose finding stands no more or is not listed.
+    #[serde(default)]
     pub decisions: Vec<Decision>,
     /// Older decisions, which are not listed.
+    #[serde(default)]
     pub decisions_unlisted: u64,
     /// Errors of the source that the ward settled.
     pub corrections: Vec<CorrectionReport>,

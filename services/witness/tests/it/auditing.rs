@@ -325,7 +325,7 @@ async fn a_slow_replay_goes_on_without_its_caller_and_holds_up_no_other_log() {
     let (slow_log, quick_log) = (slow.log(ORIGIN), quick.log("quick.example/2026"));
     let setup = setup(&[(&slow_log, &slow_tiles, ""), (&quick_log, &quick_tiles, "")]);
     let config = std::fs::read_to_string(setup.path("witness.toml")).expect("written");
-    std::fs::write(setup.path("witness.toml"), config.replace("seconds = 120", "seconds = 1"))
+    std::fs::write(setup.path("witness.toml"), config.replace("seconds = 120", "seconds = 5"))
         .expect("written");
     let witness = setup.start();
     slow_tiles.served.held.send_replace(true);

@@ -316,7 +316,7 @@ fn decisions(w: &Words<'_>, section: Section) -> Section {
     if r.decisions.is_empty() {
         return section;
     }
-    let heads = [w.say("指摘", "Finding"), w.say("区の決定", "Decision"), w.say("現況", "Now")];
+    let heads = [w.say("指摘", "Finding"), w.say("決定の内容", "Decision"), w.say("現況", "Now")];
     let mut table = Table::new([34.0, 48.0, 18.0], heads).in_small();
     for one in r.decisions.iter().rev().take(LISTED_DECISIONS) {
         table.row([
