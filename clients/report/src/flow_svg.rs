@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use daicho_custody::Verdict;
 use daicho_custody::report::{FlowReport, Place};
 use daicho_custody::scheme::Effect;
-use unicode_width::UnicodeWidthChar as _;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::svg::{escape, fit, width};
 use crate::words::{Words, count, symbol};
@@ -315,8 +315,13 @@ fn wrap(text: &str, room: f64, size: f64, most: usize) -> Vec<String> {
     let columns = ((room / (size * 0.53)).floor() as usize).max(4);
     let mut lines = vec![String::new()];
     let mut used = 0;
-    for c in text.chars() {
-        let wide = c.width().unwrap_or(0);
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        // A number is not broken, unless it is longer than a line.
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != ',').unwrap_or(rest.len());
+        let len = if digits > columns { c.len_utf8() } else { digits.max(c.len_utf8()) };
+        let (unit, after) = rest.split_at(len);
+        let wide = unit.width();
         // Marks that must not stand at the start of a line hang at the end of the one before.
         let hangs = "、。，．・」』）)］]ー".contains(c);
         if used + wide > columns && !hangs {
@@ -331,9 +336,10 @@ fn wrap(text: &str, room: f64, size: f64, most: usize) -> Vec<String> {
             used = 0;
         }
         if let Some(last) = lines.last_mut() {
-            last.push(c);
+            last.push_str(unit);
         }
         used += wide;
+        rest = after;
     }
     lines
 }
@@ -364,6 +370,7 @@ mod tests {
         assert_eq!(wrap("住民基本台帳", 42.0, 10.0, 3), ["住民基", "本台帳"]);
         assert_eq!(wrap("あいうえおかきくけこ", 32.0, 10.0, 2).len(), 2);
         assert!(wrap("あいうえおかきくけこ", 32.0, 10.0, 2)[1].ends_with('…'));
+        assert_eq!(wrap("保有220/1,936", 48.0, 10.0, 3), ["保有220/", "1,936"]);
         assert!(width(&fit("長い長い長い名前", 40.0, 10.0), 10.0) <= 42.0);
     }
 }

@@ -212,7 +212,13 @@ fn histogram(w: &Words<'_>, bars: &[DueDay], unit: Unit) -> String {
     }
     text(&mut out, 2.0, 13.0, "start", FAULT, w.say("× 期限超過", "× overdue"));
     text(&mut out, 2.0, 29.0, "start", FAULT, w.say("▲ 期限後", "▲ late"));
-    let labels = (46.0 / step).ceil().max(1.0) as usize;
+    // A label with the room to the next one.
+    let room = match unit {
+        Unit::Day | Unit::Week => 66.0,
+        Unit::Month | Unit::Quarter => 50.0,
+        Unit::Year => 34.0,
+    };
+    let labels = (room / step).ceil().max(1.0) as usize;
     for (i, bar) in bars.iter().enumerate() {
         let x = LEFT + i as f64 * step;
         let middle = x + step / 2.0;
@@ -252,7 +258,11 @@ fn histogram(w: &Words<'_>, bars: &[DueDay], unit: Unit) -> String {
                 r##"<line x1="{x:.1}" x2="{x:.1}" y1="{base:.1}" y2="{:.1}" stroke="#555555" stroke-width="0.6"/>"##,
                 base + 5.0
             );
-            text(&mut out, x, base + 16.0, "start", "#555555", &name);
+            // The last one ends with the picture, where that leaves room for the one before.
+            let at = x.min(WIDTH - room + 8.0);
+            if i == 0 || at >= x - labels as f64 * step + room {
+                text(&mut out, at, base + 16.0, "start", "#555555", &name);
+            }
         }
     }
     out + "</svg>"

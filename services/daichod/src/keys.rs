@@ -84,10 +84,11 @@ pub(crate) fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
     if path.exists() {
         return read_signing_key(path);
     }
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *seed).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let key = SigningKey::from_seed(&seed);
-    write_private(path, &key.to_pem()).with_context(|| format!("writing key {}", path.display()))?;
+    write_private(path, &zeroize::Zeroizing::new(key.to_pem()))
+        .with_context(|| format!("writing key {}", path.display()))?;
     Ok(key)
 }
 

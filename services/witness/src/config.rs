@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -184,6 +185,14 @@ impl Config {
         let mut signers: Vec<NoteSigner> = Vec::new();
         for file in &self.keys {
             let failed = |what: &str| ConfigError(format!("keys: {}: {what}", file.display()));
+            let mode = file.metadata().map_err(|error| failed(&error.to_string()))?.permissions().mode();
+            if mode & 0o077 != 0 {
+                return Err(failed(&format!(
+                    "others can read it (mode {:o}); run: chmod 600 {}",
+                    mode & 0o777,
+                    file.display()
+                )));
+            }
             let text = std::fs::read_to_string(file).map_err(|error| failed(&error.to_string()))?;
             let text = Zeroizing::new(text);
             let signer: NoteSigner = text.trim().parse().map_err(|error| failed(&format!("{error}")))?;

@@ -239,7 +239,7 @@ impl Said {
     /// Does once, or at intervals, what is owed without being asked for.
     fn fulfil(&mut self, play: &Play<'_>, context: &SchemeContext, duty: &Duty<'_>) {
         let start = first_morning(play);
-        let other = [duty.others.first().cloned().unwrap_or_default()];
+        let other = [duty.others.last().cloned().unwrap_or_default()];
         let to = if addressees(duty).is_empty() { &other[..] } else { addressees(duty) };
         match &duty.check {
             Check::Before { act, each: false, by, .. } if !DONE_ELSEWHERE.contains(&act.as_str()) => {

@@ -1,5 +1,7 @@
 //! From records to what is said of one duty.
 
+use std::collections::BTreeSet;
+
 use daicho_core::{Date, EntryIndex, Instant};
 
 use super::acts::{Act, Asked, Told};
@@ -141,7 +143,7 @@ struct Sum {
     worst: Option<(DutyStatus, Option<Instant>, Text)>,
     next: Option<Instant>,
     problem: Vec<EntryIndex>,
-    last: Vec<EntryIndex>,
+    last: BTreeSet<EntryIndex>,
 }
 
 impl Sum {
@@ -152,14 +154,21 @@ impl Sum {
         self.owed += u64::from(!matches!(status, DutyStatus::Due | DutyStatus::NotYetDue));
         self.met += u64::from(status == DutyStatus::Met);
         if status < DutyStatus::Due {
-            let free = DutyJudgement::MAX_ENTRIES.saturating_sub(self.problem.len());
-            self.problem.extend(shown.iter().take(free));
+            for entry in shown {
+                if self.problem.len() < DutyJudgement::MAX_ENTRIES && !self.problem.contains(entry) {
+                    self.problem.push(*entry);
+                }
+            }
         }
         self.last.extend(shown);
-        if self.last.len() > DutyJudgement::MAX_ENTRIES {
-            self.last.drain(..self.last.len() - DutyJudgement::MAX_ENTRIES);
+        while self.last.len() > DutyJudgement::MAX_ENTRIES {
+            self.last.pop_first();
         }
-        if self.worst.as_ref().is_none_or(|(worst, ..)| status < *worst) {
+        // Of several that were met the last shows.
+        let shows = |(worst, known, _): &(DutyStatus, Option<Instant>, Text)| {
+            status < *worst || (status, *worst) == (DutyStatus::Met, DutyStatus::Met) && due > *known
+        };
+        if self.worst.as_ref().is_none_or(shows) {
             self.worst = Some((status, due, detail));
         }
     }
@@ -168,8 +177,7 @@ impl Sum {
         let Some((status, due, detail)) = self.worst else {
             return DutyJudgement { detail: text(ja, en), ..said(otherwise) };
         };
-        let mut entries = if self.problem.is_empty() { self.last } else { self.problem };
-        entries.dedup();
+        let entries = if self.problem.is_empty() { self.last.into_iter().collect() } else { self.problem };
         // Of several that are still to be done the nearest shows.
         let due = if status == DutyStatus::Due { self.next } else { due };
         DutyJudgement { status, due, next: self.next, owed: self.owed, met: self.met, entries, detail }

@@ -1,5 +1,6 @@
 //! A log made in memory, a witness as a process, and questions to it.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex, Once};
@@ -98,6 +99,7 @@ impl Setup {
         for (n, key) in keys.iter().enumerate() {
             let file = folder.path().join(format!("{n}.key"));
             std::fs::write(&file, format!("{}\n", *key.to_secret_text())).expect("written");
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).expect("private");
             files.push(format!("{:?}", file.display().to_string()));
         }
         let text = format!(

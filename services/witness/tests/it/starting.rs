@@ -140,6 +140,9 @@ async fn a_key_that_cosigned_without_auditing_never_begins_to_audit() {
     let own = key(WITNESS, Algorithm::CosignatureEd25519, "another");
     std::fs::write(setup.path("0.key"), own.to_secret_text().as_bytes()).expect("written");
     setup.start().stop();
+    // One that others can read is no secret.
+    std::fs::set_permissions(setup.path("0.key"), std::fs::Permissions::from_mode(0o640)).expect("set");
+    refused(&setup.fail(), 2, "others can read it (mode 640)");
 }
 
 #[test]
