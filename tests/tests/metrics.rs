@@ -2,24 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use daicho_client::proto::{AppendStatementRequest, Event, SignedStatement};
 use daicho_client::{Client, ClientError, RefusalCode, SigningKey};
 use daicho_core::sign_statement;
-use daicho_tests::{Daichod, Play, SCHEME, collected, deleted};
+use daicho_tests::{Daichod, Play, Port, SCHEME, collected, deleted};
 
-/// Starts the server with metrics on a free port. Another process may take the port in between: then on another one.
+/// Starts the server with metrics on a free port.
 fn start(folder: &Path) -> (Daichod, SocketAddr) {
-    for _ in 0..20 {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
-        if let Ok(server) = Daichod::start(folder, &["--metrics-listen", &address.to_string()]) {
-            return (server, address);
-        }
-    }
-    panic!("no free port");
+    let port = Port::take().expect("a free port");
+    let address = port.address();
+    let server = Daichod::start(folder, &["--metrics-listen", &address.to_string()]);
+    (server.expect("it serves"), address)
 }
 
 /// The text that a scrape returns.

@@ -13,7 +13,7 @@ use axum::response::IntoResponse as _;
 use daicho_client::proto::event::Fact;
 use daicho_client::proto::{self, PublishCheckpointRequest};
 use daicho_client::{Client, Emitter, SigningKey, event};
-use daicho_tests::{Daichod, Play, TLS, binary, collected};
+use daicho_tests::{Daichod, Play, Port, TLS, binary, collected};
 use daicho_tlog::tile::{Kind, Tile, read_bundle};
 use daicho_tlog::{Algorithm, NoteSigner, SignedCheckpoint, TreeHash, VerifierKey};
 use futures::TryStreamExt as _;
@@ -831,10 +831,9 @@ async fn a_place_without_a_log_and_a_server_that_breaks_off_have_their_exit_code
         assert_eq!(code(&output), exit, "{words}: {}", err(&output));
         assert!([out(&output), err(&output)].concat().contains(words), "{words}: {}", err(&output));
     }
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let free = format!("http://{}", listener.local_addr().expect("bound"));
-    drop(listener);
-    let gone = audit(&["--tiles", &free, "--lang", "ja"]).await;
+    let nobody = Port::take().expect("a free port");
+    let silent = format!("http://{}", nobody.address());
+    let gone = audit(&["--tiles", &silent, "--lang", "ja"]).await;
     assert_eq!(code(&gone), 3);
     assert!(err(&gone).contains("取得できません"), "{}", err(&gone));
 }

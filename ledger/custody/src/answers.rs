@@ -111,10 +111,9 @@ impl Judge<'_> {
         for row in self.state().scan(&key(Table::Decision, &[self.id()]), None) {
             let (place, value) = row?;
             let record: DecisionRecord = decode(&value)?;
-            let kind = AnswerKind::of_decision(record.decision).filter(|_| record.fact.recorded <= t);
-            let (Some(kind), Some(code)) = (kind, FindingCode::parse(part(&place, 1))) else { continue };
+            let code = FindingCode::parse(part(&place, 1));
+            let (Some(said), Some(code)) = (decision(record, t), code) else { continue };
             let (object, meaning) = (part(&place, 2).to_owned(), code.meaning());
-            let said = answer(kind, record.fact, record.by, record.ground);
             decided.push(Decision { code, meaning, object, stands: false, said });
         }
         decided.sort_by_key(|decision| decision.said.entry);
@@ -156,11 +155,7 @@ impl Judge<'_> {
             for code in finding.code.before().iter().chain([&finding.code]) {
                 let place = key(Table::Decision, &[self.id(), code.word(), &finding.object]);
                 for row in self.state().scan(&place, None) {
-                    let record: DecisionRecord = decode(&row?.1)?;
-                    let kind = AnswerKind::of_decision(record.decision).filter(|_| record.fact.recorded <= t);
-                    if let Some(kind) = kind {
-                        answers.push(answer(kind, record.fact, record.by, record.ground));
-                    }
+                    answers.extend(decision(decode(&row?.1)?, t));
                 }
             }
             answers.sort_by_key(|answer| answer.entry);
@@ -194,6 +189,12 @@ impl Judge<'_> {
         }
         Ok(())
     }
+}
+
+/// What the ward decided, as known at `t`.
+fn decision(record: DecisionRecord, t: Instant) -> Option<FindingAnswer> {
+    let kind = AnswerKind::of_decision(record.decision).filter(|_| record.fact.recorded <= t)?;
+    Some(answer(kind, record.fact, record.by, record.ground))
 }
 
 fn answer(kind: AnswerKind, fact: Fact, by: String, text: String) -> FindingAnswer {

@@ -78,18 +78,20 @@ impl FileGuard {
             Err(TryLockError::WouldBlock) => return Err(GuardError::InUse(path.display().to_string())),
             Err(TryLockError::Error(error)) => return Err(away(error)),
         }
-        let len = file.metadata().map_err(away)?.len();
-        let mut held = None;
-        if len != 0 {
+        let mut guard = Self { path: path.to_owned(), file, held: None };
+        if guard.file.metadata().map_err(away)?.len() != 0 {
             let mut bytes = [0; 2 * SLOT];
-            file.read_exact_at(&mut bytes, 0).map_err(|_| GuardError::Damaged(path.display().to_string()))?;
+            guard
+                .file
+                .read_exact_at(&mut bytes, 0)
+                .map_err(|_| GuardError::Damaged(path.display().to_string()))?;
             let slots = bytes.chunks_exact(SLOT).filter_map(read_slot);
-            held = slots.max_by_key(|(number, _)| *number);
-            if held.is_none() {
+            guard.held = slots.max_by_key(|(number, _)| *number);
+            if guard.held.is_none() {
                 return Err(GuardError::Damaged(path.display().to_string()));
             }
         }
-        Ok(Self { path: path.to_owned(), file, held })
+        Ok(guard)
     }
 
     /// Puts `checkpoint` there whatever it held. For an operator who knows why.

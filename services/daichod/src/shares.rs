@@ -218,9 +218,9 @@ mod tests {
             assert!(fast.ask().await);
         }
         assert!(begun.elapsed() >= Duration::from_millis(30), "{:?}", begun.elapsed());
-        let all = futures::future::join_all((0..300).map(|_| fast.ask())).await;
+        let all = futures::future::join_all((0..3_000).map(|_| fast.ask())).await;
         let refused = all.iter().filter(|asked| !**asked).count();
-        assert!(refused >= 150, "{refused} of 300 would wait for more than a second");
+        assert!(refused >= 1_500, "{refused} of 3,000 would wait for more than a second");
         assert!(shares.of(&two, None).ask().await && Share::unlimited().ask().await);
         assert!(Shares::new(1, 0).of(&one, None).ask().await, "no limit");
     }

@@ -69,9 +69,10 @@ impl Journal {
             Err(TryLockError::WouldBlock) => return Err(OutboxError::InUse { path: folder.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(disk(&lock_path)(error)),
         }
+        let lock = Lock(lock);
         let mut file = match OpenOptions::new().read(true).append(true).open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Opened::New(Place { path, lock: Lock(lock) }));
+                return Ok(Opened::New(Place { path, lock }));
             }
             file => file.map_err(disk(&path))?,
         };
@@ -90,7 +91,7 @@ impl Journal {
         Ok(Opened::Kept(Self {
             path,
             file,
-            _lock: Lock(lock),
+            _lock: lock,
             origin,
             key,
             next,

@@ -150,8 +150,17 @@ fn number_for(
     t: Instant,
     field: fn(&SetNumber) -> Option<Deadline>,
 ) -> Option<Deadline> {
-    let known = || numbers.iter().filter(move |n| n.set <= t && field(n).is_some());
-    known().rfind(|n| n.set <= start).or_else(|| known().next()).and_then(field)
+    let known = numbers.iter().filter(|n| n.set <= t && field(n).is_some());
+    in_force(known, |n| n.set, start).and_then(field)
+}
+
+/// Of what was set one after the other: what was in force at a time, else what was set first.
+fn in_force<T>(
+    mut all: impl DoubleEndedIterator<Item = T> + Clone,
+    set: impl Fn(&T) -> Instant,
+    at: Instant,
+) -> Option<T> {
+    all.clone().rfind(|one| set(one) <= at).or_else(|| all.next())
 }
 
 impl<'a> Judge<'a> {
@@ -613,11 +622,9 @@ impl<'a> Judge<'a> {
     /// How soon a certificate is owed for what was recorded as ended then: the limit that was in force, else the first one set
     /// after it, as known at `t`.
     fn certificate_limit(&self, ended: Instant, t: Instant) -> Option<Deadline> {
-        let set = |l: &&LimitSetting| l.set.recorded <= t && l.certificate_within.is_some();
-        let limits = &self.law.record.limits;
-        let in_force = limits.iter().filter(set).rfind(|l| l.set.recorded <= ended);
-        let limit = in_force.or_else(|| limits.iter().find(set))?;
-        limit.certificate_within.as_deref().and_then(|text| Deadline::parse(text).ok())
+        let known = self.law.record.limits.iter().filter(|l| l.set.recorded <= t);
+        let limits = known.filter_map(|l| Some((l.set.recorded, l.certificate_within.as_deref()?)));
+        in_force(limits, |(set, _)| *set, ended).and_then(|(_, text)| Deadline::parse(text).ok())
     }
 
     /// A medium that went out of use unseen. Where the ward set a time for certificates, one may still come within it.
