@@ -8,6 +8,8 @@ use anyhow::{Context as _, bail, ensure};
 use daicho_client::{Client, Security, SigningKey};
 use daicho_tlog::NoteSigner;
 
+use crate::DIE_AT_STEP;
+
 const TILES_PORT_FILE: &str = "tiles-address";
 
 /// A program of this workspace, built beside this one.
@@ -25,18 +27,24 @@ pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
 /// # Errors
 /// When it ends, or has not come up within a minute.
 pub(crate) fn wait_for_address(child: &mut Child, port_file: &Path, log: &Path) -> anyhow::Result<String> {
+    wait(child, log, "the server comes up", || port_file.exists())?;
+    Ok(std::fs::read_to_string(port_file)?)
+}
+
+/// Waits until a server has done something.
+fn wait(child: &mut Child, log: &Path, what: &str, done: impl Fn() -> bool) -> anyhow::Result<()> {
     let started = Instant::now();
-    while !port_file.exists() {
+    while !done() {
         if let Some(status) = child.try_wait()? {
             bail!("the server ended with {status}: {}", std::fs::read_to_string(log).unwrap_or_default());
         }
         if started.elapsed() > Duration::from_secs(60) {
             child.kill()?;
-            bail!("the server did not come up within a minute");
+            bail!("not within a minute: {what}");
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    Ok(std::fs::read_to_string(port_file)?)
+    Ok(())
 }
 
 /// Among the flags of a server: with TLS, as it is by default. Without this word it serves `--plaintext`.
@@ -82,7 +90,9 @@ impl Daichod {
     /// # Errors
     /// When the server does not come up within a minute.
     pub fn start_with(folder: &Path, flags: &[&str], variables: &[(&str, String)]) -> anyhow::Result<Self> {
-        Self::spawn(folder, flags, variables, &[])
+        let mut command = Command::new(binary("daichod")?);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        Self::spawn(folder, flags, command)
     }
 
     /// As [`Daichod::start`], in the place of a program that goes on as the server: its name and arguments.
@@ -90,29 +100,29 @@ impl Daichod {
     /// # Errors
     /// When the server does not come up within a minute.
     pub fn start_under(folder: &Path, program: &[String]) -> anyhow::Result<Self> {
-        Self::spawn(folder, &[], &[], program)
+        let (program, arguments) = program.split_first().context("a program is wanted")?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg(binary("daichod")?);
+        Self::spawn(folder, &[], command)
     }
 
-    fn spawn(
-        folder: &Path,
-        flags: &[&str],
-        variables: &[(&str, String)],
-        under: &[String],
-    ) -> anyhow::Result<Self> {
+    /// As [`Daichod::start`], and it dies at that durable step.
+    ///
+    /// # Errors
+    /// When the server does not come up within a minute, or dies before.
+    pub fn start_dying(folder: &Path, flags: &[&str], step: u64) -> anyhow::Result<Self> {
+        let mut command = Command::new(binary("dying-daichod")?);
+        command.env(DIE_AT_STEP, step.to_string());
+        Self::spawn(folder, flags, command)
+    }
+
+    fn spawn(folder: &Path, flags: &[&str], mut command: Command) -> anyhow::Result<Self> {
         let (port_file, tiles_port_file) = (folder.join("address"), folder.join(TILES_PORT_FILE));
         // Left by a server that was killed.
         for file in [&port_file, &tiles_port_file].into_iter().filter(|file| file.exists()) {
             std::fs::remove_file(file)?;
         }
         let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("daichod.log"))?;
-        let mut command = match under {
-            [] => Command::new(binary("daichod")?),
-            [program, arguments @ ..] => {
-                let mut command = Command::new(program);
-                command.args(arguments).arg(binary("daichod")?);
-                command
-            }
-        };
         let mut child = command
             .arg("serve")
             .arg("--data")
@@ -126,7 +136,6 @@ impl Daichod {
             .arg("--operator-key")
             .arg(folder.join("operator.pem"))
             .args(flags.iter().filter(|flag| **flag != TLS))
-            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()?;
@@ -206,6 +215,14 @@ impl Daichod {
     /// When the system does not tell.
     pub fn processor_seconds(&self) -> anyhow::Result<f64> {
         processor_seconds(self.child.id())
+    }
+
+    /// Waits until it has done something.
+    ///
+    /// # Errors
+    /// When it ends, or has not done it within a minute.
+    pub fn until(&mut self, what: &str, done: impl Fn() -> bool) -> anyhow::Result<()> {
+        wait(&mut self.child, &self.folder.join("daichod.log"), what, done)
     }
 
     /// Kills it at once, as a loss of power would.

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod daichod;
+mod dying;
 mod http;
 pub mod liar;
 mod load;
@@ -14,10 +15,11 @@ mod tsa;
 mod witness;
 mod witness_process;
 
+pub use self::daichod::{Daichod, TLS, binary, checkpoint_key, processor_seconds, write_policy};
 pub use bucket::LocalBucket;
-pub use daichod::{Daichod, TLS, binary, checkpoint_key, processor_seconds, write_policy};
+pub use dying::{DEATH, DIE_AT_STEP, die_at_step};
 pub use load::Acknowledged;
-pub use play::{Play, SCHEME, collected, deleted, milestone, move_clock};
+pub use play::{Play, SCHEME, collected, deleted, milestone, move_clock, recorded_by};
 pub use port::Port;
 pub use proxy::{Fate, FaultyProxy};
 pub use receiver::{LocalReceiver, WebhookCall};

@@ -10,10 +10,11 @@ use daicho_client::proto::{
     MilestoneScope, PartyRegistered, SanitizationMethod, SchemeEnacted, SignedStatement,
 };
 use daicho_client::{Client, DocumentHash, Emitter, Enactment, Instant, SigningKey, document_chunks, event};
-use daicho_core::{Origin, sign_statement};
+use daicho_core::{Entry, Origin, ParsedStatement, sign_statement};
 use daicho_engine::{Authority, Engine, EngineConfig, FileGuard, Founding, found};
 use daicho_store::Store;
 use daicho_tlog::{Algorithm, Checkpoint, NoteSigner};
+use futures::TryStreamExt as _;
 
 /// The scheme that is played.
 pub const SCHEME: &str = "queue_notice_service";
@@ -232,4 +233,26 @@ pub fn deleted(at: Instant, copies: &[&str]) -> Event {
             ..Default::default()
         }),
     )
+}
+
+/// Numbers and copies of what a key had recorded as collected, in the order of the ledger.
+///
+/// # Errors
+/// When the ledger cannot be read.
+pub async fn recorded_by(client: &Client, key: &SigningKey) -> anyhow::Result<Vec<(u64, String)>> {
+    let mut entries = std::pin::pin!(client.read_entries(0, 0).await?);
+    let mut found = Vec::new();
+    while let Some(bytes) = entries.try_next().await? {
+        let statement = ParsedStatement::parse(Entry::decode(&bytes)?.statement)?;
+        let Some(signer) = statement.signers().first().filter(|signer| signer.key == key.public().id())
+        else {
+            continue;
+        };
+        for event in &statement.body().events {
+            if let Some(Fact::Collected(fact)) = &event.fact {
+                found.extend(fact.copies.iter().map(|copy| (signer.sequence, copy.id.clone())));
+            }
+        }
+    }
+    Ok(found)
 }

@@ -6,10 +6,8 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use daicho_client::{Client, Instant, Outbox, OutboxError, OutboxSettings, Retry, SigningKey, proto};
-use daicho_core::{Entry, ParsedStatement};
-use daicho_tests::{Daichod, Fate, FaultyProxy, Play, SCHEME, binary, collected};
-use futures::TryStreamExt as _;
+use daicho_client::{Client, Instant, Outbox, OutboxError, OutboxSettings, Retry};
+use daicho_tests::{Daichod, Fate, FaultyProxy, Play, SCHEME, binary, collected, recorded_by};
 
 /// Longest that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -32,25 +30,9 @@ async fn drained(outbox: &Outbox) {
     assert!(waited.is_ok(), "{:?}", outbox.depth());
 }
 
-/// Numbers and copies of what a key had recorded, in the order of the ledger.
-async fn recorded(client: &Client, key: &SigningKey) -> Vec<(u64, String)> {
-    let entries: Vec<Vec<u8>> =
-        client.read_entries(0, 0).await.expect("readable").try_collect().await.expect("whole");
-    let mut found = Vec::new();
-    for bytes in entries {
-        let entry = Entry::decode(&bytes).expect("an entry");
-        let statement = ParsedStatement::parse(entry.statement).expect("a statement");
-        let signer = statement.signers()[0];
-        if signer.key != key.public().id() {
-            continue;
-        }
-        for event in &statement.body().events {
-            if let Some(proto::event::Fact::Collected(fact)) = &event.fact {
-                found.push((signer.sequence, fact.copies[0].id.clone()));
-            }
-        }
-    }
-    found
+/// Numbers and copies of what the contractor had recorded, in the order of the ledger.
+async fn recorded(client: &Client) -> Vec<(u64, String)> {
+    recorded_by(client, &Play::contractor_key()).await.expect("readable")
 }
 
 /// A ledger in which the contractor may speak.
@@ -96,7 +78,7 @@ async fn over_a_network_that_breaks_everything_is_recorded_once_and_in_order() {
     }
     proxy.heal();
     drained(&outbox).await;
-    assert_eq!(recorded(&client, &Play::contractor_key()).await, put, "{:?}", proxy.met());
+    assert_eq!(recorded(&client).await, put, "{:?}", proxy.met());
     assert_eq!(client.copies(SCHEME, 0).await.expect("listed").len(), put.len());
     let depth = outbox.depth();
     assert_eq!((depth.statements, depth.bytes, depth.refused, depth.trouble), (0, 0, 0, None));
@@ -139,7 +121,7 @@ async fn what_was_put_survives_the_end_of_the_emitter_and_of_the_ledger() {
     let server = server.expect("up");
     let outbox = open(&kept, server.address().to_owned()).await.expect("opens");
     drained(&outbox).await;
-    let found = recorded(&server.client().await.expect("a client"), &Play::contractor_key()).await;
+    let found = recorded(&server.client().await.expect("a client")).await;
     // The last ones of a round may be kept without having been said.
     let numbers: Vec<u64> = found.iter().map(|(number, _)| *number).collect();
     assert_eq!(numbers, (1..=found.len() as u64).collect::<Vec<_>>(), "each number once, in order");
@@ -175,7 +157,7 @@ async fn an_outbox_is_bounded_and_a_refusal_does_not_stop_it() {
     let outbox = open(&kept, server.address().to_owned()).await.expect("opens");
     drained(&outbox).await;
     assert_eq!(outbox.depth().refused, 1);
-    let found = recorded(&client, &Play::contractor_key()).await;
+    let found = recorded(&client).await;
     assert_eq!(found, [(1, "a".to_owned()), (3, "c".to_owned())]);
     let refused = std::fs::read_to_string(kept.join("refused")).expect("kept");
     assert_eq!(refused.lines().count(), 1);
@@ -219,6 +201,6 @@ async fn the_command_line_keeps_statements_while_the_ledger_is_away() {
     }
     let (code, said) = emit(server.address(), None);
     assert_eq!((code, said.contains("recorded 2, refused 0, waiting 0")), (Some(0), true), "{said}");
-    let found = recorded(&client, &Play::contractor_key()).await;
+    let found = recorded(&client).await;
     assert_eq!(found, [(1, "a".to_owned()), (2, "b".to_owned()), (3, "c".to_owned())]);
 }

@@ -97,6 +97,16 @@ async fn a_report_on_paper_is_the_same_each_time_and_any_change_is_found() {
     let proven = scene.good(&["verify", "one.pdf", "--policy", "policy.txt", "--output", "json"]);
     let proven: Value = serde_json::from_str(&proven).expect("JSON");
     assert_eq!(proven["kind"], "report-pdf", "{proven}");
+    let extract = ["verify", "one.pdf", "--policy", "policy.txt", "--extract", "attached"];
+    scene.good(&extract);
+    scene.good(&["verify", "attached/evidence.bundle", "--policy", "policy.txt"]);
+    let report: Value =
+        serde_json::from_slice(&std::fs::read(scene.path("attached/report.json")).expect("there"))
+            .expect("JSON");
+    assert_eq!(report["scheme"]["id"], SCHEME);
+    assert_eq!(scene.run(&extract).status.code(), Some(2), "nothing is written over");
+    let bundle = ["verify", "attached/evidence.bundle", "--policy", "policy.txt", "--extract", "more"];
+    assert_eq!(scene.run(&bundle).status.code(), Some(2), "nothing is attached to a bundle");
 
     // One bit, at places all over the file: never proven, whichever check says so.
     let step = pdf.len() / 40;

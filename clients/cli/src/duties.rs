@@ -60,7 +60,13 @@ fn row(duty: &Duty, context: &Context) -> [String; 7] {
         let time = Instant::from_unix_ms(ms).filter(|_| ms != 0);
         or_dash(&time.map(|time| time.jst_day().to_string()).unwrap_or_default())
     };
-    let met = if duty.owed == 0 { String::new() } else { format!("{}/{}", duty.met, duty.owed) };
+    let met = match (duty.owed, duty.met) {
+        (0, _) => String::new(),
+        (n, 0) if duty.status == DutyStatus::Violated.word() => {
+            context.pick(format!("違反{n}件"), format!("{n} breached"))
+        }
+        (owed, met) => format!("{met}/{owed}"),
+    };
     [
         duty.object.clone(),
         status,

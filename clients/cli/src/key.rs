@@ -179,7 +179,6 @@ fn new(file: &Path, encrypt: bool, context: &Context) -> anyhow::Result<SigningK
     } else {
         key.to_pem()
     };
-    let pem = Zeroizing::new(pem);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

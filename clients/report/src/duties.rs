@@ -4,11 +4,24 @@ use daicho_custody::FindingAnswer;
 use daicho_custody::duty::DutyStatus;
 use daicho_custody::report::DutyReport;
 
-use crate::words::Words;
+use crate::words::{Words, count};
 
 /// The entries that show it.
 pub fn entries(d: &DutyReport) -> String {
     d.judgement.entries.iter().map(|entry| format!("#{entry}")).collect::<Vec<_>>().join(" ")
+}
+
+/// How often it was met of how often it was owed; of what must not be done, how often it was.
+pub fn met(w: &Words<'_>, d: &DutyReport) -> String {
+    let judged = &d.judgement;
+    match (judged.status, judged.owed) {
+        (_, 0) => String::new(),
+        (DutyStatus::Violated, breaches) if judged.met == 0 => {
+            let n = count(breaches);
+            w.say(format!("違反{n}件"), format!("{n} breached"))
+        }
+        (_, owed) => format!("{}/{}", count(judged.met), count(owed)),
+    }
 }
 
 /// A mark before each status, so that it never hangs on a colour.

@@ -8,7 +8,6 @@ use std::fmt::Write as _;
 use daicho_custody::Verdict;
 use daicho_custody::report::{FlowReport, Place};
 use daicho_custody::scheme::Effect;
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::svg::{escape, fit, width};
 use crate::words::{Words, count, symbol};
@@ -312,36 +311,52 @@ impl<'s, 'r> Svg<'s, 'r> {
 
 /// The text in at most `most` lines of a width; the last one is cut.
 fn wrap(text: &str, room: f64, size: f64, most: usize) -> Vec<String> {
-    let columns = ((room / (size * 0.53)).floor() as usize).max(4);
+    let room = room.max(size * 2.2);
     let mut lines = vec![String::new()];
-    let mut used = 0;
-    let mut rest = text;
-    while let Some(c) = rest.chars().next() {
-        // A number is not broken, unless it is longer than a line.
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != ',').unwrap_or(rest.len());
-        let len = if digits > columns { c.len_utf8() } else { digits.max(c.len_utf8()) };
-        let (unit, after) = rest.split_at(len);
-        let wide = unit.width();
-        // Marks that must not stand at the start of a line hang at the end of the one before.
-        let hangs = "、。，．・」』）)］]ー".contains(c);
-        if used + wide > columns && !hangs {
-            if lines.len() == most {
-                if let Some(last) = lines.last_mut() {
-                    last.pop();
-                    last.push('…');
-                }
-                return lines;
-            }
-            lines.push(String::new());
-            used = 0;
-        }
-        if let Some(last) = lines.last_mut() {
+    for unit in units(text, room, size) {
+        let Some(last) = lines.last_mut() else { break };
+        if last.is_empty() || width(&format!("{last}{unit}"), size) <= room {
             last.push_str(unit);
+        } else {
+            last.truncate(last.trim_end().len());
+            lines.push(unit.trim_start().to_owned());
         }
-        used += wide;
-        rest = after;
+    }
+    if lines.len() > most {
+        lines.truncate(most);
+        if let Some(last) = lines.last_mut() {
+            last.pop();
+            last.push('…');
+        }
     }
     lines
+}
+
+/// What is not broken: a character with the marks behind it that must not stand at the start of a line, a word or number in Latin
+/// script where it fits in a line. A hyphen ends a word and stays with it.
+fn units(text: &str, room: f64, size: f64) -> Vec<&str> {
+    const NO_START: &str = "、。，．・」』）)］]ーぁぃぅぇぉっゃゅょァィゥェォッャュョ々";
+    let mut units: Vec<&str> = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    while let Some(c) = text[at..].chars().next() {
+        let word = text[at..].find(|c: char| !c.is_ascii_alphanumeric() && !",/".contains(c));
+        let word = at + word.unwrap_or(text.len() - at);
+        let word = if word > at && text[word..].starts_with('-') { word + 1 } else { word };
+        let marked = NO_START.contains(c) && units.pop().is_some();
+        if !marked {
+            start = at;
+        }
+        if word > at && width(&text[at..word], size) > room {
+            units.extend(text[at..word].split_inclusive(|_| true));
+            at = word;
+            // Of the last character: a mark may follow it.
+            start = word - 1;
+            continue;
+        }
+        at = if word > at { word } else { at + c.len_utf8() };
+        units.push(&text[start..at]);
+    }
+    units
 }
 
 /// The text in one line, or broken where it holds zero-width spaces when it is too wide.
@@ -370,7 +385,14 @@ mod tests {
         assert_eq!(wrap("住民基本台帳", 42.0, 10.0, 3), ["住民基", "本台帳"]);
         assert_eq!(wrap("あいうえおかきくけこ", 32.0, 10.0, 2).len(), 2);
         assert!(wrap("あいうえおかきくけこ", 32.0, 10.0, 2)[1].ends_with('…'));
-        assert_eq!(wrap("保有220/1,936", 48.0, 10.0, 3), ["保有220/", "1,936"]);
+        assert_eq!(wrap("保有220/1,936", 48.0, 10.0, 3), ["保有", "220/1,936"]);
+        assert_eq!(wrap("LGWAN-ASP事業者", 52.0, 10.0, 3), ["LGWAN-", "ASP事業", "者"]);
+        assert_eq!(wrap("収納センター", 44.0, 10.0, 3), ["収納セン", "ター"]);
+        assert_eq!(wrap("収納センター", 54.0, 10.0, 3), ["収納セン", "ター"], "a long vowel starts no line");
+        assert_eq!(wrap("ホストコンピュータ", 66.0, 10.0, 3), ["ホストコン", "ピュータ"]);
+        assert_eq!(wrap("計1,936）", 32.0, 10.0, 3), ["計", "1,936）"]);
+        assert_eq!(wrap("LGWAN、線", 22.0, 10.0, 4), ["LG", "WA", "N、", "線"]);
+        assert_eq!(wrap("ticket machine", 44.0, 10.0, 3), ["ticket", "machine"]);
         assert!(width(&fit("長い長い長い名前", 40.0, 10.0), 10.0) <= 42.0);
     }
 }

@@ -26,7 +26,7 @@ mod tests {
 
     use crate::{Lang, csv, html, pdf};
 
-    fn sample() -> DeletionReport {
+    pub(crate) fn sample() -> DeletionReport {
         let sample = include_bytes!("../../../docs/formats/report-sample.json");
         serde_json::from_slice(sample).expect("a report")
     }

@@ -44,12 +44,41 @@ impl<'r> Words<'r> {
         self.lang.either(&text.ja, &text.en)
     }
 
-    /// Name of a party.
+    /// Name of a party, by its id in the scheme or in the ledger.
     pub fn party<'a>(&self, id: &'a str) -> &'a str
     where
         'r: 'a,
     {
-        self.parties.get(id).copied().unwrap_or(id)
+        let local = id.strip_prefix(self.report.scheme.id.as_str()).and_then(|id| id.strip_prefix('/'));
+        self.parties.get(local.unwrap_or(id)).copied().unwrap_or(id)
+    }
+
+    /// A detail in Japanese with the ids and terms in it named.
+    fn named(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some(c) = rest.chars().next() {
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"_-/.:".contains(c));
+            let id = &rest[..end.unwrap_or(rest.len())];
+            let id = id.trim_end_matches(['.', ':']);
+            let (id, after) = rest.split_at(id.len().max(c.len_utf8()));
+            out.push_str(&self.name(id));
+            rest = after;
+        }
+        out
+    }
+
+    /// The name of anything that a detail may name by id, or the id.
+    fn name(&self, id: &str) -> String {
+        let party = self.party(id);
+        let flow = || self.report.flows.iter().find(|flow| flow.id == id);
+        match self.report.names.get(id) {
+            Some(name) => name.ja.clone(),
+            None if party != id => party.to_owned(),
+            // Days are days, and no terms.
+            None if id.starts_with("P") || id.starts_with("end-of-") => self.deadline(id),
+            None => flow().map_or_else(|| self.system(id), |flow| flow.label.as_str()).to_owned(),
+        }
     }
 
     /// Name of a system.
@@ -248,7 +277,23 @@ impl<'r> Words<'r> {
             let name = self.party(party);
             return self.say(format!("返却先: {name}"), format!("returned to {name}"));
         }
-        detail_in(detail, self.lang)
+        // For how long a fact may be awaited, after the rule.
+        if let Some((rule, within)) =
+            detail.split_once(": ").filter(|(_, within)| Deadline::parse(within).is_ok())
+        {
+            let within = self.deadline(within);
+            return self.say(
+                format!("定め: {rule}、契機を待つ期限: {within}"),
+                format!("{rule}, may wait: {within}"),
+            );
+        }
+        // Words of others for ways and certificates, which may be those of ids.
+        let of_others = detail.contains(" instead of ") || detail.starts_with("certificate ");
+        let detail = detail_in(detail, self.lang);
+        match self.lang {
+            Lang::Ja if !of_others => self.named(&detail),
+            _ => detail,
+        }
     }
 }
 
@@ -324,6 +369,11 @@ pub fn recorded_apart(moment: &Moment) -> bool {
     moment.recorded.unix_ms() - moment.occurred.unix_ms() > 60_000
 }
 
+/// Whether a certificate that should be there in time is not.
+pub fn is_amiss(certificate: Certificate) -> bool {
+    matches!(certificate, Certificate::Missing | Certificate::Late)
+}
+
 /// Names in one list.
 pub fn names(list: &[String], all: &str) -> String {
     list.iter().map(|name| if name == "*" { all } else { name }).collect::<Vec<_>>().join("、")
@@ -351,6 +401,7 @@ fn detail_ja(detail: &str) -> String {
         ("the ward has not consented", "区の承諾の記録がない"),
         ("the member is not approved", "構成員の承認の記録がない"),
         ("no approved flow goes there", "承認された流れがない"),
+        ("the giver is silent", "渡した側の記録がない"),
         ("no party of the scheme", "事業の当事者ではない"),
         ("collected outside every flow of the scheme", "承認された流れによらない収集"),
         ("the technique did not run to completion", "消去の処理が完了しなかった"),
@@ -376,6 +427,9 @@ fn detail_ja(detail: &str) -> String {
         (" to ", "対象者の区分: ", "、相手: ", ""),
         (" by ", "行為: ", "、当事者: ", ""),
     ];
+    if let Some((since, due)) = detail.strip_prefix("silent since ").and_then(|d| d.split_once(", due ")) {
+        return format!("最後の申告: {since}、次の申告の期限: {due}");
+    }
     let certified = detail.strip_prefix("certificate of ").and_then(|times| times.split_once(", due "));
     if let Some((at, due)) = certified {
         return format!("証明書の提出: {at}、提出期限: {due}");
@@ -451,7 +505,7 @@ fn detail_ja(detail: &str) -> String {
             return format!("{before}{a}{between}{}{after}", b.strip_suffix(" out").unwrap_or(b));
         }
     }
-    detail.to_owned()
+    detail.strip_prefix("flow ").map_or_else(|| detail.to_owned(), |flow| format!("流れ: {flow}"))
 }
 
 /// A method of erasure, by the word of its findings.
@@ -494,6 +548,10 @@ mod tests {
             ),
             ("taken-out by fujitsu", "行為: taken-out、当事者: fujitsu"),
             (
+                "silent since 2021-02-03T10:00:00+09:00, due 2021-04-30T23:59:59.999+09:00",
+                "最後の申告: 2021-02-03 10:00、次の申告の期限: 2021-04-30 23:59",
+            ),
+            (
                 "r1: kept for P5Y, until 2026-03-31T23:59:59.999+09:00",
                 "定め: r1、保存期間: P5Y（2026-03-31 23:59 まで）",
             ),
@@ -518,6 +576,35 @@ mod tests {
         for (en, ja) in cases {
             assert_eq!(detail_ja(&tidy_times(en)), ja);
         }
+    }
+
+    #[test]
+    fn ids_in_details_are_named() {
+        let mut report = crate::tests::sample();
+        let id = report.scheme.id.clone();
+        for (id, ja) in [("taken-out", "持出し"), ("name", "氏名")] {
+            report.names.insert(id.into(), Text { ja: ja.into(), en: id.into() });
+        }
+        let party = report.parties[0].clone();
+        let named = Words::new(&report, Lang::Ja).party(&party.id).to_owned();
+        let cases = [
+            (format!("taken-out by {}", party.id), format!("行為: 持出し、当事者: {named}")),
+            (format!("number 7 of {id}/{}", party.id), format!("欠けた申告番号: 7（{named}）")),
+            ("name, address".to_owned(), "氏名, address".to_owned()),
+            // Only whole ids, and no words of others.
+            (format!("certificate {}.2021-03", party.id), format!("証明書: {}.2021-03", party.id)),
+            (format!("x.{}-name", party.id), format!("x.{}-name", party.id)),
+            ("name instead of lgwan".to_owned(), "name（承認は lgwan）".to_owned()),
+            ("r1: P7D".to_owned(), "定め: r1、契機を待つ期限: 7日後の終わり".to_owned()),
+            (
+                "r1: kept for end-of-month, until 2026-03-31T23:59:59.999+09:00".to_owned(),
+                "定め: r1、保存期間: 当月末（2026-03-31 23:59 まで）".to_owned(),
+            ),
+        ];
+        for (detail, ja) in cases {
+            assert_eq!(Words::new(&report, Lang::Ja).detail(&detail), ja);
+        }
+        assert_eq!(Words::new(&report, Lang::En).detail("taken-out by x"), "taken-out by x");
     }
 
     #[test]

@@ -185,10 +185,10 @@ fn hash_of_the_paper() {
 /// of before says that it is older, not that it was tampered with.
 #[test]
 fn the_number_of_the_program_stands_for_every_byte_of_a_paper() {
-    const NUMBER: &str = " report-pdf/7 ";
+    const NUMBER: &str = " report-pdf/8 ";
     const PAPERS: [&str; 2] = [
-        "04f6bcd1a3b7fa8c040e4e941c579dd49e5ccb3aeef29c68d180351ce478d582",
-        "6bf30782d333c0c548672cb4c3c2e0891daa18d3038fc7cad1a987230859457b",
+        "aa59796590d82280a882b1078f406cb11698d8031117e8658146e335f6c5a267",
+        "9a7b9772aebbaa4094032fe352adebd6caf3c93e7a46b6470f3ef83aafaeb45c",
     ];
     assert!(daicho_report::pdf::program().contains(NUMBER), "another number: put it here, with the hashes");
     let report = model::sample();
@@ -309,7 +309,7 @@ fn a_bundle_of_something_else_proves_no_paper() {
 fn a_paper_drawn_by_another_program_says_so() {
     let changed = with_streams(&SCENE.paper, |stream| {
         find(stream, br#""format": "daicho-report-pdf/1""#)?;
-        replaced(stream, b"report-pdf/7 typst", b"report-pdf/0 typst")
+        replaced(stream, b"report-pdf/8 typst", b"report-pdf/0 typst")
     });
     let error = fault(&changed);
     assert!(

@@ -48,7 +48,7 @@ impl Security<'_> {
 /// [`ClientError::BadIdentity`].
 pub fn self_signed(key: &SigningKey) -> Result<(String, Zeroizing<String>), ClientError> {
     let bad = |error: rcgen::Error| ClientError::BadIdentity(error.to_string());
-    let pem = Zeroizing::new(key.to_pem());
+    let pem = key.to_pem();
     let pair = rcgen::KeyPair::from_pem(pem.as_str()).map_err(bad)?;
     let certificate = rcgen::CertificateParams::new(Vec::new()).and_then(|params| params.self_signed(&pair));
     Ok((certificate.map_err(bad)?.pem(), pem))

@@ -11,6 +11,7 @@ mod personal;
 mod possession;
 mod sign;
 mod statement;
+mod steps;
 mod text;
 mod time;
 
@@ -29,5 +30,6 @@ pub use statement::{
     CheckedStatement, Draft, MAX_EVENTS, MAX_FUTURE_SKEW_MS, MAX_SIGNERS, MAX_STATEMENT_LEN, PAYLOAD_TYPE,
     ParsedStatement, StatementId, sign_statement, sign_statement_with,
 };
+pub use steps::{durable_step, watch_durable_steps};
 pub use text::any_text;
 pub use time::{DAY_MS, Date, Instant, JST_OFFSET_MS};

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::Signer as DalekSigner;
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 use crate::proto;
 
@@ -157,11 +158,12 @@ impl SigningKey {
         ed25519_dalek::SigningKey::from_pkcs8_pem(pem).ok().map(Self)
     }
 
-    /// PKCS #8 PEM, version 1: OpenSSL before 3.5 does not read the version with the public key beside it (RFC 5958).
-    pub fn to_pem(&self) -> String {
+    /// PKCS #8 PEM, version 1: OpenSSL before 3.5 does not read the version with the public key beside it (RFC 5958). It is
+    /// wiped when dropped.
+    pub fn to_pem(&self) -> Zeroizing<String> {
         use ed25519_dalek::pkcs8::{EncodePrivateKey as _, spki::der::pem::LineEnding};
         let pem = self.alone().to_pkcs8_pem(LineEnding::LF);
-        pem.expect("a key of fixed length always encodes").to_string()
+        pem.expect("a key of fixed length always encodes")
     }
 
     fn alone(&self) -> ed25519_dalek::pkcs8::KeypairBytes {
@@ -181,10 +183,9 @@ impl SigningKey {
     }
 
     /// PKCS #8 PEM protected by a passphrase: scrypt and AES-256-CBC. `None` when the system gives no random numbers.
-    pub fn to_encrypted_pem(&self, passphrase: &str) -> Option<String> {
+    pub fn to_encrypted_pem(&self, passphrase: &str) -> Option<Zeroizing<String>> {
         use ed25519_dalek::pkcs8::{EncodePrivateKey as _, spki::der::pem::LineEnding};
-        let pem = self.alone().to_pkcs8_encrypted_pem(passphrase, LineEnding::LF).ok()?;
-        Some(pem.to_string())
+        self.alone().to_pkcs8_encrypted_pem(passphrase, LineEnding::LF).ok()
     }
 
     /// The public half.

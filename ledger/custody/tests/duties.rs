@@ -183,11 +183,15 @@ fn a_subcontractor_tells_both_where_the_sheet_says_both() {
     // 乙 asks, 甲 audits: each is answered to who asked, and a power of 甲 is nobody's duty.
     ledger.say("toppan_forms", "2020-04-23T10:00", act("status-asked", "c2", HEI));
     ledger.say(HEI, "2020-04-23T11:00", act("status-reported", "c2", "toppan_forms"));
+    // 甲 has a look at 乙's side of the contract: that is no look at 丙.
+    ledger.say("ward", "2020-04-24T09:00", act("audited", "c2", "toppan_forms"));
+    assert_eq!(status(&mut ledger, "c2/19/ward", "2020-04-25"), DutyStatus::NotYetDue);
     ledger.say("ward", "2020-04-24T10:00", act("audited", "c2", HEI));
     ledger.say(HEI, "2020-04-24T11:00", act("audit-attended", "c2", "ward"));
     let expected = [
         (15, HEI, DutyStatus::Met),
         (16, HEI, DutyStatus::NotApplicable),
+        (19, "ward", DutyStatus::Met),
         (21, HEI, DutyStatus::Met),
         (22, "ward", DutyStatus::NotJudged),
     ];
@@ -380,6 +384,12 @@ fn what_the_ward_says_of_a_party_is_a_breach_like_its_own_word() {
     assert_eq!(status(&mut ledger, object, "2021-02-11"), DutyStatus::Violated);
     let found = findings(&mut ledger, FindingCode::ForbiddenAct, "2021-02-11");
     assert_eq!(found.iter().map(|f| f.detail.as_str()).collect::<Vec<_>>(), ["disclosed by hyojito"]);
+    // A name is enough; its own name under a contract is none of a contractor.
+    let mut ledger = queue();
+    ledger.say("ward", "2021-02-10T10:00", act("disclosed", "", "ward"));
+    assert_eq!(status(&mut ledger, object, "2021-02-11"), DutyStatus::NoViolation);
+    ledger.say("ward", "2021-02-12T10:00", act("disclosed", "", "hyojito"));
+    assert_eq!(status(&mut ledger, object, "2021-02-13"), DutyStatus::Violated);
     // What binds the ward itself is broken by its own word, whichever contractor it names.
     let mut ledger = Ledger::open(CONVENIENCE, "2018-08-01T09:00");
     ledger.say("ward", "2018-09-10T10:00", act("real-data-checked-by-contractor", "", "fujitsu"));

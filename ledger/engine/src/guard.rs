@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use daicho_store::durable_step;
+use daicho_core::durable_step;
 use daicho_tlog::Checkpoint;
 
 /// Keeps the last signed checkpoint of one ledger where a loss of the data folder does not reach.

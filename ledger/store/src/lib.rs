@@ -7,12 +7,10 @@ mod error;
 mod format;
 mod log;
 mod reader;
-mod steps;
 mod store;
 
 pub use backup::{Backup, backups, keep_newest, restore};
 pub use error::StoreError;
 pub use format::{CheckpointRow, Head, StatementRow};
 pub use reader::Snapshot;
-pub use steps::durable_step;
 pub use store::{Commit, Store};

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use daicho_core::{ChainHash, Entry, EntryIndex, Instant, LedgerSize, Origin, StatementId};
+use daicho_core::{ChainHash, Entry, EntryIndex, Instant, LedgerSize, Origin, StatementId, durable_step};
 use daicho_custody::state::Changes;
 use daicho_tlog::TreeHash;
 use daicho_tlog::merkle::Growth;
@@ -16,7 +16,7 @@ use crate::format::{
     CF_CHECKPOINTS, CF_ENTRIES, CF_META, CF_STATE, CF_STATEMENTS, CF_TILES, CheckpointRow, FAMILIES, FORMAT,
     FORMAT_KEY, HEAD, Head, StatementRow, statement_key, tile_key,
 };
-use crate::{Snapshot, StoreError, durable_step};
+use crate::{Snapshot, StoreError};
 
 /// Key and value as RocksDB hands them out.
 type Row = (Box<[u8]>, Box<[u8]>);

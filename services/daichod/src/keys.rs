@@ -87,8 +87,7 @@ pub(crate) fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
     let mut seed = zeroize::Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let key = SigningKey::from_seed(&seed);
-    write_private(path, &zeroize::Zeroizing::new(key.to_pem()))
-        .with_context(|| format!("writing key {}", path.display()))?;
+    write_private(path, &key.to_pem()).with_context(|| format!("writing key {}", path.display()))?;
     Ok(key)
 }
 

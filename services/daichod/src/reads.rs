@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use daicho_core::proto::event::Fact;
-use daicho_core::{Date, Entry, EntryIndex, Instant, KeyId, ParsedStatement, RefusalCode, proto};
+use daicho_core::{
+    Date, Entry, EntryIndex, Instant, KeyId, ParsedStatement, RefusalCode, durable_step, proto,
+};
 use daicho_engine::{ClockWatch, Engine};
 use sha2::{Digest as _, Sha256};
 
@@ -91,8 +93,12 @@ impl Reads {
 
     /// Gives a log another name, for good.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        durable_step();
         std::fs::rename(from, to)?;
-        File::open(&self.folder)?.sync_all()
+        durable_step();
+        File::open(&self.folder)?.sync_all()?;
+        durable_step();
+        Ok(())
     }
 
     /// Where the log of a day goes that the ledger has the digests of. A clock that was set may bring a day twice.

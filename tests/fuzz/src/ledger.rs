@@ -126,7 +126,7 @@ pub(crate) fn drafts() -> Vec<Vec<u8>> {
 
 pub(crate) fn keys() -> Vec<Vec<u8>> {
     let pem = desk(3).to_pem();
-    vec![pem.replace('\n', "\r\n").into_bytes(), pem.into_bytes()]
+    vec![pem.replace('\n', "\r\n").into_bytes(), pem.as_bytes().to_vec()]
 }
 
 pub(crate) fn invitations() -> Vec<Vec<u8>> {

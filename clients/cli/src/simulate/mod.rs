@@ -10,6 +10,7 @@ mod governance;
 mod plan;
 mod play;
 mod random;
+mod replies;
 mod report;
 mod runner;
 mod schemes;
@@ -98,7 +99,9 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     runner.play(&plan).await?;
     let mut agrees = true;
     for part in &plan.parts {
-        agrees &= report::compare(part, &runner.findings(part).await?, context, out)?;
+        let found = runner.findings(part, part.as_of).await?;
+        let found: Vec<_> = found.into_iter().map(|(seen, _)| seen).collect();
+        agrees &= report::compare(part, &found, context, out)?;
     }
     Ok(if agrees { Exit::Ok } else { Exit::Wrong })
 }

@@ -12,6 +12,7 @@ use super::assumptions::Assumptions;
 use super::baseline;
 use super::faults::{Counts, Seen, by_code, total};
 use super::plan::{Part, Plan};
+use super::replies;
 
 /// What the play rests on: assumptions, holes of the papers, faults.
 pub(crate) fn preface(
@@ -133,6 +134,7 @@ pub(crate) fn summary(plan: &Plan, file: &std::path::Path, context: &Context) ->
             "copies": part.copies,
             "baseline": counts(&part.baseline),
             "injected": counts(&total(&part.injected)),
+            "replies": replies::counts(part),
         })
     };
     let json = json!({

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use anyhow::{anyhow, bail};
 use daicho_client::{Client, ClientError, EmitStream, Emitter, RefusalCode, SigningKey};
 use daicho_core::proto::{self, event::Fact};
-use daicho_core::{Instant, Origin};
+use daicho_core::{EntryIndex, Instant, Origin};
 use daicho_custody::FindingCode;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -13,6 +13,7 @@ use crate::context::Context;
 
 use super::faults::Seen;
 use super::plan::{Part, Plan, Signer, Step};
+use super::replies;
 
 /// Statements of one party in flight.
 const WINDOW: usize = 256;
@@ -73,13 +74,21 @@ impl<'r> Runner<'r> {
     pub(crate) async fn play(&mut self, plan: &Plan) -> anyhow::Result<()> {
         self.check_clock(plan).await?;
         let bar = progress(plan);
+        let mut unanswered: Vec<&Part> = plan.parts.iter().collect();
+        unanswered.sort_by_key(|part| replies::time(part));
         for (now, waves) in plan.ticks() {
+            while unanswered.first().is_some_and(|part| replies::time(part) < now) {
+                self.reply(unanswered.remove(0)).await?;
+            }
             self.advance(now).await?;
             bar.set_message(now.jst_day().to_string());
             for wave in waves {
                 self.wave(&wave).await?;
                 bar.inc(wave.len() as u64);
             }
+        }
+        for part in unanswered {
+            self.reply(part).await?;
         }
         if let Some(end) = plan.parts.iter().map(|part| part.as_of).max() {
             self.advance(end).await?;
@@ -88,15 +97,33 @@ impl<'r> Runner<'r> {
         Ok(())
     }
 
-    /// The findings of a scheme, as the ledger has them.
-    pub(crate) async fn findings(&self, part: &Part) -> anyhow::Result<Vec<Seen>> {
+    /// The findings of a scheme, as the ledger has them, each with the first entry that shows it.
+    pub(crate) async fn findings(
+        &self,
+        part: &Part,
+        as_of: Instant,
+    ) -> anyhow::Result<Vec<(Seen, Option<EntryIndex>)>> {
         let mut seen = Vec::new();
-        for finding in self.client.findings(&part.id, part.as_of.unix_ms()).await? {
+        for finding in self.client.findings(&part.id, as_of.unix_ms()).await? {
             let code = FindingCode::parse(&finding.code)
                 .ok_or_else(|| ClientError::Protocol(format!("an unknown finding {}", finding.code)))?;
-            seen.push(Seen::new(code, &finding.object, &finding.detail));
+            let entry = finding.entries.first().copied().map(EntryIndex::new);
+            seen.push((Seen::new(code, &finding.object, &finding.detail), entry));
         }
         Ok(seen)
+    }
+
+    /// Has the parties and the ward say what they have to say about the findings of a scheme.
+    async fn reply(&mut self, part: &Part) -> anyhow::Result<()> {
+        let now = replies::time(part);
+        self.advance(now).await?;
+        let found = self.findings(part, now).await?;
+        for reply in replies::of(part) {
+            let step = reply.step(part, &found);
+            let step = step.ok_or_else(|| anyhow!("{}: nothing was found to reply to", part.id))?;
+            self.wave(&[&step]).await?;
+        }
+        Ok(())
     }
 
     async fn check_clock(&self, plan: &Plan) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ use super::build::{self, Order};
 use super::faults::{Fault, FaultSet, Seen, by_code, total};
 use super::plan::{Part, Plan, Signer, Step};
 use super::setup::Source;
-use super::{baseline, parse_scale};
+use super::{baseline, parse_scale, replies};
 
 const COMMON: &str = include_str!("../../../../deploy/schemes/common.toml");
 const FILES: [&str; 5] = [
@@ -202,6 +202,35 @@ fn all_faults_together_are_found_code_by_code() {
         let data_sets = verdicts_add_up(&plan, &ledger);
         assert!(scale == TINY || data_sets > 600, "{data_sets}: enough for several parts");
     }
+}
+
+#[test]
+fn what_is_said_about_findings_stands_beside_them() {
+    let (plan, mut ledger) = check(TINY, 1, &FaultSet::all());
+    let end = plan.parts.iter().map(|part| part.as_of).max().expect("parts");
+    let mut kinds = BTreeSet::new();
+    for part in &plan.parts {
+        let before = ledger.judge(part).findings(end).expect("a readable state");
+        let seen = |f: &Finding| (Seen::new(f.code, &f.object, &f.detail), f.entries.first().copied());
+        let known = ledger.judge(part).findings(replies::time(part)).expect("a readable state");
+        let found: Vec<_> = known.iter().map(seen).collect();
+        for reply in replies::of(part) {
+            let step = reply.step(part, &found).expect("there is something to reply to");
+            ledger.step(&Step { at: end, ..step });
+        }
+        let after = ledger.judge(part).findings(end).expect("a readable state");
+        assert_eq!(by_code(after.iter().map(|f| f.code)), by_code(before.iter().map(|f| f.code)));
+        // A correction stands beside each finding that its entry shows.
+        let answers = after.iter().flat_map(|finding| &finding.answers);
+        let answers: BTreeSet<_> = answers.map(|answer| (answer.entry, answer.kind)).collect();
+        let mut counts = BTreeMap::new();
+        for (_, kind) in answers {
+            *counts.entry(kind.word()).or_insert(0) += 1;
+            kinds.insert(kind);
+        }
+        assert_eq!(counts, replies::counts(part), "{}", part.id);
+    }
+    assert_eq!(kinds.len(), 5, "a correction, a dispute and the ward's three decisions: {kinds:?}");
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(crate) use receipt::{Demand, described, of_receipt};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  daicho verify report.pdf --policy policy.txt\n  \
+    daicho verify report.pdf --policy policy.txt --extract attached\n  \
     daicho verify queue_notice_service.bundle --policy policy.txt\n  \
     daicho verify 12.tlog-proof --policy policy.txt --lang ja\n  \
     daicho verify fork-proof.txt --policy policy.txt --output json\n\n\
@@ -38,12 +39,26 @@ pub(crate) struct Args {
     /// Trust policy (C2SP tlog-policy): who must have signed and cosigned the checkpoint
     #[arg(long, value_name = "FILE", env = "DAICHO_POLICY")]
     policy: PathBuf,
+    /// Folder for the files that are attached to a PDF: bundle, report, policy, or signed statements. Nothing is written over
+    #[arg(long, value_name = "DIR")]
+    extract: Option<PathBuf>,
 }
 
 #[expect(clippy::unused_async, reason = "every command is run in the same way")]
 pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let policy = context.policy(&args.policy)?;
-    let outcome = match open(&args.file, context)? {
+    let kind = open(&args.file, context)?;
+    if let Some(folder) = &args.extract {
+        let Kind::Paper(bytes) = &kind else {
+            let path = args.file.display();
+            bail!(context.pick(
+                format!("{path} は PDF ではないので、取り出す添付ファイルがありません"),
+                format!("{path} is no PDF: there is nothing attached to extract"),
+            ));
+        };
+        paper::extract(bytes, folder, context)?;
+    }
+    let outcome = match kind {
         Kind::Bundle(file) => bundle::of_bundle(file, &policy, context),
         Kind::Paper(bytes) => paper::of_paper(&bytes, &policy, &context.read(&args.policy)?, context),
         Kind::Small(bytes) => of_small(&bytes, &args.file, &policy, context)?,

@@ -1,6 +1,11 @@
 //! Reports on paper, in words.
 
-use daicho_report::pdf::{Difference, PaperError, ReadError, is_statement, statements, verify_paper};
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use daicho_report::pdf::{
+    Difference, PaperError, ReadError, attachments, is_statement, statements, verify_paper,
+};
 use daicho_tlog::Policy;
 use serde_json::{Value, json};
 
@@ -82,6 +87,30 @@ fn of_certificate(pdf: &[u8], policy: &Policy, context: &Context) -> Result<Find
     all.limits.insert(0, words.to_owned());
     all.facts = json!({ "statements": each });
     Ok(all)
+}
+
+/// Writes what is attached to a paper into a folder, proven or not. Of a paper that cannot be read, nothing: why is for the
+/// verification to say.
+pub(super) fn extract(pdf: &[u8], folder: &Path, context: &Context) -> anyhow::Result<()> {
+    let files: Vec<(String, Vec<u8>)> = match attachments(pdf) {
+        Err(ReadError::Unknown(name)) if is_statement(&name) => statements(pdf).unwrap_or_default(),
+        files => files.unwrap_or_default().into_iter().map(|(name, file)| (name.to_owned(), file)).collect(),
+    };
+    std::fs::create_dir_all(folder).with_context(|| context.cannot_write(folder))?;
+    if let Some((name, _)) = files.iter().find(|(name, _)| folder.join(name).exists()) {
+        let path = folder.join(name);
+        let path = path.display();
+        bail!(context.pick(
+            format!("{path} は既にあります。別のフォルダーを指定してください"),
+            format!("{path} is there already; name another folder"),
+        ));
+    }
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        ensure!(context.create(&path, &bytes)?, context.cannot_write(&path));
+        eprintln!("{}{}", context.pick("取り出しました: ", "extracted "), path.display());
+    }
+    Ok(())
 }
 
 fn policy_line(own: Option<bool>, context: &Context) -> &'static str {

@@ -5,8 +5,8 @@ use daicho_custody::report::DutyReport;
 use maud::{Markup, html};
 
 use super::{columns, id, number};
-use crate::duties::{entries, mark};
-use crate::words::{Words, count};
+use crate::duties::{entries, mark, met};
+use crate::words::Words;
 
 pub(super) fn duties(w: &Words<'_>) -> Markup {
     let of = |clause: bool| {
@@ -67,7 +67,7 @@ fn table<'d>(w: &Words<'_>, rows: impl Iterator<Item = &'d DutyReport>, clauses:
                         @if let Some(due) = d.judgement.due { br; span.note.nw { (w.say("期限 ", "due ")) (due.jst_day().to_string()) } }
                         @if let Some(next) = d.judgement.upcoming() { br; span.note.nw { (w.say("次の期限 ", "next ")) (next.jst_day().to_string()) } }
                     }
-                    td.n { @if d.judgement.owed > 0 { (count(d.judgement.met)) "/" (count(d.judgement.owed)) } }
+                    td.n { (met(w, d)) }
                     td {
                         (w.of(&d.judgement.detail))
                         @if !d.judgement.entries.is_empty() { " " span.note { (entries(d)) } }

@@ -9,7 +9,7 @@ use daicho_custody::report::{AnswerCode, Certificate, Problem};
 use daicho_custody::{DeletionReport, Evidence, Verdict};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::words::{Words, count};
+use crate::words::{Words, count, is_amiss};
 use crate::{Lang, flow_svg, prose};
 
 /// The page.
@@ -147,7 +147,11 @@ fn answer(w: &Words<'_>) -> Markup {
                         caption { (w.say("消去証明書", "Certificates of erasure")) }
                         tbody {
                             @for state in Certificate::ALL {
-                                tr { th scope="row" { (w.certificate(state)) } (number(r.totals.certificates.get(&state).copied().unwrap_or_default())) }
+                                @let n = r.totals.certificates.get(&state).copied().unwrap_or_default();
+                                tr { th scope="row" {
+                                    @if is_amiss(state) && n > 0 { span.unproven-t { "！ " (w.certificate(state)) } }
+                                    @else { (w.certificate(state)) }
+                                } (number(n)) }
                             }
                         }
                     }

@@ -205,17 +205,15 @@ pub(super) fn source(w: &Words<'_>) -> Markup {
                     } }
                 }
             }
-            h3 { (w.say("事業全体の期限", "Limits of the whole scheme")) }
-            table {
-                thead { tr { th { (w.say("期限", "Limit")) } th { (w.say("数", "Number")) } } }
-                tbody { @for limit in &r.limits {
-                    tr { th scope="row" { (w.of(&limit.label)) } td {
-                        @match &limit.within {
-                            Some(within) => { (w.deadline(within)) }
-                            None => { span.gap-t { (w.say("？ 定めなし。", "? none set. ")) } (w.of(&limit.without)) }
-                        }
+            @let unset: Vec<_> = r.limits.iter().filter(|limit| limit.within.is_none()).collect();
+            @if !unset.is_empty() {
+                h3 { (w.say("区が定めていない事業全体の期限", "Limits of the whole scheme that the ward has not set")) }
+                table {
+                    thead { tr { th { (w.say("期限", "Limit")) } th { (w.say("定めがない場合", "Without it")) } } }
+                    tbody { @for limit in unset {
+                        tr { th scope="row" { span.gap-t { (w.say("？ ", "? ")) } (w.of(&limit.label)) } td { (w.of(&limit.without)) } }
                     } }
-                } }
+                }
             }
         }
     }

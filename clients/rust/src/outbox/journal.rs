@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use daicho_core::{KeyId, ParsedStatement, StatementId, proto};
+use daicho_core::{KeyId, ParsedStatement, StatementId, durable_step, proto};
 use prost::Message as _;
 
 use super::OutboxError;
@@ -16,8 +16,6 @@ const MAGIC: &[u8] = b"daicho outbox v1\n";
 const HEAD: usize = 1 + 4 + 4;
 /// Length of the check behind it.
 const CHECK: usize = 8;
-/// A file with more settled bytes than this is written anew.
-const MOST_SETTLED: u64 = 4 << 20;
 
 /// Kinds of records.
 mod kind {
@@ -134,15 +132,16 @@ impl Journal {
         Ok(id)
     }
 
-    /// Marks the oldest statement as answered. A mark that the disk loses only means that it is sent once more.
-    pub(super) fn settle(&mut self) -> Result<(), OutboxError> {
+    /// Marks the oldest statement as answered. A mark that the disk loses only means that it is sent once more. A file with more
+    /// than `most_settled` bytes of what is answered is written anew.
+    pub(super) fn settle(&mut self, most_settled: u64) -> Result<(), OutboxError> {
         let mut record = Vec::new();
         append(&mut record, kind::ANSWERED, &[]);
         self.write(&record, false)?;
         if let Some(gone) = self.kept.pop_front() {
             self.bytes -= gone.len;
         }
-        if self.written - self.bytes > MOST_SETTLED {
+        if self.written - self.bytes > most_settled {
             self.rewrite()?;
         }
         Ok(())
@@ -152,8 +151,11 @@ impl Journal {
         if self.failed {
             return Err(OutboxError::Closed { path: self.path.clone() });
         }
+        durable_step();
         let written = self.file.write_all(record);
+        durable_step();
         let written = written.and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
+        durable_step();
         // After a failed sync the system may forget what it could not write, so nothing more is promised.
         self.failed = written.is_err();
         self.written += record.len() as u64;
@@ -239,13 +241,18 @@ fn image<'s>(
 /// Puts a file in the place of another, whole or not at all.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let new = path.with_extension("new");
+    durable_step();
     let mut file = File::create(&new)?;
     file.write_all(bytes)?;
+    durable_step();
     file.sync_all()?;
+    durable_step();
     std::fs::rename(&new, path)?;
+    durable_step();
     if let Some(folder) = path.parent() {
         File::open(folder)?.sync_all()?;
     }
+    durable_step();
     OpenOptions::new().read(true).append(true).open(path)
 }
 
@@ -425,7 +432,7 @@ mod tests {
         for n in 7..10 {
             assert_eq!(journal.put(statement(n)).expect("kept").sequence, n);
         }
-        journal.settle().expect("marked");
+        journal.settle(u64::MAX).expect("marked");
         drop(journal);
         let mut journal = opened(folder.path()).expect("opened");
         assert_eq!((numbers(&journal), journal.next()), (vec![8, 9], 10));

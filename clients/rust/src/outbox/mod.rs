@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use daicho_core::{KeyId, Refusal, Signer, StatementId, proto, sign_statement_with};
+use daicho_core::{KeyId, Refusal, Signer, StatementId, durable_step, proto, sign_statement_with};
 use daicho_tlog::Policy;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
@@ -31,6 +31,8 @@ pub struct OutboxSettings {
     pub most_statements: usize,
     /// Most bytes that wait, on disk and in memory. Default: 64 MiB.
     pub most_bytes: u64,
+    /// Bytes of answered statements above which the file is written anew without them. Default: 4 MiB.
+    pub most_settled: u64,
     /// How long to wait before the ledger is tried again. The number of attempts does not count: an outbox never gives
     /// up.
     pub retry: Retry,
@@ -43,6 +45,7 @@ impl Default for OutboxSettings {
         Self {
             most_statements: 100_000,
             most_bytes: 64 << 20,
+            most_settled: 4 << 20,
             retry: Retry { longest: std::time::Duration::from_secs(60), ..Retry::default() },
             policy: None,
         }
@@ -188,6 +191,7 @@ impl Outbox {
         let sender = Sender {
             shared: Arc::clone(&shared),
             refused: folder.join("refused"),
+            most_settled: settings.most_settled,
             retry: settings.retry,
             gate: settings.policy.clone().map(|policy| Arc::new(Gate::new(policy))),
             connect: Box::new(move || Box::pin(connect())),
@@ -265,6 +269,7 @@ impl Drop for Outbox {
 struct Sender {
     shared: Arc<Shared>,
     refused: PathBuf,
+    most_settled: u64,
     retry: Retry,
     gate: Option<Arc<Gate>>,
     connect: Connect,
@@ -341,7 +346,7 @@ impl Sender {
             inner.refused += 1;
         }
         (self.answered)(answer);
-        inner.journal.settle()?;
+        inner.journal.settle(self.most_settled)?;
         inner.trouble = None;
         drop(inner);
         self.shared.fewer.notify_waiters();
@@ -361,7 +366,15 @@ fn keep_refused(
     let mut line = String::new();
     // Writing into a string does not fail.
     let _ = writeln!(line, "{id}\t{}\t{bytes}", error.to_string().escape_debug());
+    let is_new = !path.exists();
     let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    if let Some(folder) = path.parent().filter(|_| is_new) {
+        std::fs::File::open(folder)?.sync_all()?;
+    }
+    durable_step();
     file.write_all(line.as_bytes())?;
-    file.sync_data()
+    durable_step();
+    file.sync_data()?;
+    durable_step();
+    Ok(())
 }

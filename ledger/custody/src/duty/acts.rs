@@ -100,14 +100,17 @@ impl<'d> Asked<'d> {
             }
         }
         let Some(contract) = self.duty.contract else { return true };
+        let by_ward = self.context.party(&act.by).is_some_and(|p| p.role == PartyRole::Controller);
+        let of_the_duty = self.duty.others.contains(&act.counterpart) || act.counterpart == self.duty.who;
+        let concerned = of_the_duty && act.counterpart != act.by;
         if scheme.contract(&act.target).is_some() {
-            return act.target == contract.id;
+            // A look at the processor is none at its sub-processor.
+            let to_another = by_ward && !concerned && contract.between.contains(&act.counterpart);
+            return act.target == contract.id && !to_another;
         }
         // What the ward does to its contractors must say which one is meant; a contractor's own act serves
         // each of its contracts.
-        let to_other = self.duty.others.contains(&act.counterpart);
-        let by_ward = self.context.party(&act.by).is_some_and(|p| p.role == PartyRole::Controller);
-        to_other || !by_ward
+        concerned || !by_ward
     }
 
     /// Whether an act is a breach by the party: it says so itself, or the ward says it of it. What the ward says with a

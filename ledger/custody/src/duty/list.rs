@@ -43,7 +43,7 @@ pub struct Duty<'c> {
     pub told: Vec<String>,
     /// The contract under which it is owed.
     pub contract: Option<&'c Contract>,
-    /// Those whom it concerns: the other parties of the contract.
+    /// Those whom it concerns: the other parties of the contract; of the ward, those whom it binds.
     pub others: Vec<String>,
     /// How it is judged.
     pub check: Check,
@@ -91,20 +91,16 @@ pub fn duties(context: &SchemeContext) -> Vec<Duty<'_>> {
 }
 
 fn of_obligation<'c>(context: &'c SchemeContext, o: &'c Obligation) -> Vec<Duty<'c>> {
-    let duty = |who: &str, contract: Option<&'c Contract>| {
-        let others =
-            contract.map(|c| c.between.iter().filter(|p| *p != who && !is_controller(context, p)).cloned());
-        Duty {
-            source: DutySource::Obligation { id: o.id.clone(), line: o.line },
-            label: &o.duty.ja,
-            asks: o.duty.clone(),
-            who: who.to_owned(),
-            to: if o.to.is_empty() { entitled(context, who, contract) } else { o.to.clone() },
-            told: o.to.clone(),
-            contract,
-            others: others.into_iter().flatten().collect(),
-            check: o.check.clone(),
-        }
+    let duty = |who: &str, contract: Option<&'c Contract>| Duty {
+        source: DutySource::Obligation { id: o.id.clone(), line: o.line },
+        label: &o.duty.ja,
+        asks: o.duty.clone(),
+        who: who.to_owned(),
+        to: if o.to.is_empty() { entitled(context, who, contract) } else { o.to.clone() },
+        told: o.to.clone(),
+        contract,
+        others: contract.map(|c| counterparts(context, who, c)).unwrap_or_default(),
+        check: o.check.clone(),
     };
     let who = || o.who.iter().map(String::as_str);
     if o.contracts.is_empty() {
@@ -133,6 +129,13 @@ fn entitled(context: &SchemeContext, who: &str, contract: Option<&Contract>) -> 
     to
 }
 
+/// The other parties of a contract; of the ward, those whom it binds, also where it is another's: a subcontract.
+fn counterparts(context: &SchemeContext, who: &str, contract: &Contract) -> Vec<String> {
+    let entrusts = usize::from(is_controller(context, who));
+    let others = contract.between.iter().skip(entrusts);
+    others.filter(|p| *p != who && !is_controller(context, p)).cloned().collect()
+}
+
 fn of_clause<'c>(
     context: &'c SchemeContext,
     contract: &'c Contract,
@@ -146,7 +149,6 @@ fn of_clause<'c>(
     };
     who.into_iter()
         .map(|who| {
-            let others = contract.between.iter().filter(|p| *p != who && !is_controller(context, p));
             let mut check = clause.check.clone();
             if let Check::Before { by: Some(by), .. } | Check::Response { by: Some(by), .. } = &mut check
                 && let Some(party) = role_of(context, contract, by)
@@ -167,7 +169,7 @@ fn of_clause<'c>(
                 to: if told.is_empty() { entitled(context, who, Some(contract)) } else { told.clone() },
                 told,
                 contract: Some(contract),
-                others: others.cloned().collect(),
+                others: counterparts(context, who, contract),
                 check,
             }
         })

@@ -283,6 +283,7 @@ fn written(
         duties,
         duty_counts,
         findings_unlisted: findings - listed.len() as u64,
+        names: describe.names(&listed),
         findings: listed,
         finding_counts,
         finding_meanings: meanings,

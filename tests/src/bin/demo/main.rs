@@ -184,6 +184,15 @@ fn report(args: &Args, server: &Daichod, played: &Value, policy: &Path) -> anyho
         .iter()
         .map(|rule| Ok((string(rule, "id")?, &rule["status"])))
         .collect::<anyhow::Result<_>>()?;
+    // A correction stands beside each finding that its entry shows.
+    let findings = array(&json, "findings")?.iter();
+    let answers = findings.flat_map(|finding| finding["answers"].as_array().into_iter().flatten());
+    let answers: BTreeMap<u64, &str> = answers
+        .map(|answer| Ok((answer["entry"].as_u64().context("an entry")?, string(answer, "kind")?)))
+        .collect::<anyhow::Result<_>>()?;
+    let mut replies: BTreeMap<&str, u64> = BTreeMap::new();
+    answers.into_values().for_each(|kind| *replies.entry(kind).or_default() += 1);
+    ensure!(json!(replies) == played["replies"], "{id}: the report shows the replies {replies:?}");
     Ok(json!({
         "id": id,
         "systems": played["systems"],
@@ -193,6 +202,7 @@ fn report(args: &Args, server: &Daichod, played: &Value, policy: &Path) -> anyho
         "verdicts": json["totals"]["verdicts"],
         "duties": json["duty_counts"],
         "findings": json["finding_counts"],
+        "replies": replies,
         "baseline": played["baseline"],
         "injected": played["injected"],
     }))
@@ -327,6 +337,13 @@ fn screen(args: &Args, summary: &Value, audit: &Value, seconds: u64) {
             copies - passed - late - overdue
         );
     }
+    println!(
+        "   {}",
+        pick(
+            "期限内: 期限内の消去・返却・引渡し。その他: 期限の定めなし、契機未到来、判定対象外など(合格には数えません)。",
+            "on-time: erased, returned or handed on in time. other: no schedule, not triggered, not judged: never a pass."
+        )
+    );
     let duties = |word: &str| -> u64 {
         let schemes = summary["schemes"].as_array().into_iter().flatten();
         schemes.filter_map(|scheme| scheme["duties"][word].as_u64()).sum()
@@ -343,12 +360,18 @@ fn screen(args: &Args, summary: &Value, audit: &Value, seconds: u64) {
         duties("missed") + duties("violated"),
         duties("not-judged") + duties("no-schedule"),
     );
+    let replies = |words: &[&str]| -> u64 {
+        let schemes = summary["schemes"].as_array().into_iter().flatten();
+        schemes.flat_map(|scheme| words.iter().filter_map(|word| scheme["replies"][*word].as_u64())).sum()
+    };
     println!(
-        "   {}",
+        "   {} {} / {}",
         pick(
-            "期限内: 期限内の消去・返却・引渡し。その他: 期限の定めなし、契機未到来、判定対象外など(合格には数えません)。",
-            "on-time: erased, returned or handed on in time. other: no schedule, not triggered, not judged: never a pass."
-        )
+            "指摘の横に残る言い分と決定(訂正・異議 / 区の決定)。指摘は消えません:",
+            "Said beside findings, which stay (corrections and disputes / decisions of the ward):"
+        ),
+        replies(&["correction", "dispute"]),
+        replies(&["accepted", "guided", "published"]),
     );
     println!();
     println!(

@@ -5,6 +5,7 @@
 
 mod flips;
 mod load;
+mod steps;
 mod syscalls;
 
 use std::io::IsTerminal as _;
@@ -15,7 +16,7 @@ use std::time::Instant as Stopwatch;
 use anyhow::{Context as _, ensure};
 use clap::Parser;
 use daicho_client::{Client, Emitter, Retry};
-use daicho_tests::{Acknowledged, Daichod, Play, binary, collected};
+use daicho_tests::{Acknowledged, Daichod, Play, collected};
 use tempfile::TempDir;
 
 /// Breaks a ledger in every way that is known, on loopback and in folders of its own.
@@ -81,8 +82,10 @@ async fn main() -> anyhow::Result<()> {
         return load::run(args.minutes, args.followers, args.entries).await;
     }
     let mut table = Table::new();
-    table.row(die_while_founding(args.steps)?);
-    table.row(die_while_serving(args.steps).await?);
+    table.row(steps::founding(args.steps)?);
+    table.row(steps::serving(args.steps).await?);
+    table.row(steps::closing_a_day(args.steps).await?);
+    table.row(steps::an_outbox(args.steps).await?);
     for answer in syscalls::ANSWERS {
         table.row(syscalls::refused(answer, args.steps).await?);
     }
@@ -126,73 +129,6 @@ impl Table {
         ensure!(self.held, "something was lost, or did not come up again");
         Ok(())
     }
-}
-
-/// Founding dies at each durable step in turn. It can be done again, or was done.
-fn die_while_founding(most: u64) -> anyhow::Result<Row> {
-    let mut row =
-        Row { fault: "died at a durable step of founding", runs: 0, survived: 0, lost: 0, acknowledged: 0 };
-    for step in 1..=most {
-        let folder = tempfile::tempdir()?;
-        let found = |die_at: Option<u64>| {
-            let mut command = Command::new(binary("daichod")?);
-            command
-                .args(["init", "--origin", "demo.example/ledger", "--data"])
-                .arg(folder.path().join("data"));
-            command.arg("--ward-key").arg(folder.path().join("ward.pem"));
-            command.arg("--operator-key").arg(folder.path().join("operator.pem"));
-            if let Some(step) = die_at {
-                command.env("DAICHO_DIE_AT_STEP", step.to_string());
-            }
-            anyhow::Ok(command.output()?)
-        };
-        if found(Some(step))?.status.success() {
-            break;
-        }
-        row.runs += 1;
-        // Nothing was acknowledged: what is there half may be thrown away, and the founding done anew.
-        if !found(None)?.status.success() {
-            for name in ["data", "data.guard"] {
-                remove(&folder.path().join(name))?;
-            }
-            let again = found(None)?;
-            ensure!(again.status.success(), "step {step}: {}", String::from_utf8_lossy(&again.stderr));
-        }
-        row.survived += u64::from(sound(folder.path(), step)?);
-        progress(&row);
-    }
-    Ok(row)
-}
-
-/// The server dies at each durable step in turn of starting, recording, publishing, sealing and stopping.
-async fn die_while_serving(most: u64) -> anyhow::Result<Row> {
-    let mut row =
-        Row { fault: "died at a durable step of serving", runs: 0, survived: 0, lost: 0, acknowledged: 0 };
-    let base = base().await?;
-    for step in 1..=most {
-        let folder = tempfile::tempdir()?;
-        copy(base.path(), folder.path())?;
-        let acknowledged = Acknowledged::default();
-        if serve_a_while(folder.path(), step, &acknowledged).await {
-            break;
-        }
-        row.comes_up(folder.path(), step, &acknowledged).await?;
-    }
-    Ok(row)
-}
-
-/// Serves with a death ahead. `true` when it never came.
-async fn serve_a_while(folder: &Path, step: u64, acknowledged: &Acknowledged) -> bool {
-    let lives = async {
-        let variables = [("DAICHO_DIE_AT_STEP", step.to_string())];
-        let server = Daichod::start_with(folder, &["--publish-every", "86400"], &variables)?;
-        let client = server.client().await?;
-        record(&client, 6, acknowledged).await?;
-        client.publish_checkpoint().await?;
-        client.proof().seal_ledger(daicho_client::proto::SealLedgerRequest {}).await?;
-        server.stop()
-    };
-    lives.await.is_ok()
 }
 
 /// A ledger that knows a contractor and a scheme.

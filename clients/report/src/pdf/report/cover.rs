@@ -7,7 +7,7 @@ use super::super::Paper;
 use super::super::rich::{Block, Look, Rich, Table};
 use super::sums::{number, verdict_words};
 use super::{Answer, Part};
-use crate::words::{Words, count};
+use crate::words::{Words, count, is_amiss};
 
 pub(super) fn parts(w: &Words<'_>, paper: &Paper<'_>) -> Vec<Part> {
     let r = w.report;
@@ -166,11 +166,9 @@ fn evidence(w: &Words<'_>) -> Vec<Block> {
     for state in Certificate::ALL {
         let n = totals.certificates.get(&state).copied().unwrap_or_default();
         let words = w.certificate(state);
-        let words = match state {
-            Certificate::Missing | Certificate::Late if n > 0 => {
-                Rich::new().look(Look::Bad, format!("！ {words}"))
-            }
-            _ => words.into(),
+        let words = match is_amiss(state) && n > 0 {
+            true => Rich::new().look(Look::Bad, format!("！ {words}")),
+            false => words.into(),
         };
         certificates.row([words, number(n)]);
     }

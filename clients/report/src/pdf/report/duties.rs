@@ -4,7 +4,7 @@ use daicho_custody::duty::{DutySource, DutyStatus};
 use daicho_custody::report::DutyReport;
 
 use super::super::rich::{Block, Look, Rich, Section, Table};
-use crate::duties::{entries, mark};
+use crate::duties::{entries, mark, met};
 use crate::words::{Words, count};
 
 pub(super) fn duties(w: &Words<'_>) -> Section {
@@ -76,10 +76,6 @@ fn row(w: &Words<'_>, duty: &DutyReport) -> [Rich; 5] {
         let next = next.jst_day();
         status = status.line().look(Look::Note, w.say(format!("次の期限 {next}"), format!("next {next}")));
     }
-    let met = match judged.owed {
-        0 => String::new(),
-        owed => format!("{}/{}", count(judged.met), count(owed)),
-    };
     let mut details = Rich::from(w.of(&judged.detail));
     if !judged.entries.is_empty() {
         if !w.of(&judged.detail).is_empty() {
@@ -87,7 +83,7 @@ fn row(w: &Words<'_>, duty: &DutyReport) -> [Rich; 5] {
         }
         details = details.look(Look::Note, entries(duty));
     }
-    [what, who, status, met.into(), details]
+    [what, who, status, met(w, duty).into(), details]
 }
 
 fn status_text(w: &Words<'_>, status: DutyStatus) -> Rich {

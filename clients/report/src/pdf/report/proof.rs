@@ -34,12 +34,14 @@ pub(super) fn steps(w: &Words<'_>, paper: &Paper<'_>, manifest: &Manifest) -> Se
         ),
         (
             Rich::from(w.say(
-                "証拠一式を取り出した場合は、そのSHA-256が次の値であることを確かめ、単独で検証する。",
-                "If you take the bundle out, its SHA-256 must be this; it can be verified alone.",
+                "証拠一式を取り出し、そのSHA-256が次の値であることを確かめ、単独で検証する。",
+                "Take the bundle out: its SHA-256 must be this, and it can be verified alone.",
             ))
             .line()
             .look(Look::Code, hash),
-            Some(format!("daicho verify {BUNDLE} --policy policy.txt")),
+            Some(format!(
+                "daicho verify REPORT.pdf --policy policy.txt --extract attached\ndaicho verify attached/{BUNDLE} --policy policy.txt"
+            )),
         ),
         (
             w.say(

@@ -358,19 +358,19 @@ pub(super) fn source(w: &Words<'_>) -> Section {
         section = section.with(Block::Table(table));
     }
     section = settings(w, section);
-    let mut table = Table::new([2.0, 3.0], [w.say("期限", "Limit"), w.say("数", "Number")]);
-    for limit in &r.limits {
-        let number = match &limit.within {
-            Some(within) => w.deadline(within).into(),
-            None => Rich::new()
-                .look(Look::Bold, w.say("？ 定めなし。", "? none set. "))
-                .plain(w.of(&limit.without)),
-        };
-        table.row([w.of(&limit.label).into(), number]);
+    let unset: Vec<_> = r.limits.iter().filter(|limit| limit.within.is_none()).collect();
+    if unset.is_empty() {
+        return section;
     }
-    section
-        .with(Block::Heading(w.say("事業全体の期限", "Limits of the whole scheme").into()))
-        .with(Block::Table(table))
+    let without = w.say("定めがない場合", "Without it");
+    let mut table = Table::new([2.0, 3.0], [w.say("期限", "Limit"), without]);
+    for limit in unset {
+        let label = Rich::new().look(Look::Bold, w.say("？ ", "? ")).plain(w.of(&limit.label));
+        table.row([label, w.of(&limit.without).into()]);
+    }
+    let title =
+        w.say("区が定めていない事業全体の期限", "Limits of the whole scheme that the ward has not set");
+    section.with(Block::Heading(title.into())).with(Block::Table(table))
 }
 
 fn settings(w: &Words<'_>, section: Section) -> Section {
