@@ -320,7 +320,7 @@ fn sections(paper: &CertificatePaper<'_>, attachments: &[Attachment]) -> Vec<Sec
         ))
         .with(Block::Steps(vec![(
             say("受領証を検証する。", "Verify a receipt.").into(),
-            Some("daicho verify N.tlog-proof --policy policy.txt".to_owned()),
+            vec!["daicho verify N.tlog-proof --policy policy.txt".to_owned()],
         )]))
         .with(Block::Table(files));
     vec![how, what, proof]

@@ -130,11 +130,15 @@ pub fn render(paper: &Paper<'_>) -> Result<Vec<u8>, PdfError> {
     })
 }
 
-/// Everything that a paper says, as its template gets it.
+/// Everything that a paper says, as its template gets it. All of it can be drawn.
 #[cfg(test)]
 pub(crate) fn shown(report: &DeletionReport, witnessed: Option<Witnessed>, lang: crate::Lang) -> String {
     let (root, bundle) = ("the root of the tree".to_owned(), b"the evidence".to_vec());
     let paper = Paper { report, lang, root, witnessed, bundle, policy: None };
     let attachments = [Attachment { name: BUNDLE.to_owned(), bytes: paper.bundle.clone() }];
-    json!(report::view(&paper, &Manifest::of(lang, &attachments))).to_string()
+    let view = json!(report::view(&paper, &Manifest::of(lang, &attachments)));
+    let mut drawn = view.clone();
+    set::clean(&mut drawn);
+    assert_eq!(view, drawn, "the fonts have no such character");
+    view.to_string()
 }

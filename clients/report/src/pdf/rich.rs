@@ -197,8 +197,8 @@ pub(super) enum Block {
     Picture(Picture),
     /// A list of sentences.
     List(Vec<Rich>),
-    /// Steps with what to type.
-    Steps(Vec<(Rich, Option<String>)>),
+    /// Steps with the lines to type.
+    Steps(Vec<(Rich, Vec<String>)>),
     /// Two columns of blocks.
     Pair(Vec<Block>, Vec<Block>),
 }

@@ -153,7 +153,7 @@ impl World for Desk {
 }
 
 /// Puts 〓, the printer's mark for a missing character, where the fonts have none: archives refuse empty boxes.
-fn clean(value: &mut Value) {
+pub(super) fn clean(value: &mut Value) {
     match value {
         Value::String(text) if !text.is_ascii() || text.bytes().any(|b| b < b' ') => {
             *text = text.chars().filter_map(shown).collect();

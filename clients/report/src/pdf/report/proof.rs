@@ -30,7 +30,7 @@ pub(super) fn steps(w: &Words<'_>, paper: &Paper<'_>, manifest: &Manifest) -> Se
                 "この文書のPDFファイルを手元の機器に置き、監査者自身の信頼方針（信頼する台帳の鍵と連署者の一覧）を添えて検証する。添付の証拠一式から全記録が再演され、報告書が計算し直され、この紙面の一字一句が同じ結果になることが確かめられる。通信は行わない。",
                 "Take the PDF file of this paper and a trust policy of your own (the keys of the ledger and the witnesses you trust). Every record of the attached bundle is replayed, the report is computed again, and every character of these pages is compared. Nothing is asked of anybody.",
             )),
-            Some("daicho verify REPORT.pdf --policy policy.txt".to_owned()),
+            vec!["daicho verify REPORT.pdf --policy policy.txt".to_owned()],
         ),
         (
             Rich::from(w.say(
@@ -39,9 +39,10 @@ pub(super) fn steps(w: &Words<'_>, paper: &Paper<'_>, manifest: &Manifest) -> Se
             ))
             .line()
             .look(Look::Code, hash),
-            Some(format!(
-                "daicho verify REPORT.pdf --policy policy.txt --extract attached\ndaicho verify attached/{BUNDLE} --policy policy.txt"
-            )),
+            vec![
+                "daicho verify REPORT.pdf --policy policy.txt --extract attached".to_owned(),
+                format!("daicho verify attached/{BUNDLE} --policy policy.txt"),
+            ],
         ),
         (
             w.say(
@@ -49,7 +50,7 @@ pub(super) fn steps(w: &Words<'_>, paper: &Paper<'_>, manifest: &Manifest) -> Se
                 "The code below is the checkpoint: name of the ledger, number of entries, root. Compare it with the one that a witness or an earlier receipt shows. Another root for the same number means that the ledger shows two histories.",
             )
             .into(),
-            None,
+            Vec::new(),
         ),
     ];
     let checkpoint = format!("{}\n{}\n{}\n", ledger.origin, ledger.size, paper.root);
