@@ -19,7 +19,7 @@ pub use self::daichod::{Daichod, TLS, binary, checkpoint_key, processor_seconds,
 pub use bucket::LocalBucket;
 pub use dying::{DEATH, DIE_AT_STEP, die_at_step};
 pub use load::Acknowledged;
-pub use play::{Play, SCHEME, collected, deleted, milestone, move_clock, recorded_by};
+pub use play::{Play, SCHEME, collected, deleted, milestone, move_clock, recorded_by, statements};
 pub use port::Port;
 pub use proxy::{Fate, FaultyProxy};
 pub use receiver::{LocalReceiver, WebhookCall};

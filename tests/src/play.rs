@@ -235,15 +235,26 @@ pub fn deleted(at: Instant, copies: &[&str]) -> Event {
     )
 }
 
+/// The statements of a ledger in their order.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn statements(client: &Client) -> anyhow::Result<Vec<ParsedStatement>> {
+    let mut entries = std::pin::pin!(client.read_entries(0, 0).await?);
+    let mut found = Vec::new();
+    while let Some(bytes) = entries.try_next().await? {
+        found.push(ParsedStatement::parse(Entry::decode(&bytes)?.statement)?);
+    }
+    Ok(found)
+}
+
 /// Numbers and copies of what a key had recorded as collected, in the order of the ledger.
 ///
 /// # Errors
 /// When the ledger cannot be read.
 pub async fn recorded_by(client: &Client, key: &SigningKey) -> anyhow::Result<Vec<(u64, String)>> {
-    let mut entries = std::pin::pin!(client.read_entries(0, 0).await?);
     let mut found = Vec::new();
-    while let Some(bytes) = entries.try_next().await? {
-        let statement = ParsedStatement::parse(Entry::decode(&bytes)?.statement)?;
+    for statement in statements(client).await? {
         let Some(signer) = statement.signers().first().filter(|signer| signer.key == key.public().id())
         else {
             continue;

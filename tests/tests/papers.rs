@@ -194,6 +194,18 @@ async fn a_certificate_is_made_of_signed_events_alone() {
     let proven: Value = serde_json::from_str(&scene.good(&verify)).expect("JSON");
     assert_eq!((&proven["kind"], &proven["checks"]["entries"]), (&"certificate-pdf".into(), &1.into()));
     assert_eq!(proven["statements"].as_array().map(Vec::len), Some(1), "{proven}");
+    let extract = ["verify", "certificate.pdf", "--policy", "policy.txt", "--extract", "stated"];
+    scene.good(&extract);
+    let statement = format!("stated/{entry}.tlog-proof");
+    scene.good(&["verify", &statement, "--policy", "policy.txt"]);
+    // Of what is no paper of ours nothing is taken out, and no folder is made.
+    std::fs::write(
+        scene.path("short.pdf"),
+        &std::fs::read(scene.path("certificate.pdf")).expect("there")[..99],
+    )
+    .expect("written");
+    let short = ["verify", "short.pdf", "--policy", "policy.txt", "--extract", "nothing"];
+    assert!(!scene.run(&short).status.success() && !scene.path("nothing").exists());
     let pdf = std::fs::read(scene.path("certificate.pdf")).expect("written");
     let mark = b"c2sp.org/tlog-proof@";
     let start = pdf.windows(mark.len()).position(|bytes| bytes == mark).expect("it lies there as it is");

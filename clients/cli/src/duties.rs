@@ -60,13 +60,7 @@ fn row(duty: &Duty, context: &Context) -> [String; 7] {
         let time = Instant::from_unix_ms(ms).filter(|_| ms != 0);
         or_dash(&time.map(|time| time.jst_day().to_string()).unwrap_or_default())
     };
-    let met = match (duty.owed, duty.met) {
-        (0, _) => String::new(),
-        (n, 0) if duty.status == DutyStatus::Violated.word() => {
-            context.pick(format!("違反{n}件"), format!("{n} breached"))
-        }
-        (owed, met) => format!("{met}/{owed}"),
-    };
+    let met = daicho_report::duties::met(context.lang, DutyStatus::parse(&duty.status), duty.met, duty.owed);
     [
         duty.object.clone(),
         status,

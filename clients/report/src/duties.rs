@@ -4,6 +4,7 @@ use daicho_custody::FindingAnswer;
 use daicho_custody::duty::DutyStatus;
 use daicho_custody::report::DutyReport;
 
+use crate::Lang;
 use crate::words::{Words, count};
 
 /// The entries that show it.
@@ -11,17 +12,21 @@ pub fn entries(d: &DutyReport) -> String {
     d.judgement.entries.iter().map(|entry| format!("#{entry}")).collect::<Vec<_>>().join(" ")
 }
 
-/// How often it was met of how often it was owed; of what must not be done, how often it was.
-pub fn met(w: &Words<'_>, d: &DutyReport) -> String {
-    let judged = &d.judgement;
-    match (judged.status, judged.owed) {
-        (_, 0) => String::new(),
-        (DutyStatus::Violated, breaches) if judged.met == 0 => {
-            let n = count(breaches);
-            w.say(format!("違反{n}件"), format!("{n} breached"))
+/// How often a duty was met of how often it was owed; of what must not be done, how often it was.
+pub fn met(lang: Lang, status: Option<DutyStatus>, met: u64, owed: u64) -> String {
+    match (owed, met) {
+        (0, _) => String::new(),
+        (_, 0) if status == Some(DutyStatus::Violated) => {
+            let n = count(owed);
+            lang.either(format!("違反{n}件"), format!("{n} breached"))
         }
-        (_, owed) => format!("{}/{}", count(judged.met), count(owed)),
+        _ => format!("{}/{}", count(met), count(owed)),
     }
+}
+
+/// The same of a duty of a report.
+pub(crate) fn met_of(w: &Words<'_>, d: &DutyReport) -> String {
+    met(w.lang, Some(d.judgement.status), d.judgement.met, d.judgement.owed)
 }
 
 /// A mark before each status, so that it never hangs on a colour.

@@ -56,9 +56,7 @@ pub fn prose(w: &Words<'_>) -> Prose {
             "That there is no violation. Where there is no finding, it says \"no violation recorded\" and no more.".to_owned(),
         ),
     ];
-    does_not.extend(
-        w.report.limits.iter().filter(|l| l.within.is_none()).map(|limit| w.of(&limit.without).to_owned()),
-    );
+    does_not.extend(w.unset_limits().map(|limit| w.of(&limit.without).to_owned()));
     if head.simulated {
         does_not.push(
             w.say(

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use daicho_core::{Date, Instant};
 pub use daicho_custody::report::count;
-use daicho_custody::report::{Certificate, Moment, Number, Problem, RuleReport, ThirdPartyReport};
+use daicho_custody::report::{
+    Certificate, LimitReport, Moment, Number, Problem, RuleReport, ThirdPartyReport,
+};
 use daicho_custody::scheme::{Deadline, Falls, Term, Text};
 use daicho_custody::{Decision, DeletionReport, Evidence, Finding, FindingCode, Verdict};
 
@@ -87,6 +89,11 @@ impl<'r> Words<'r> {
         'r: 'a,
     {
         self.systems.get(id).copied().unwrap_or(id)
+    }
+
+    /// Limits of the whole scheme that nobody has set.
+    pub(crate) fn unset_limits(&self) -> impl Iterator<Item = &'r LimitReport> + use<'r> {
+        self.report.limits.iter().filter(|limit| limit.within.is_none())
     }
 
     /// A rule.

@@ -204,6 +204,11 @@ fn all_faults_together_are_found_code_by_code() {
     }
 }
 
+/// A finding with the first entry that shows it.
+fn seen(f: &Finding) -> (Seen, Option<EntryIndex>) {
+    (Seen::new(f.code, &f.object, &f.detail), f.entries.first().copied())
+}
+
 #[test]
 fn what_is_said_about_findings_stands_beside_them() {
     let (plan, mut ledger) = check(TINY, 1, &FaultSet::all());
@@ -211,7 +216,6 @@ fn what_is_said_about_findings_stands_beside_them() {
     let mut kinds = BTreeSet::new();
     for part in &plan.parts {
         let before = ledger.judge(part).findings(end).expect("a readable state");
-        let seen = |f: &Finding| (Seen::new(f.code, &f.object, &f.detail), f.entries.first().copied());
         let known = ledger.judge(part).findings(replies::time(part)).expect("a readable state");
         let found: Vec<_> = known.iter().map(seen).collect();
         for reply in replies::of(part) {
@@ -242,6 +246,9 @@ fn each_fault_alone_is_found_in_what_it_touched() {
             let found = ledger.findings(part);
             let found: Vec<Seen> = found.iter().map(|f| Seen::new(f.code, &f.object, &f.detail)).collect();
             assert_eq!(part.strays(&found), Vec::<&Seen>::new(), "{fault:?}");
+            let at_reply = ledger.judge(part).findings(replies::time(part)).expect("a readable state");
+            let at_reply: Vec<_> = at_reply.iter().map(seen).collect();
+            assert!(replies::of(part).all(|reply| reply.step(part, &at_reply).is_some()), "{fault:?}");
         }
     }
 }

@@ -96,6 +96,9 @@ pub(super) fn extract(pdf: &[u8], folder: &Path, context: &Context) -> anyhow::R
         Err(ReadError::Unknown(name)) if is_statement(&name) => statements(pdf).unwrap_or_default(),
         files => files.unwrap_or_default().into_iter().map(|(name, file)| (name.to_owned(), file)).collect(),
     };
+    if files.is_empty() {
+        return Ok(());
+    }
     std::fs::create_dir_all(folder).with_context(|| context.cannot_write(folder))?;
     if let Some((name, _)) = files.iter().find(|(name, _)| folder.join(name).exists()) {
         let path = folder.join(name);

@@ -5,7 +5,7 @@ use daicho_custody::report::DutyReport;
 use maud::{Markup, html};
 
 use super::{columns, id, number};
-use crate::duties::{entries, mark, met};
+use crate::duties::{entries, mark, met_of};
 use crate::words::Words;
 
 pub(super) fn duties(w: &Words<'_>) -> Markup {
@@ -67,7 +67,7 @@ fn table<'d>(w: &Words<'_>, rows: impl Iterator<Item = &'d DutyReport>, clauses:
                         @if let Some(due) = d.judgement.due { br; span.note.nw { (w.say("期限 ", "due ")) (due.jst_day().to_string()) } }
                         @if let Some(next) = d.judgement.upcoming() { br; span.note.nw { (w.say("次の期限 ", "next ")) (next.jst_day().to_string()) } }
                     }
-                    td.n { (met(w, d)) }
+                    td.n { (met_of(w, d)) }
                     td {
                         (w.of(&d.judgement.detail))
                         @if !d.judgement.entries.is_empty() { " " span.note { (entries(d)) } }

@@ -205,12 +205,11 @@ pub(super) fn source(w: &Words<'_>) -> Markup {
                     } }
                 }
             }
-            @let unset: Vec<_> = r.limits.iter().filter(|limit| limit.within.is_none()).collect();
-            @if !unset.is_empty() {
+            @if w.unset_limits().next().is_some() {
                 h3 { (w.say("区が定めていない事業全体の期限", "Limits of the whole scheme that the ward has not set")) }
                 table {
                     thead { tr { th { (w.say("期限", "Limit")) } th { (w.say("定めがない場合", "Without it")) } } }
-                    tbody { @for limit in unset {
+                    tbody { @for limit in w.unset_limits() {
                         tr { th scope="row" { span.gap-t { (w.say("？ ", "? ")) } (w.of(&limit.label)) } td { (w.of(&limit.without)) } }
                     } }
                 }

@@ -6,11 +6,9 @@ use std::process::{Command, Output};
 use anyhow::ensure;
 use daicho_client::proto::event::Fact;
 use daicho_client::{Client, proto};
-use daicho_core::{Entry, ParsedStatement};
 use daicho_tests::{
-    Acknowledged, DEATH, DIE_AT_STEP, Daichod, Play, SCHEME, TLS, binary, move_clock, recorded_by,
+    Acknowledged, DEATH, DIE_AT_STEP, Daichod, Play, SCHEME, TLS, binary, move_clock, recorded_by, statements,
 };
-use futures::TryStreamExt as _;
 
 use crate::{Row, base, copy, progress, record, remove, sound};
 
@@ -144,10 +142,8 @@ async fn close(
 /// How many reads of the day the ledger tells of.
 async fn said(folder: &Path) -> anyhow::Result<u64> {
     let server = Daichod::start(folder, &[])?;
-    let entries: Vec<Vec<u8>> = server.client().await?.read_entries(0, 0).await?.try_collect().await?;
     let mut reads = 0;
-    for bytes in entries {
-        let statement = ParsedStatement::parse(Entry::decode(&bytes)?.statement)?;
+    for statement in statements(&server.client().await?).await? {
         for event in &statement.body().events {
             if let Some(Fact::ReadsLogged(proto::ReadsLogged { day, readers })) = &event.fact
                 && day == DAY

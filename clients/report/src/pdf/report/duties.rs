@@ -4,7 +4,7 @@ use daicho_custody::duty::{DutySource, DutyStatus};
 use daicho_custody::report::DutyReport;
 
 use super::super::rich::{Block, Look, Rich, Section, Table};
-use crate::duties::{entries, mark, met};
+use crate::duties::{entries, mark, met_of};
 use crate::words::{Words, count};
 
 pub(super) fn duties(w: &Words<'_>) -> Section {
@@ -83,7 +83,7 @@ fn row(w: &Words<'_>, duty: &DutyReport) -> [Rich; 5] {
         }
         details = details.look(Look::Note, entries(duty));
     }
-    [what, who, status, met(w, duty).into(), details]
+    [what, who, status, met_of(w, duty).into(), details]
 }
 
 fn status_text(w: &Words<'_>, status: DutyStatus) -> Rich {

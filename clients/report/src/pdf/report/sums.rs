@@ -358,13 +358,12 @@ pub(super) fn source(w: &Words<'_>) -> Section {
         section = section.with(Block::Table(table));
     }
     section = settings(w, section);
-    let unset: Vec<_> = r.limits.iter().filter(|limit| limit.within.is_none()).collect();
-    if unset.is_empty() {
+    if w.unset_limits().next().is_none() {
         return section;
     }
     let without = w.say("定めがない場合", "Without it");
     let mut table = Table::new([2.0, 3.0], [w.say("期限", "Limit"), without]);
-    for limit in unset {
+    for limit in w.unset_limits() {
         let label = Rich::new().look(Look::Bold, w.say("？ ", "? ")).plain(w.of(&limit.label));
         table.row([label, w.of(&limit.without).into()]);
     }
