@@ -4,7 +4,6 @@ use std::io::Write;
 
 use daicho_core::proto::Finding;
 use daicho_custody::FindingCode;
-use daicho_report::words::detail_in;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -44,7 +43,7 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     ));
     for finding in findings {
         let entries = entries(&finding);
-        let mut detail = detail_in(&finding.detail, context.lang);
+        let mut detail = context.pick(finding.detail_ja.clone(), finding.detail.clone());
         let code = match FindingCode::parse(&finding.code).filter(|_| context.lang == Lang::Ja) {
             Some(code) => format!("{} {}", code.meaning().ja, finding.code),
             None => finding.code,

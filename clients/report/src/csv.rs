@@ -11,7 +11,7 @@ use daicho_custody::report::{CopyReport, DataSetReport, Moment, Tally};
 
 use crate::Lang;
 use crate::duties::answer;
-use crate::words::{Words, clock, finding_detail};
+use crate::words::{Words, clock};
 
 /// UTF-8, says this to Excel.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -206,7 +206,7 @@ fn findings(w: &Words<'_>) -> Vec<u8> {
             f.code.word().to_owned(),
             meaning.to_owned(),
             f.object.clone(),
-            finding_detail(w, f),
+            w.of(&f.detail).to_owned(),
             f.occurrences.to_string(),
             entries(&f.entries),
             answers.join(" / "),

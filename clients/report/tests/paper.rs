@@ -185,10 +185,10 @@ fn hash_of_the_paper() {
 /// of before says that it is older, not that it was tampered with.
 #[test]
 fn the_number_of_the_program_stands_for_every_byte_of_a_paper() {
-    const NUMBER: &str = " report-pdf/8 ";
+    const NUMBER: &str = " report-pdf/9 ";
     const PAPERS: [&str; 2] = [
-        "363a563b67bef697dbfb57700a80609f6f42b1e7314cede49f6d27171d0cae91",
-        "279ba77788354d6c84e729afa207ebeb87df07594f22c95919d4476d575250cd",
+        "adad62438b3c210317424df53d6e0828dc8e5b9213d4a1e1b319cfa8fb7774f6",
+        "b480358ac95b9d0358c745ad6b557577fc3cfd9690480a87130807d765f26737",
     ];
     assert!(daicho_report::pdf::program().contains(NUMBER), "another number: put it here, with the hashes");
     let report = model::sample();
@@ -309,7 +309,7 @@ fn a_bundle_of_something_else_proves_no_paper() {
 fn a_paper_drawn_by_another_program_says_so() {
     let changed = with_streams(&SCENE.paper, |stream| {
         find(stream, br#""format": "daicho-report-pdf/1""#)?;
-        replaced(stream, b"report-pdf/8 typst", b"report-pdf/0 typst")
+        replaced(stream, b"report-pdf/9 typst", b"report-pdf/0 typst")
     });
     let error = fault(&changed);
     assert!(

@@ -13,6 +13,7 @@
 mod answers;
 pub mod calendar;
 mod context;
+mod detail;
 mod due;
 pub mod duty;
 mod finding;
@@ -26,11 +27,12 @@ pub mod state;
 
 pub use answers::{AnswerKind, Decision, FindingAnswer};
 pub use context::{ContextCache, FlowContext, SchemeContext, binds};
+pub use detail::{Detail, Keep, Names, OfDuty};
 pub use due::{Due, DueWhat};
 pub use finding::{About, FindingCode};
 pub use fold::{FOLD_VERSION, Fold, FoldError};
 pub use judge::{
-    Detail, Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict, handovers_of,
+    Evidence, Finding, Judge, Judgement, Limits, NumberSource, RuleJudgement, Verdict, handovers_of,
 };
 pub use media::method_word;
 pub use report::{DeletionReport, ReportHead};

@@ -7,6 +7,7 @@
 
 use daicho_core::proto::{MediumFate, SanitizationMethod};
 
+use crate::Detail;
 use crate::scheme::{Confidentiality, System};
 use crate::state::{CopyChange, CopyFact};
 
@@ -30,10 +31,9 @@ fn sufficient(system: &System, fate: MediumFate) -> Option<&'static [Sanitizatio
 }
 
 /// What is wrong with the method, in words: which would suffice. `None`: nothing.
-pub(crate) fn insufficient(system: &System, fate: MediumFate, method: SanitizationMethod) -> Option<String> {
+pub(crate) fn insufficient(system: &System, fate: MediumFate, method: SanitizationMethod) -> Option<Detail> {
     let methods = sufficient(system, fate).filter(|methods| !methods.contains(&method))?;
-    let wanted: Vec<&str> = methods.iter().map(|method| method_word(*method)).collect();
-    Some(format!("{} instead of {}", method_word(method), wanted.join(" or ")))
+    Some(Detail::Method { used: method, wanted: methods.to_vec() })
 }
 
 /// Whether an erasure at `system` must be witnessed, or shown by a certificate with photographs.
@@ -61,6 +61,17 @@ fn certified_with(facts: &[CopyFact], erased: &CopyFact, photographs: u32) -> bo
         CopyChange::Certified { photographs: more, .. } => photographs + more > 0,
         _ => false,
     })
+}
+
+/// The method as the guideline names it.
+pub(crate) fn method_label(method: SanitizationMethod) -> &'static str {
+    match method {
+        SanitizationMethod::Unspecified => "不明",
+        SanitizationMethod::Clear => "上書き等（Clear）",
+        SanitizationMethod::Purge => "除去（Purge）",
+        SanitizationMethod::Destroy => "物理的破壊（Destroy）",
+        SanitizationMethod::CryptographicErase => "暗号鍵の消去",
+    }
 }
 
 /// The method as a word of findings and reports.

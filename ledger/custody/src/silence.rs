@@ -3,6 +3,7 @@
 use daicho_core::Instant;
 
 use crate::FindingCode;
+use crate::detail::{Detail, Names};
 use crate::judge::{Finding, Judge};
 use crate::scheme::{Storage, System};
 use crate::state::{
@@ -20,7 +21,12 @@ type Result<T> = std::result::Result<T, StateError>;
 ///
 /// # Errors
 /// When the state cannot be read.
-pub fn key_findings(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool) -> Result<Vec<Finding>> {
+pub fn key_findings(
+    state: &dyn Scan,
+    t: Instant,
+    names: &Names<'_>,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Finding>> {
     let mut found = Vec::new();
     for row in state.scan(&key(Table::Key, &[]), None) {
         let (place, value) = row?;
@@ -33,10 +39,8 @@ pub fn key_findings(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool)
         let object = format!("key/{id}");
         let left_out = left_out(state, id, &used, t)?;
         if let Some((gap, _)) = left_out.first() {
-            let detail = match gap {
-                (from, to) if from == to => format!("number {from} of {}", record.party),
-                (from, to) => format!("numbers {from} to {to} of {}", record.party),
-            };
+            let (first, last) = *gap;
+            let detail = Detail::Numbers { first, last, party: record.party.clone() }.words(names);
             let entries = left_out.iter().take(Finding::MAX_ENTRIES).map(|(_, by)| by.entry).collect();
             let occurrences = left_out.len() as u64;
             let (code, object) = (FindingCode::SequenceGap, object.clone());
@@ -46,12 +50,8 @@ pub fn key_findings(state: &dyn Scan, t: Instant, wanted: impl Fn(&str) -> bool)
         if from >= revoked.recorded {
             continue;
         }
-        let detail = format!(
-            "key of {}, not trusted from {from}, accepted until {}, last number {}",
-            record.party,
-            revoked.recorded,
-            used.last()
-        );
+        let (until, last) = (revoked.recorded, used.last());
+        let detail = Detail::Distrusted { party: record.party, from, until, last }.words(names);
         let (code, entries) = (FindingCode::KeyDistrusted, vec![revoked.entry]);
         found.push(Finding::once(code, object, detail, entries));
     }
@@ -113,7 +113,7 @@ impl Judge<'_> {
             }
             let Some(due) = within.due(last.occurred, self.office_at(t)) else { continue };
             if due < last_day {
-                let detail = format!("silent since {}, due {due}", last.occurred);
+                let detail = Detail::SilentSince { at: last.occurred, due }.words(&Names::default());
                 let (code, object) = (FindingCode::AttestationStopped, system.id.clone());
                 let entries = vec![last.entry];
                 found.push(Finding::once(code, object, detail, entries));

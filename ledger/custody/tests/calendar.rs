@@ -138,7 +138,7 @@ fn about_flow(mut ledger: Ledger, days: &[&str]) -> Vec<(FindingCode, u64, Strin
         Judge::new(&ledger.state, &mut cache, &ledger.scheme.id).expect("readable").expect("in force");
     let found = judge.findings_without_copies(at("2024-01-01")).expect("readable");
     let about = found.into_iter().filter(|f| f.object == "f01_register_contact");
-    about.map(|f| (f.code, f.occurrences, f.detail)).collect()
+    about.map(|f| (f.code, f.occurrences, f.detail.en)).collect()
 }
 
 #[test]

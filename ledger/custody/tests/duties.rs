@@ -383,7 +383,7 @@ fn what_the_ward_says_of_a_party_is_a_breach_like_its_own_word() {
     assert_eq!(status(&mut ledger, object, "2021-02-09"), DutyStatus::NoViolation);
     assert_eq!(status(&mut ledger, object, "2021-02-11"), DutyStatus::Violated);
     let found = findings(&mut ledger, FindingCode::ForbiddenAct, "2021-02-11");
-    assert_eq!(found.iter().map(|f| f.detail.as_str()).collect::<Vec<_>>(), ["disclosed by hyojito"]);
+    assert_eq!(found.iter().map(|f| f.detail.en.as_str()).collect::<Vec<_>>(), ["disclosed by hyojito"]);
     // A name is enough; its own name under a contract is none of a contractor.
     let mut ledger = queue();
     ledger.say("ward", "2021-02-10T10:00", act("disclosed", "", "ward"));

@@ -28,7 +28,7 @@ fn found(ledger: &mut Ledger, code: FindingCode) -> Vec<(String, String)> {
     let judge =
         Judge::new(&ledger.state, &mut cache, &ledger.scheme.id).expect("readable").expect("in force");
     let all = judge.findings(at("2021-02-02T23:00")).expect("readable");
-    all.into_iter().filter(|f| f.code == code).map(|f| (f.object, f.detail)).collect()
+    all.into_iter().filter(|f| f.code == code).map(|f| (f.object, f.detail.en)).collect()
 }
 
 fn collected(system: &str, channel: &str, safeguards: &[&str]) -> Fact {

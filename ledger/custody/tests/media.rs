@@ -62,7 +62,7 @@ fn judge(ledger: &mut Ledger, t: &str) -> (Judgement, Vec<(FindingCode, String)>
         Judge::new(&ledger.state, &mut cache, &ledger.scheme.id).expect("readable").expect("in force");
     let (id, copy) = judge.copies(at(t), None).next().expect("a copy").expect("readable");
     let found = judge.findings(at(t)).expect("readable");
-    let of_copy = found.into_iter().filter(|f| f.object == "c-001").map(|f| (f.code, f.detail)).collect();
+    let of_copy = found.into_iter().filter(|f| f.object == "c-001").map(|f| (f.code, f.detail.en)).collect();
     (judge.judge(&id, &copy, at(t)).expect("readable"), of_copy)
 }
 
@@ -238,11 +238,11 @@ fn erasing_before_the_least_time_is_a_finding_too() {
         about(&mut ledger, "2021-03-01T00:00", FindingCode::DeletedEarly)
     };
     assert_eq!(early(None, "2021-02-01T11:00"), [""; 0]);
-    let detail = format!("{rule}: kept for P7D, until 2021-02-08T23:59:59.999+09:00");
+    let detail = format!("{rule}, to be kept: end of day 7 after, until 2021-02-08 23:59");
     assert_eq!(early(Some("P7D"), "2021-02-08T23:00"), [detail]);
     assert_eq!(early(Some("P7D"), "2021-02-09T00:00"), [""; 0]);
     // Use has not even ended.
-    let detail = format!("{rule}: kept for P7D from service_use_ended, which has not come");
+    let detail = format!("{rule}, to be kept: end of day 7 after from service_use_ended, which has not come");
     assert_eq!(early_before_the_clock(keep("P7D"), clear()), [detail]);
 }
 

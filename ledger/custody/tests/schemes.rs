@@ -73,6 +73,22 @@ fn the_shipped_vocabulary_has_whole_clause_sheets_and_no_diagnostics() {
 }
 
 #[test]
+fn what_flows_name_has_a_name_for_people() {
+    let vocabulary = Vocabulary::parse(COMMON).expect("the vocabulary parses");
+    let named: BTreeSet<&str> = vocabulary.terms.iter().map(|term| term.id.as_str()).collect();
+    let mut used = BTreeSet::new();
+    let schemes = shipped();
+    for scheme in &schemes {
+        for flow in &scheme.flows {
+            used.insert(flow.channel.as_str());
+            used.extend(flow.safeguards.iter().chain(&flow.exclude_subjects).map(String::as_str));
+        }
+        used.extend(scheme.parties.iter().flat_map(|party| &party.must_not_receive).map(String::as_str));
+    }
+    assert_eq!(named, used);
+}
+
+#[test]
 fn no_shipped_file_is_wrong_and_only_one_paper_needs_corrections() {
     for (id, text) in SHIPPED {
         let found = diagnostics(text, COMMON);

@@ -175,13 +175,17 @@ fn a_past_time_shows_the_numbers_that_were_left_out_then() {
     for (number, time) in [(5, "10:00"), (3, "11:00"), (1, "12:00"), (2, "13:00"), (4, "14:00")] {
         h.ledger.number_next(&who, number);
         h.ledger.try_say(&who, &format!("2020-06-01T{time}"), act()).expect("recorded");
-        let found = daicho_custody::key_findings(&h.ledger.state, at("2020-06-01T14:30"), |p| p == who);
-        gaps.push(found.expect("readable").first().map(|f| (f.detail.clone(), f.occurrences)));
+        let found =
+            daicho_custody::key_findings(&h.ledger.state, at("2020-06-01T14:30"), &Default::default(), |p| {
+                p == who
+            });
+        gaps.push(found.expect("readable").first().map(|f| (f.detail.en.clone(), f.occurrences)));
     }
     let then = |hour: u32| {
         let t = at(&format!("2020-06-01T{hour}:30"));
-        let found = daicho_custody::key_findings(&h.ledger.state, t, |party| party == who);
-        found.expect("readable").first().map(|f| (f.detail.clone(), f.occurrences))
+        let found =
+            daicho_custody::key_findings(&h.ledger.state, t, &Default::default(), |party| party == who);
+        found.expect("readable").first().map(|f| (f.detail.en.clone(), f.occurrences))
     };
     // What was seen then is what is seen now of then.
     assert_eq!(gaps, (10..15).map(then).collect::<Vec<_>>());

@@ -376,7 +376,7 @@ mod tests {
 
     #[test]
     fn other_formats_are_refused() {
-        let text = std::str::from_utf8(SAMPLE).expect("UTF-8").replace("report/1", "report/2");
+        let text = std::str::from_utf8(SAMPLE).expect("UTF-8").replace("report/2", "report/3");
         let context = Context::showing(Lang::En);
         assert!(parse(text.as_bytes(), &context).is_err());
     }

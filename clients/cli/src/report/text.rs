@@ -14,7 +14,7 @@ use crate::table::plain;
 use daicho_report::duties::{answer, entries, mark};
 use daicho_report::problems::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
 use daicho_report::prose;
-use daicho_report::words::{Words, clock, count, finding_detail, setting_name, symbol};
+use daicho_report::words::{Words, clock, count, setting_name, symbol};
 
 const COLUMNS: usize = 100;
 const LISTED_PROBLEMS: usize = 100;
@@ -353,7 +353,7 @@ impl Page<'_, '_> {
             self.line(0, &format!("{}  {}  {meaning}", code.word(), count(*n)));
             for f in r.findings.iter().filter(|f| f.code == *code).take(LISTED_FINDINGS) {
                 let entries: Vec<String> = f.entries.iter().map(|e| format!("#{e}")).collect();
-                self.line(4, &format!("{}  {}  {}", f.object, finding_detail(w, f), entries.join(" ")));
+                self.line(4, &format!("{}  {}  {}", f.object, w.of(&f.detail), entries.join(" ")));
                 for said in &f.answers {
                     self.line(6, &answer(w, said));
                 }

@@ -297,7 +297,8 @@ impl Said {
                 let mut since = when;
                 if let Some(after) = &answer.after {
                     since = later(when, 60 * 24);
-                    self.say(duty, (ward(context), who), after, since, &case);
+                    let (by, to) = asker(context, duty, after);
+                    self.say(duty, (&by, &to), after, since, &case);
                 }
                 let day = later(since, 60 * 6 * n);
                 self.say(
@@ -321,10 +322,12 @@ fn addressees<'d>(duty: &'d Duty<'_>) -> &'d [String] {
     }
 }
 
-/// Who asks for something, and whom: an incident is the party's own word, anything else comes from the ward or concerns it.
+/// Who asks for something, and whom: what happens at a party is its own word, anything else comes from the ward or concerns it.
 fn asker(context: &SchemeContext, duty: &Duty<'_>, request: &str) -> (String, String) {
     let ward = ward(context);
-    if request.starts_with("incident") || addressees(duty).is_empty() && duty.who != ward {
+    if ["incident-occurred", "measures-changed"].contains(&request)
+        || addressees(duty).is_empty() && duty.who != ward
+    {
         return (duty.who.clone(), String::new());
     }
     if duty.who != ward {

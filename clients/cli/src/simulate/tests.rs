@@ -164,7 +164,7 @@ fn check(scale: u64, seed: u64, faults: &FaultSet) -> (Plan, Ledger) {
         for (code, n) in &part.baseline {
             *expected.entry(*code).or_default() += n;
         }
-        let shown: Vec<_> = findings.iter().map(|f| (f.code.word(), &f.object, &f.detail)).collect();
+        let shown: Vec<_> = findings.iter().map(|f| (f.code.word(), &f.object, &f.detail.en)).collect();
         assert_eq!(
             by_code(findings.iter().map(|f| f.code)),
             expected,
@@ -206,7 +206,7 @@ fn all_faults_together_are_found_code_by_code() {
 
 /// A finding with the first entry that shows it.
 fn seen(f: &Finding) -> (Seen, Option<EntryIndex>) {
-    (Seen::new(f.code, &f.object, &f.detail), f.entries.first().copied())
+    (Seen::new(f.code, &f.object, &f.detail.en), f.entries.first().copied())
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn each_fault_alone_is_found_in_what_it_touched() {
         assert!(plan.parts.iter().any(|part| !part.injected.is_empty()), "{fault:?}");
         for part in &plan.parts {
             let found = ledger.findings(part);
-            let found: Vec<Seen> = found.iter().map(|f| Seen::new(f.code, &f.object, &f.detail)).collect();
+            let found: Vec<Seen> = found.iter().map(|f| Seen::new(f.code, &f.object, &f.detail.en)).collect();
             assert_eq!(part.strays(&found), Vec::<&Seen>::new(), "{fault:?}");
             let at_reply = ledger.judge(part).findings(replies::time(part)).expect("a readable state");
             let at_reply: Vec<_> = at_reply.iter().map(seen).collect();

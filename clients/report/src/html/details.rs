@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::{columns, id, problem_class, verdict_text};
 use crate::duties::answer;
 use crate::problems::{PROBLEMS, delay, persons, problems_of, rest, with_problem};
-use crate::words::{Words, clock, count, finding_detail, recorded_apart};
+use crate::words::{Words, clock, count, recorded_apart};
 
 /// Copies of one problem that the page lists first; the rest stands with the data sets.
 const LISTED_PROBLEMS: usize = 200;
@@ -157,7 +157,7 @@ pub(super) fn findings(w: &Words<'_>) -> Markup {
                             @let listed = r.findings.iter().filter(|f| f.code == *code);
                             @for f in listed.take(LISTED_FINDINGS) {
                                 tr {
-                                    td { (id(&f.object)) } td { (finding_detail(w, f)) @for said in &f.answers { br; span.note { (answer(w, said)) } } } td.n { (count(f.occurrences)) }
+                                    td { (id(&f.object)) } td { (w.of(&f.detail)) @for said in &f.answers { br; span.note { (answer(w, said)) } } } td.n { (count(f.occurrences)) }
                                     td { (f.entries.iter().map(|e| format!("#{e}")).collect::<Vec<_>>().join(" ")) }
                                 }
                             }

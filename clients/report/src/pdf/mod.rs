@@ -28,7 +28,7 @@ pub use read::{Difference, MAX_PDF_BYTES, ReadError, attachments, difference, is
 ///
 /// Raise the number whenever the same report would give other bytes: `tests/paper.rs` holds the hashes of two papers.
 pub fn program() -> String {
-    format!("daicho {} report-pdf/8 typst/{}", env!("CARGO_PKG_VERSION"), typst::utils::version().raw())
+    format!("daicho {} report-pdf/9 typst/{}", env!("CARGO_PKG_VERSION"), typst::utils::version().raw())
 }
 
 /// Name of the attached evidence bundle.

@@ -7,6 +7,7 @@ use daicho_core::Instant;
 use super::list::{Duty, duties};
 use super::{DutyJudgement, DutyStatus, Records};
 use crate::FindingCode;
+use crate::detail::{Detail, Names, OfDuty};
 use crate::judge::{Finding, Judge};
 use crate::scheme::Check;
 use crate::state::StateError;
@@ -38,6 +39,7 @@ impl Judge<'_> {
         judged: &[DutyJudgement],
         records: &Records,
     ) -> Vec<Finding> {
+        let names = self.names(records.t);
         let mut found: BTreeMap<(FindingCode, String), Finding> = BTreeMap::new();
         for (duty, judgement) in duties.iter().zip(judged) {
             if matches!(duty.check, Check::Erasure | Check::Certificate | Check::Absence { .. }) {
@@ -49,8 +51,8 @@ impl Judge<'_> {
                 _ => continue,
             };
             let object = duty.object();
-            let due = judgement.due.map_or_else(String::new, |due| format!(", due {due}"));
-            let detail = format!("{}{due}", judgement.detail.en);
+            let (asks, said) = (duty.asks.clone(), judgement.detail.clone());
+            let detail = Detail::Duty(Box::new(OfDuty { asks, said, due: judgement.due })).words(&names);
             let entries = judgement.entries.clone();
             found.insert((code, object.clone()), Finding::once(code, object, detail, entries));
         }
@@ -63,7 +65,8 @@ impl Judge<'_> {
         for word in banned {
             for act in records.acts.get(word).into_iter().flatten() {
                 let (code, object) = (FindingCode::ForbiddenAct, format!("entry/{}", act.fact.entry));
-                let detail = format!("{word} by {}", self.context_at(records.t).culprit(act));
+                let party = self.context_at(records.t).culprit(act).to_owned();
+                let detail = Detail::Act { word: word.to_owned(), party }.words(&names);
                 let entries = vec![act.fact.entry];
                 let one = Finding::once(code, object.as_str(), detail, entries);
                 found.entry((code, object)).and_modify(|f| f.occurrences += 1).or_insert(one);
@@ -87,7 +90,7 @@ impl Judge<'_> {
             let open: u64 = open.map(|holding| holding.open).sum();
             if open > 0 {
                 let (code, object) = (FindingCode::ContractEnding, contract.id.clone());
-                let detail = format!("ends {}, {open} copies open", end.occurred.jst_day());
+                let detail = Detail::Ends { day: end.occurred.jst_day(), open }.words(&Names::default());
                 let entries = vec![end.entry];
                 let one = Finding::once(code, object.as_str(), detail, entries);
                 found.insert((code, object), one);

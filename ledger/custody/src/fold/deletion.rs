@@ -3,11 +3,11 @@
 use daicho_core::{Date, Instant, RefusalCode, check_id, check_text, proto};
 
 use super::{Result, Step, refuse};
-use crate::FindingCode;
 use crate::media;
 use crate::state::{
     ActRecord, AttestationRecord, CertificateRecord, CopyChange, CopyRecord, RelayRecord, Table, ThirdParty,
 };
+use crate::{Detail, FindingCode};
 
 const MAX_WORDS_LEN: usize = 100;
 const MAX_ATTRIBUTES: usize = 16;
@@ -41,11 +41,7 @@ impl Step<'_, '_> {
                 copy.erasure_failed = true;
                 self.txn.put(self.local_key(Table::Copy, &part.copy), &copy);
                 self.note(&part.copy, i, CopyChange::ErasureFailed);
-                self.raise(
-                    FindingCode::ErasureNotVerified,
-                    &part.copy,
-                    "the technique did not run to completion",
-                );
+                self.raise(FindingCode::ErasureNotVerified, &part.copy, Detail::NotCompleted);
                 continue;
             }
             let context = self.context();
@@ -53,7 +49,7 @@ impl Step<'_, '_> {
             if let Some(detail) = system.and_then(|s| media::insufficient(s, medium, method))
                 && context.is_personal(&copy.kind)
             {
-                self.raise(FindingCode::MethodNotSufficient, &part.copy, &detail);
+                self.raise(FindingCode::MethodNotSufficient, &part.copy, detail);
             }
             self.close(&part.copy, copy, part.count, i, |count| CopyChange::Deleted {
                 count,
@@ -120,11 +116,8 @@ impl Step<'_, '_> {
                 return Err(refuse(RefusalCode::VerificationFailed, &field, &text));
             }
             if copy.closed.is_none() {
-                self.raise(
-                    FindingCode::CertificateWithoutDeletion,
-                    id,
-                    &format!("certificate {}", e.certificate),
-                );
+                let detail = Detail::Certificate(e.certificate.clone());
+                self.raise(FindingCode::CertificateWithoutDeletion, id, detail);
             }
             let (certificate, recipients) = (e.certificate.clone(), e.recipients.clone());
             let (third_party, photographs) = (third_party.clone(), e.evidence_documents.len() as u32);
@@ -210,8 +203,8 @@ impl Step<'_, '_> {
         }
         self.check_flow_use(&e.flow)?;
         if e.count_in != e.count_out {
-            let detail = format!("{} in, {} out", e.count_in, e.count_out);
-            self.raise(FindingCode::RelayMismatched, &e.flow, &detail);
+            let detail = Detail::Relayed { taken: e.count_in, given: e.count_out };
+            self.raise(FindingCode::RelayMismatched, &e.flow, detail);
         }
         let place = self.output_key(Table::Relay, &[self.scheme_id(), &e.flow], 0);
         let since = self.period_start(e.period_start_ms)?;

@@ -25,7 +25,6 @@ use daicho_core::{
     ChainHash, CheckedStatement, Instant, MAX_FUTURE_SKEW_MS, Place, Refusal, RefusalCode, check_id, proto,
 };
 
-use crate::FindingCode;
 use crate::calendar::{Calendar, ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
 use crate::scheme::{Deadline, Scheme, Vocabulary};
@@ -33,6 +32,7 @@ use crate::state::{
     Changes, Fact, FindingRecord, KeyRecord, LateNumberRecord, LedgerRecord, SchemeRecord, SchemeVersion,
     SequenceRecord, StateError, Table, Txn, View, WardRuleRecord, decode, key, key_at,
 };
+use crate::{Detail, FindingCode};
 
 /// Version of the rules of this module. It is in entry 0; ledgers of earlier versions are replayed by theirs.
 pub const FOLD_VERSION: u32 = 3;
@@ -506,17 +506,18 @@ impl Step<'_, '_> {
             self.raise(
                 FindingCode::ReportedLate,
                 &object,
-                &format!("occurred {}, limit {limit}", self.fact.occurred),
+                Detail::Occurred { at: self.fact.occurred, limit },
             );
         }
     }
 
     /// Records a finding about `object`.
-    fn raise(&mut self, code: FindingCode, object: &str, detail: &str) {
+    fn raise(&mut self, code: FindingCode, object: &str, detail: Detail) {
+        let detail = detail.to_string();
         let place = key_at(Table::Finding, &[self.scheme_id(), code.word(), object], self.fact.entry, self.n);
-        self.txn.note_finding(code, object, detail);
+        self.txn.note_finding(code, object, &detail);
         let (by, flow) = (self.actor.clone(), self.flow.clone());
-        self.txn.put(place, &FindingRecord { fact: self.fact, detail: detail.to_owned(), by, flow });
+        self.txn.put(place, &FindingRecord { fact: self.fact, detail, by, flow });
     }
 
     /// Key of something that this event puts out, the `item`th of its kind.

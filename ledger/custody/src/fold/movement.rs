@@ -3,15 +3,15 @@
 use std::fmt::{self, Display};
 use std::sync::Arc;
 
-use daicho_core::{Date, RefusalCode, check_id, check_text, proto};
+use daicho_core::{Date, EntryIndex, RefusalCode, check_id, check_text, proto};
 
 use super::{FoldError, Result, Step, refuse};
-use crate::FindingCode;
 use crate::context::{FlowContext, SchemeContext};
 use crate::scheme::{Effect, Flow, Identity, Scope, Storage, Witness};
 use crate::state::{
     ContractRecord, CopyChange, CopyFact, CopyRecord, DataSetRecord, HandoverRecord, Opening, Table, key,
 };
+use crate::{Detail, FindingCode};
 
 /// Most persons in one data set: ten times the people of Japan.
 const MAX_SUBJECTS: u64 = 1_300_000_000;
@@ -30,11 +30,7 @@ impl Step<'_, '_> {
         if e.flow.is_empty() {
             for data_set in &e.data_sets {
                 check_id("data_sets.kind", &data_set.kind)?;
-                self.raise(
-                    FindingCode::NoLegalBasis,
-                    &data_set.kind,
-                    "collected outside every flow of the scheme",
-                );
+                self.raise(FindingCode::NoLegalBasis, &data_set.kind, Detail::OutsideFlows);
             }
         } else {
             let (flow, _) = self.flow(&context, &e.flow)?;
@@ -66,15 +62,12 @@ impl Step<'_, '_> {
             let (expected, system) = (flow.to.party.clone(), flow.to.system.clone());
             self.use_flow(&context, &e.flow, &e.handover, &manner)?;
             if taker != expected {
-                self.raise(
-                    FindingCode::RecipientNotApproved,
-                    &taker,
-                    &format!("flow {} goes to {expected}", e.flow),
-                );
+                let detail = Detail::GoesTo { flow: e.flow.clone(), party: expected };
+                self.raise(FindingCode::RecipientNotApproved, &taker, detail);
             }
             if system.is_some_and(|s| !e.to_system.is_empty() && s != e.to_system) {
                 check_id("to_system", &e.to_system)?;
-                self.raise(FindingCode::SystemNotApproved, &e.to_system, &format!("flow {}", e.flow));
+                self.raise(FindingCode::SystemNotApproved, &e.to_system, Detail::Flow(e.flow.clone()));
             }
         }
         check_id("to_party", &taker)?;
@@ -222,24 +215,16 @@ impl Step<'_, '_> {
         let after = lawful.own_end.is_some_and(|end| day > end);
         let basis_ended = lawful.basis_end.is_some_and(|end| day > end);
         if before || after || basis_ended && !self.is_renewed(context, flow, day)? {
-            self.raise(FindingCode::OutsidePeriod, id, &format!("on {day}"));
+            self.raise(FindingCode::OutsidePeriod, id, Detail::OnDay(day));
         }
         if !lawful.has_basis {
-            self.raise(FindingCode::NoLegalBasis, id, "the source gives no full legal basis for this flow");
+            self.raise(FindingCode::NoLegalBasis, id, Detail::NoFullBasis);
         }
         let (from, to) = lawful.law;
-        if let Some(to) = to.filter(|to| day > *to) {
-            self.raise(
-                FindingCode::NoLegalBasis,
-                id,
-                &format!("on {day}; the law cited was in force until {to}"),
-            );
-        } else if let Some(from) = from.filter(|from| day < *from) {
-            self.raise(
-                FindingCode::NoLegalBasis,
-                id,
-                &format!("on {day}; the law cited is in force from {from}"),
-            );
+        if let Some(last) = to.filter(|to| day > *to) {
+            self.raise(FindingCode::NoLegalBasis, id, Detail::LawEnded { day, last });
+        } else if let Some(first) = from.filter(|from| day < *from) {
+            self.raise(FindingCode::NoLegalBasis, id, Detail::LawNotYet { day, first });
         }
         if manner.channel.is_empty() {
             return Ok(());
@@ -249,13 +234,13 @@ impl Step<'_, '_> {
             check_text("safeguards", safeguard, 100)?;
         }
         if manner.channel != flow.channel {
-            let detail = format!("{} instead of {}", manner.channel, flow.channel);
-            self.raise(FindingCode::ChannelNotApproved, object, &detail);
+            let detail = Detail::Channel { used: manner.channel.to_owned(), approved: flow.channel.clone() };
+            self.raise(FindingCode::ChannelNotApproved, object, detail);
         }
-        let missing: Vec<&str> =
-            flow.safeguards.iter().filter(|s| !manner.safeguards.contains(s)).map(String::as_str).collect();
+        let missing: Vec<String> =
+            flow.safeguards.iter().filter(|s| !manner.safeguards.contains(s)).cloned().collect();
         if !missing.is_empty() {
-            self.raise(FindingCode::SafeguardMissing, object, &missing.join(", "));
+            self.raise(FindingCode::SafeguardMissing, object, Detail::Safeguards(missing));
         }
         Ok(())
     }
@@ -299,24 +284,24 @@ impl Step<'_, '_> {
             } else {
                 FindingCode::RecipientNotApproved
             };
-            self.raise(code, &object, "no party of the scheme");
+            self.raise(code, &object, Detail::NoParty);
             return Ok(());
         };
         if flow.is_empty() {
-            self.raise(FindingCode::RecipientNotApproved, &object, "no approved flow goes there");
+            self.raise(FindingCode::RecipientNotApproved, &object, Detail::NoFlow);
         }
         let is_set = party.identity == Identity::Set && !member.is_empty();
         if context.needs_approval(taker) {
             let whole = key(Table::Approval, &[self.scheme_id(), taker, ""]);
             let one = key(Table::Approval, &[self.scheme_id(), taker, member]);
             if !self.txn.exists(&whole)? && !self.txn.exists(&one)? {
-                self.raise(FindingCode::SubcontractNotApproved, &object, "the ward has not consented");
+                self.raise(FindingCode::SubcontractNotApproved, &object, Detail::NotConsented);
             }
         } else if is_set
             && party.writes
             && !self.txn.exists(&key(Table::Approval, &[self.scheme_id(), taker, member]))?
         {
-            self.raise(FindingCode::RecipientNotApproved, &object, "the member is not approved");
+            self.raise(FindingCode::RecipientNotApproved, &object, Detail::MemberNotApproved);
         }
         Ok(())
     }
@@ -408,7 +393,7 @@ impl Step<'_, '_> {
         if differs {
             let one = &known[at.unwrap_or(0)];
             let other = one.given.or(one.received).map_or(0, |f| f.entry.get());
-            self.raise(FindingCode::HandoverMismatched, id, &format!("differs from entry {other}"));
+            self.raise(FindingCode::HandoverMismatched, id, Detail::DiffersFrom(EntryIndex::new(other)));
         }
         match at.map(|at| &mut known[at]) {
             Some(one) => {
@@ -446,7 +431,7 @@ impl Step<'_, '_> {
         first.mismatched = first.flow != claim.flow || !same_parties || first.items != claim.items;
         if first.mismatched {
             let other = first.given.or(first.received).map_or(0, |f| f.entry.get());
-            self.raise(FindingCode::HandoverMismatched, id, &format!("differs from entry {other}"));
+            self.raise(FindingCode::HandoverMismatched, id, Detail::DiffersFrom(EntryIndex::new(other)));
         }
         first.given = first.given.or(claim.given);
         first.received = first.received.or(claim.received);
@@ -468,7 +453,7 @@ impl Step<'_, '_> {
     pub(super) fn own_open_copy(&mut self, field: impl Display, id: &str) -> Result<Option<CopyRecord>> {
         let Some(copy) = self.own_copy(field, id)? else { return Ok(None) };
         if let Some(closed) = copy.closed {
-            self.raise(FindingCode::ActivityAfterDeletion, id, &format!("closed at entry {}", closed.entry));
+            self.raise(FindingCode::ActivityAfterDeletion, id, Detail::ClosedAt(closed.entry));
             return Ok(None);
         }
         Ok(Some(copy))
@@ -478,7 +463,7 @@ impl Step<'_, '_> {
     pub(super) fn own_copy(&mut self, field: impl Display, id: &str) -> Result<Option<CopyRecord>> {
         check_id(&field, id)?;
         let Some(copy) = self.txn.get::<CopyRecord>(&self.local_key(Table::Copy, id))? else {
-            self.raise(FindingCode::UnrecordedCopy, id, &format!("named by {}", self.actor));
+            self.raise(FindingCode::UnrecordedCopy, id, Detail::NamedBy(self.actor.clone()));
             return Ok(None);
         };
         let answers = || self.context().system(&copy.system).is_some_and(|s| s.attester == self.actor);
@@ -574,7 +559,8 @@ impl Step<'_, '_> {
     fn check_contents(&mut self, context: &Arc<SchemeContext>, flow: &str, id: &str, d: &DataSetRecord) {
         let lawful = context.flow(flow).map(|(_, lawful)| lawful);
         if lawful.is_some_and(|lawful| !lawful.allows_kind(&d.kind)) {
-            self.raise(FindingCode::ItemsNotApproved, id, &format!("kind {} is not of flow {flow}", d.kind));
+            let detail = Detail::NotOfFlow { kind: d.kind.clone(), flow: flow.to_owned() };
+            self.raise(FindingCode::ItemsNotApproved, id, detail);
             return;
         }
         let Some(kind) = context.kind(&d.kind) else { return };
@@ -585,9 +571,9 @@ impl Step<'_, '_> {
                     None => kind.items_complete && !kind.items.iter().any(|i| i.id == **item),
                 }
         };
-        let extra: Vec<&str> = d.items.iter().filter(refused).map(String::as_str).collect();
+        let extra: Vec<String> = d.items.iter().filter(refused).cloned().collect();
         if !extra.is_empty() {
-            self.raise(FindingCode::ItemsNotApproved, id, &extra.join(", "));
+            self.raise(FindingCode::ItemsNotApproved, id, Detail::Items(extra));
         }
     }
 
@@ -603,8 +589,8 @@ impl Step<'_, '_> {
         let by_flow = context.flow(flow).map_or(&[][..], |(f, _)| &f.exclude_subjects[..]);
         let by_party = context.party(taker).map_or(&[][..], |p| &p.must_not_receive[..]);
         if let Some(class) = d.classes.iter().find(|c| by_flow.contains(c) || by_party.contains(c)) {
-            let detail = format!("{class} to {taker}");
-            self.raise(FindingCode::SensitiveToContractor, id, &detail);
+            let detail = Detail::Class { class: class.clone(), party: taker.to_owned() };
+            self.raise(FindingCode::SensitiveToContractor, id, detail);
         }
     }
 
@@ -675,7 +661,7 @@ impl Step<'_, '_> {
     /// Raises what is wrong with keeping this data at this system.
     fn check_place(&mut self, context: &Arc<SchemeContext>, flow: &str, c: &proto::Copy, d: &DataSetRecord) {
         if context.is_personal(&d.kind) && context.storage(&self.actor, &c.system, &d.kind) == Storage::None {
-            self.raise(FindingCode::KeptWhereNothingMayPersist, &c.id, &format!("at {}", c.system));
+            self.raise(FindingCode::KeptWhereNothingMayPersist, &c.id, Detail::At(c.system.clone()));
             return;
         }
         let Some((flow, _)) = context.flow(flow) else { return };
@@ -685,7 +671,8 @@ impl Step<'_, '_> {
             || within(&c.system) == Some(end)
             || flow.also_stored_at.iter().chain(&flow.media).any(|s| *s == c.system);
         if !allowed {
-            self.raise(FindingCode::SystemNotApproved, &c.system, &format!("flow {} ends at {end}", flow.id));
+            let detail = Detail::EndsAt { flow: flow.id.clone(), system: end.to_owned() };
+            self.raise(FindingCode::SystemNotApproved, &c.system, detail);
         }
     }
 
@@ -693,7 +680,7 @@ impl Step<'_, '_> {
         if context.must_not_copy(&self.actor) {
             for copy in copies {
                 check_id("copies.id", &copy.id)?;
-                self.raise(FindingCode::CopyingNotAllowed, &copy.id, &format!("by {}", self.actor));
+                self.raise(FindingCode::CopyingNotAllowed, &copy.id, Detail::CopiedBy(self.actor.clone()));
             }
         }
         Ok(())

@@ -12,11 +12,12 @@ use daicho_core::{EntryIndex, Instant};
 use crate::FindingCode;
 use crate::calendar::{ClockTime, Office};
 use crate::context::{ContextCache, SchemeContext};
+use crate::detail::{Detail, Keep, Names};
 use crate::duty::duties;
 use crate::fold::load_context;
 use crate::media;
 use crate::report::Certificate;
-use crate::scheme::{Action, Deadline, Diagnostic, Level, PartyRole, Rule, lint};
+use crate::scheme::{Action, Deadline, Diagnostic, Level, PartyRole, Rule, Text, lint};
 use crate::silence::key_findings;
 use crate::state::{
     ContractRecord, CopyChange, CopyFact, CopyRecord, Fact, FindingRecord, HandoverRecord, LimitSetting,
@@ -33,7 +34,7 @@ mod walk;
 pub(crate) use alike::{Said, Tally};
 use binding::{Binding, BoundRule, Prepared, Target};
 pub(crate) use pass::{Copied, DataSet};
-pub use verdict::{Detail, Evidence, Finding, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
+pub use verdict::{Evidence, Finding, Judgement, Limits, NumberSource, RuleJudgement, Verdict};
 use walk::Walk;
 
 type Result<T> = std::result::Result<T, StateError>;
@@ -335,9 +336,9 @@ impl<'a> Judge<'a> {
         for (bound, &started) in binding.rules.iter().zip(started) {
             let rule = &context.scheme.rules[bound.place];
             let (one, withheld) = self.judge_rule(rule, bound, started, &view);
-            let detail = |kept| Detail::Kept { rule: Arc::clone(&bound.id), kept };
-            if let Some(kept) = self.kept_too_briefly(rule, bound, started, &view) {
-                judgement.findings.push((FindingCode::DeletedEarly, detail(kept)));
+            if let Some((least, until)) = self.kept_too_briefly(rule, bound, started, &view) {
+                let detail = Detail::Kept { rule: Arc::clone(&bound.id), least, until };
+                judgement.findings.push((FindingCode::DeletedEarly, detail));
             }
             if let Some(wait) = withheld {
                 let detail = Detail::Waited { rule: Arc::clone(&bound.id), wait };
@@ -466,7 +467,7 @@ impl<'a> Judge<'a> {
         (governed, deadline, Office { calendar, closing: law.closing(start, t) })
     }
 
-    /// Until when an erased copy had to be kept, when it was erased before that. The clock is the rule's own; one that
+    /// How long and until when an erased copy had to be kept, when it was erased before that. The clock is the rule's own; one that
     /// has not started keeps the duty open.
     fn kept_too_briefly(
         &self,
@@ -474,17 +475,17 @@ impl<'a> Judge<'a> {
         bound: &BoundRule,
         started: Option<Fact>,
         view: &CopyView<'_>,
-    ) -> Option<String> {
+    ) -> Option<(Deadline, Keep)> {
         let erased = view.closed.filter(|_| bound.may_keep && view.erased())?;
         let (governed, _, office) = self.governing(rule, bound, started, view.t);
         let start = started.map_or(view.t, |fact| fact.recorded);
         let least = number_for(&bound.numbers, start, view.t, |n| n.keep_at_least);
         let least = least.or(governed.keep_at_least)?;
         let Some(started) = started else {
-            return Some(format!("kept for {least} from {}, which has not come", rule.trigger.milestone));
+            return Some((least, Keep::After(rule.trigger.milestone.clone())));
         };
         let until = least.due(started.occurred, office).filter(|until| erased.occurred <= *until)?;
-        Some(format!("kept for {least}, until {until}"))
+        Some((least, Keep::Until(until)))
     }
 
     /// The office by which limits of the whole scheme are counted at `t`.
@@ -523,6 +524,11 @@ impl<'a> Judge<'a> {
             .collect();
         named.sort();
         named.into_iter().map(|(_, (party, identity))| (party.as_str(), identity.as_str()))
+    }
+
+    /// What the ids of the scheme are called at `t`.
+    pub fn names(&self, t: Instant) -> Names<'_> {
+        Names::new(self.context_at(t), self.named_parties(t))
     }
 
     /// Limits of the scheme at `t`.
@@ -648,12 +654,13 @@ impl<'a> Judge<'a> {
     /// When the state cannot be read.
     pub fn findings(&self, t: Instant) -> Result<Vec<Finding>> {
         let mut found = BTreeMap::new();
+        let names = self.names(t);
         let duties = duties(self.context_at(t));
         let (records, parts) = self.gather(t, &duties, |found: &mut Found, copy| {
             let judgement = &copy.said.judgement;
             for (code, detail) in &judgement.findings {
                 for entry in &judgement.entries {
-                    add(found, *code, copy.id, detail, *entry);
+                    add(found, *code, copy.id, *entry, || detail.words(&names));
                 }
                 found.entry((*code, copy.id.to_owned())).and_modify(|f: &mut Finding| f.occurrences = 1);
             }
@@ -685,18 +692,22 @@ impl<'a> Judge<'a> {
         self.unacknowledged(found, t)?;
         let context = self.context_at(t);
         let here = |party: &str| context.local_party(party).is_some();
-        for finding in key_findings(self.state, t, here)?.into_iter().chain(self.silent_systems(t)?) {
+        for finding in
+            key_findings(self.state, t, &self.names(t), here)?.into_iter().chain(self.silent_systems(t)?)
+        {
             found.insert((finding.code, finding.object.clone()), finding);
         }
         Ok(())
     }
 
     fn recorded_findings(&self, found: &mut Found, t: Instant) -> Result<()> {
+        let names = self.names(t);
         for row in self.state.scan(&key(Table::Finding, &[&self.law.id]), None) {
             let (place, value) = row?;
             let record: FindingRecord = decode(&value)?;
             if let Some(code) = FindingCode::parse(part(&place, 1)).filter(|_| record.fact.recorded <= t) {
-                add(found, code, part(&place, 2), &record.detail, record.fact.entry);
+                let words = || Detail::parse(code, &record.detail).words(&names);
+                add(found, code, part(&place, 2), record.fact.entry, words);
             }
         }
         Ok(())
@@ -704,6 +715,7 @@ impl<'a> Judge<'a> {
 
     fn unacknowledged(&self, found: &mut Found, t: Instant) -> Result<()> {
         let Some(within) = self.limits(t).acknowledge else { return Ok(()) };
+        let names = self.names(t);
         for row in self.handovers() {
             let (id, handover) = row?;
             let known = |side: Option<Fact>| side.filter(|fact| fact.recorded <= t);
@@ -714,9 +726,9 @@ impl<'a> Judge<'a> {
             };
             let Some((fact, missing)) = one_side.filter(|_| handover.two_sided) else { continue };
             // A taker that knows no flow cannot name the giver.
-            let who = if missing.is_empty() { "the giver" } else { missing };
+            let detail = Detail::Silent((!missing.is_empty()).then(|| missing.to_owned()));
             if within.due(fact.occurred, self.office_at(t)).is_some_and(|due| t > due) {
-                add(found, FindingCode::Unacknowledged, &id, &format_args!("{who} is silent"), fact.entry);
+                add(found, FindingCode::Unacknowledged, &id, fact.entry, || detail.words(&names));
             }
         }
         Ok(())
@@ -763,8 +775,9 @@ pub(crate) const ACT_RULE_PREFIX: &str = "act/";
 
 type Found = BTreeMap<(FindingCode, String), Finding>;
 
-fn add(found: &mut Found, code: FindingCode, object: &str, detail: &impl ToString, entry: EntryIndex) {
-    let first = || Finding { occurrences: 0, ..Finding::once(code, object, detail.to_string(), Vec::new()) };
+/// Adds one occurrence; the first one is told in `words`.
+fn add(found: &mut Found, code: FindingCode, object: &str, entry: EntryIndex, words: impl FnOnce() -> Text) {
+    let first = || Finding { occurrences: 0, ..Finding::once(code, object, words(), Vec::new()) };
     let finding = found.entry((code, object.to_owned())).or_insert_with(first);
     finding.occurrences += 1;
     if finding.entries.len() < Finding::MAX_ENTRIES && !finding.entries.contains(&entry) {

@@ -1,6 +1,5 @@
 //! What is said of a copy, a rule, a finding: the words and the shapes. How it comes about is `judge`'s.
 
-use std::fmt;
 use std::sync::Arc;
 
 use daicho_core::{EntryIndex, Instant};
@@ -8,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::FindingCode;
 use crate::answers::FindingAnswer;
+use crate::detail::Detail;
 use crate::report::Certificate;
 use crate::scheme::{Deadline, Text};
 use crate::state::{Fact, ThirdParty};
@@ -172,60 +172,6 @@ pub struct Judgement {
     pub findings: Vec<(FindingCode, Detail)>,
 }
 
-/// What exactly a finding of a copy says. Shown as a sentence; most are only counted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Detail {
-    /// The rule that was not kept, and its last instant in time.
-    Due {
-        /// The rule.
-        rule: Arc<str>,
-        /// Last instant in time.
-        due: Option<Instant>,
-    },
-    /// The rule whose clock did not start for longer than the ward allows.
-    Waited {
-        /// The rule.
-        rule: Arc<str>,
-        /// How long the ward allows.
-        wait: Deadline,
-    },
-    /// The rule that asks to keep it for longer.
-    Kept {
-        /// The rule.
-        rule: Arc<str>,
-        /// For how long, until when.
-        kept: String,
-    },
-    /// Parties that are owed a certificate and have none.
-    OwedTo(Vec<Arc<str>>),
-    /// When the last of those who are owed a certificate had one, and the last instant in time.
-    Certified {
-        /// When it was handed out.
-        at: Instant,
-        /// Last instant in time.
-        due: Instant,
-    },
-    /// The party that got it back.
-    ReturnedTo(String),
-    /// A medium that went out of use unseen.
-    Unassured,
-}
-
-impl fmt::Display for Detail {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Due { rule, due: Some(due) } => write!(f, "{rule}, due {due}"),
-            Self::Due { rule, due: None } => f.write_str(rule),
-            Self::Waited { rule, wait } => write!(f, "{rule}: {wait}"),
-            Self::Kept { rule, kept } => write!(f, "{rule}: {kept}"),
-            Self::OwedTo(parties) => write!(f, "owed to {}", parties.join(", ")),
-            Self::Certified { at, due } => write!(f, "certificate of {at}, due {due}"),
-            Self::ReturnedTo(party) => write!(f, "returned to {party}"),
-            Self::Unassured => f.write_str("no witness, and no certificate with photographs"),
-        }
-    }
-}
-
 /// A finding as it stands at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
@@ -234,7 +180,7 @@ pub struct Finding {
     /// What it is about: a copy, handover, flow, party, system, data set, `entry/<index>` or `key/<id in hex>`.
     pub object: String,
     /// What exactly, from the first occurrence.
-    pub detail: String,
+    pub detail: Text,
     /// The first entries that show it, at most [`Finding::MAX_ENTRIES`].
     pub entries: Vec<EntryIndex>,
     /// How often it occurred.
@@ -252,10 +198,10 @@ impl Finding {
     pub(crate) fn once(
         code: FindingCode,
         object: impl Into<String>,
-        detail: impl Into<String>,
+        detail: Text,
         entries: Vec<EntryIndex>,
     ) -> Self {
-        let (object, detail) = (object.into(), detail.into());
+        let object = object.into();
         Self { code, object, detail, entries, occurrences: 1, answers: Vec::new() }
     }
 }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::FindingCode;
 use crate::context::{ContextCache, SchemeContext};
+use crate::detail::Names;
 use crate::duty::{Duty, DutyJudgement, DutyStatus, Records, duties};
 use crate::fold::ledger_record;
 use crate::judge::{DataSet, Evidence, Judge, Tally};
@@ -46,7 +47,8 @@ impl DeletionReport {
         let duties = duties(context);
         let nothing = Gathered::new(context.scheme.rules.len(), Records::new(as_of, &duties));
         let new = || Part { gathered: nothing.clone(), all: Tally::default(), of_period: Tally::default() };
-        let parts = judge.pass(as_of, new, |part, data_set| part.see(data_set, period))?;
+        let names = judge.names(as_of);
+        let parts = judge.pass(as_of, new, |part, data_set| part.see(data_set, period, &names))?;
         let mut all = nothing;
         parts.into_iter().for_each(|part| all.join(part.end()));
         all.records.complete(&judge)?;
@@ -77,14 +79,14 @@ struct Part {
 
 impl Part {
     /// Takes in one data set.
-    fn see(&mut self, data_set: &mut DataSet<'_, '_>, period: Period) -> Result<()> {
+    fn see(&mut self, data_set: &mut DataSet<'_, '_>, period: Period, names: &Names<'_>) -> Result<()> {
         let Self { gathered, all, of_period } = self;
         let (id, record) = (data_set.id, data_set.record);
         let day = record.opened.occurred.jst_day();
         let reported = (period.from..=period.to).contains(&day);
         let (mut sums, mut worst) = (Sums::default(), None);
         data_set.copies(|copy| {
-            gathered.found.of_copy(copy.id, &copy.said.judgement);
+            gathered.found.of_copy(copy.id, &copy.said.judgement, names);
             all.count(copy.said, |said, n| gathered.records.copies(said, n));
             if reported {
                 of_period.count(copy.said, |said, n| gathered.copies(said, n));
@@ -283,7 +285,6 @@ fn written(
         duties,
         duty_counts,
         findings_unlisted: findings - listed.len() as u64,
-        names: describe.names(&listed),
         findings: listed,
         finding_counts,
         finding_meanings: meanings,

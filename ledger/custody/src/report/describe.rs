@@ -1,6 +1,6 @@
 //! What a report says about the scheme itself: rules, flows, limits, numbers, corrections, anomalies.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use daicho_core::Instant;
 
@@ -9,7 +9,7 @@ use super::{
     RuleStatus, SchemeInfo, TriggerReport, VerdictCounts, WardSetting, WarningReport,
 };
 use crate::context::SchemeContext;
-use crate::judge::{Finding, Judge, NumberSource};
+use crate::judge::{Judge, NumberSource};
 use crate::scheme::{Action, Rule, Severity, Text};
 use crate::state::StateError;
 
@@ -131,30 +131,6 @@ impl Describer<'_, '_> {
             last_use: None,
         };
         self.context.scheme.flows.iter().map(flow).collect()
-    }
-
-    /// Names of what the findings' details name by id.
-    pub(super) fn names(&self, findings: &[Finding]) -> BTreeMap<String, Text> {
-        let is_joint = |c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c);
-        let used: BTreeSet<&str> =
-            findings.iter().flat_map(|finding| finding.detail.split(is_joint)).collect();
-        let (scheme, vocabulary) = (&self.context.scheme, &self.context.vocabulary);
-        let japanese =
-            |id: &str, label: &str| (id.to_owned(), Text { ja: label.to_owned(), en: id.to_owned() });
-        let kinds = scheme.data_sets.iter().map(|kind| japanese(&kind.id, &kind.label));
-        let items = scheme.data_sets.iter().flat_map(|kind| kind.items.iter().chain(&kind.forbidden_items));
-        let items = items.map(|item| japanese(&item.id, &item.label));
-        let milestones = vocabulary.milestones.iter().map(|one| japanese(&one.id, &one.label));
-        let acts = vocabulary.acts.iter().map(|act| (act.id.clone(), act.label.clone()));
-        let mut names: BTreeMap<String, Option<Text>> = BTreeMap::new();
-        for (id, name) in kinds.chain(items).chain(milestones).chain(acts) {
-            if used.contains(id.as_str()) {
-                // What has two names keeps its id.
-                let known = names.entry(id).or_insert_with(|| Some(name.clone()));
-                *known = known.take().filter(|known| *known == name);
-            }
-        }
-        names.into_iter().filter_map(|(id, name)| Some((id, name?))).collect()
     }
 
     pub(super) fn limits(&self) -> Vec<LimitReport> {

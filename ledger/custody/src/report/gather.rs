@@ -8,6 +8,7 @@ use daicho_core::{Date, Instant};
 
 use super::{Certificate, CopyReport, DeletionReport, DueDay, Problem, VerdictCounts};
 use crate::FindingCode;
+use crate::detail::Names;
 use crate::duty::Records;
 use crate::judge::{Copied, Evidence, Finding, Judgement, Said, Verdict};
 use crate::state::{CopyRecord, DataSetRecord, push_parts};
@@ -392,7 +393,7 @@ impl Found {
     }
 
     /// The findings of one copy, as [`Judge::findings`](crate::Judge::findings) gives them.
-    pub(super) fn of_copy(&mut self, id: &str, judgement: &Judgement) {
+    pub(super) fn of_copy(&mut self, id: &str, judgement: &Judgement, names: &Names<'_>) {
         for (n, (code, detail)) in judgement.findings.iter().enumerate() {
             if judgement.findings[..n].iter().any(|(earlier, _)| earlier == code) {
                 continue;
@@ -403,7 +404,7 @@ impl Found {
                 let mut entries = judgement.entries.clone();
                 entries.dedup();
                 entries.truncate(Finding::MAX_ENTRIES);
-                of.list(Finding::once(*code, id, detail.to_string(), entries));
+                of.list(Finding::once(*code, id, detail.words(names), entries));
             }
         }
     }

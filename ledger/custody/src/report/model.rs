@@ -61,10 +61,6 @@ pub struct DeletionReport {
     pub finding_meanings: BTreeMap<FindingCode, Text>,
     /// Findings that are counted but not listed.
     pub findings_unlisted: u64,
-    /// Names for people of the ids that details of the findings use and that have none elsewhere in the report: of acts, kinds
-    /// of data, their items, milestones.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub names: BTreeMap<String, Text>,
     /// What the ward decided on findings of the whole scheme, the newest last. Beside each finding stands what was decided
     /// on it; here are those, too, whose finding stands no more or is not listed.
     #[serde(default)]
@@ -90,7 +86,7 @@ pub struct DeletionReport {
 
 impl DeletionReport {
     /// The format word.
-    pub const FORMAT: &'static str = "daicho-deletion-report/1";
+    pub const FORMAT: &'static str = "daicho-deletion-report/2";
     /// How many data sets are listed one by one.
     pub const LISTED_DATA_SETS: usize = 2_000;
     /// How many copies of one data set are listed one by one.

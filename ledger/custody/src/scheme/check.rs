@@ -98,6 +98,17 @@ pub struct Answer {
     /// By when, counted from the request. Absent: the source gives no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Deadline>,
+    /// The word whose number of the ward counts, when not the act's own: where sources set other words (直ちに, 速やかに) on
+    /// one act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+}
+
+impl Answer {
+    /// The act word whose number says by when, where the source has none.
+    pub fn number_word(&self) -> &str {
+        self.number.as_ref().unwrap_or(&self.act)
+    }
 }
 
 /// What a duty must precede.
@@ -204,7 +215,8 @@ impl Check {
             }
             Self::Periodic { act, .. } | Self::Done { act } => vec![act],
             Self::Response { request, answers, .. } => {
-                let answers = answers.iter().flat_map(|a| std::iter::once(&a.act).chain(&a.after));
+                let answers =
+                    answers.iter().flat_map(|a| std::iter::once(&a.act).chain(&a.after).chain(&a.number));
                 std::iter::once(request).chain(answers).map(String::as_str).collect()
             }
             Self::Absence { acts, .. } => acts.iter().map(String::as_str).collect(),

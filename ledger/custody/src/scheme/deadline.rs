@@ -5,6 +5,7 @@ use std::fmt;
 use daicho_core::{Date, Instant};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use super::Text;
 use crate::calendar::{ClockTime, FiscalYear, Office, after_days, after_months};
 
 /// A deadline as a scheme file or the ward writes it.
@@ -94,6 +95,27 @@ impl Deadline {
         }
     }
 
+    /// The words shown to people.
+    pub fn label(self) -> Text {
+        let (ja, en) = match self {
+            Self::Day(term, Falls::AsCounted) => return term.label(),
+            Self::Day(term, Falls::OnBusinessDay) => {
+                let Text { ja, en } = term.label();
+                (format!("{ja}(閉庁日なら翌開庁日)"), format!("{en}, or the next business day"))
+            }
+            Self::Elapsed { ms } if ms % 3_600_000 == 0 => {
+                (format!("{}時間以内", ms / 3_600_000), format!("{} hour(s)", ms / 3_600_000))
+            }
+            Self::Elapsed { ms } => (format!("{}分以内", ms / 60_000), format!("{} minute(s)", ms / 60_000)),
+            Self::CloseOfDay { at: Some(at) } => (format!("当日の{at}"), format!("{at} of the same day")),
+            Self::CloseOfDay { at: None } => {
+                ("当日の業務終了時".into(), "close of business of the same day".into())
+            }
+            Self::NeverPersist => ("保持しない".into(), "never kept".into()),
+        };
+        Text { ja, en }
+    }
+
     /// Whether it can only be counted with a calendar of business days.
     pub fn needs_calendar(self) -> bool {
         matches!(self, Self::Day(Term::BusinessDays(_), _) | Self::Day(_, Falls::OnBusinessDay))
@@ -137,6 +159,26 @@ impl Deadline {
 }
 
 impl Term {
+    fn label(self) -> Text {
+        let (ja, en) = match self {
+            Self::Days(0) => ("当日の終わり".into(), "end of the same day".into()),
+            Self::Days(1) => ("翌日の終わり".into(), "end of the next day".into()),
+            Self::Days(n) => (format!("{n}日後の終わり"), format!("end of day {n} after")),
+            Self::Months(n) if n > 0 && n % 12 == 0 => {
+                (format!("{}年後", n / 12), format!("{} year(s)", n / 12))
+            }
+            Self::Months(n) => (format!("{n}か月後"), format!("{n} month(s)")),
+            Self::BusinessDays(n) => {
+                (format!("{n}開庁日後の終わり"), format!("end of business day {n} after"))
+            }
+            Self::EndOfMonth(0) => ("当月末".into(), "end of the month".into()),
+            Self::EndOfMonth(_) => ("翌月末".into(), "end of the next month".into()),
+            Self::EndOfFiscalYear => ("年度末".into(), "end of the fiscal year".into()),
+            Self::Fixed(day) => (format!("{} ({day})", day.era()), day.to_string()),
+        };
+        Text { ja, en }
+    }
+
     fn last_day(self, day: Date, office: Office<'_>) -> Option<Date> {
         match self {
             Self::Days(n) => Some(after_days(day, n)),

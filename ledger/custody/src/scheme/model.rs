@@ -34,6 +34,19 @@ pub struct Vocabulary {
     /// Words for what is done besides moving and erasing data.
     #[serde(default, rename = "act")]
     pub acts: Vec<ActWord>,
+    /// What channels, safeguards and groups of persons are called. What has no term is shown by its id.
+    #[serde(default, rename = "term", skip_serializing_if = "Vec::is_empty")]
+    pub terms: Vec<NamedTerm>,
+}
+
+/// A word of flows with its name for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedTerm {
+    /// As flows and movements state it.
+    pub id: String,
+    /// Name in Japanese and English.
+    pub label: Text,
 }
 
 /// A business fact that starts a clock (契機).

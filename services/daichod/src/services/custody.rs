@@ -325,7 +325,9 @@ impl CustodyService for Custody {
             let mut findings = Vec::new();
             let whole_ledger = request.scheme.is_empty();
             if whole_ledger {
-                for finding in daicho_custody::key_findings(state, t, |_| true)? {
+                for finding in
+                    daicho_custody::key_findings(state, t, &daicho_custody::Names::default(), |_| true)?
+                {
                     let owns = sight.party().map(|own| access.owns_key(&finding.object, own)).transpose()?;
                     if owns.is_none_or(|owns| owns == Some(true)) {
                         findings.push(wire::finding("", finding));

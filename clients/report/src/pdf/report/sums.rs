@@ -8,7 +8,7 @@ use super::super::rich::{Block, Look, Rich, Section, Table};
 use super::annex::{due, ended, entries, moment};
 use super::cover::is_fault;
 use crate::problems::{GONE, KEPT, PROBLEMS, delay, persons, problems_of, rest, total, with_problem};
-use crate::words::{Words, count, finding_detail, names, setting_name};
+use crate::words::{Words, count, names, setting_name};
 
 /// Copies of one problem that the paper lists. Those without a schedule share few causes, which the rules show with their
 /// numbers: some of them are enough.
@@ -290,7 +290,7 @@ pub(super) fn findings(w: &Words<'_>) -> Section {
             let numbers: Vec<String> = f.entries.iter().map(|e| format!("#{e}")).collect();
             table.row([
                 Rich::new().look(Look::Code, &f.object),
-                f.answers.iter().fold(Rich::from(finding_detail(w, f)), |said, answer| {
+                f.answers.iter().fold(Rich::from(w.of(&f.detail)), |said, answer| {
                     said.line().look(Look::Note, crate::duties::answer(w, answer))
                 }),
                 count(f.occurrences).into(),

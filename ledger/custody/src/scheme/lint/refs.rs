@@ -42,6 +42,7 @@ pub(super) fn check_vocabulary(v: &Vocabulary, report: &mut Report) {
     let ids = ids.chain(v.deadline_words.iter().map(|x| ("deadline_word", x.id.as_str())));
     let ids = ids.chain(v.milestones.iter().map(|x| ("milestone", x.id.as_str())));
     let ids = ids.chain(v.acts.iter().map(|x| ("act", x.id.as_str())));
+    let ids = ids.chain(v.terms.iter().map(|x| ("term", x.id.as_str())));
     duplicates(report, ids.collect());
     for sheet in &v.clause_sheets {
         for (expected, clause) in (1..).zip(&sheet.clauses) {
