@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use daicho_tests::{Daichod, binary};
+use daicho_tests::{Daichod, TLS, binary};
 
 const PASSPHRASE: &str = "correct horse battery";
 
@@ -99,6 +99,49 @@ fn the_server_takes_a_key_with_a_passphrase_and_none_that_others_can_read() {
     let said = with("correct horse stapler").expect_err("refused").to_string();
     assert!(said.contains("does not open"), "{said}");
     with(PASSPHRASE).expect("it serves").stop().expect("stopped");
+}
+
+#[test]
+fn with_a_passphrase_every_key_of_a_server_is_protected_and_opens_elsewhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let file = folder.join("passphrase");
+    std::fs::write(&file, format!("{PASSPHRASE}\n")).expect("written");
+    let variables = [("DAICHOD_PASSPHRASE_FILE", file.display().to_string())];
+    let mut init = Command::new(binary("daichod").expect("built"));
+    init.args(["init", "--origin", "demo.example/ledger", "--data", "data", "--ward-key", "ward.pem"]);
+    init.args(["--operator-key", "operator.pem", "--checkpoint-key-ml-dsa", "second.checkpoint-key"]);
+    let founded = init.current_dir(folder).envs(variables.clone()).output().expect("it runs");
+    assert!(founded.status.success(), "{founded:?}");
+
+    // Nothing that is made holds a key in the clear, and OpenSSL opens each with the passphrase.
+    let given = format!("pass:{PASSPHRASE}");
+    let own = ["operator.pem", "data.checkpoint-key", "second.checkpoint-key", "data.tls/server.key"];
+    for name in own {
+        let text = std::fs::read_to_string(folder.join(name)).expect("readable");
+        assert!(text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), "{name}");
+        assert!(!text.contains("PRIVATE+KEY"), "{name}");
+        // ML-DSA came to OpenSSL later; the envelope is the same.
+        let opens = if name.starts_with("second") { ["asn1parse", "-in"] } else { ["pkey", "-in"] };
+        let pass = if name.starts_with("second") { &[][..] } else { &["-passin", &given, "-noout"][..] };
+        openssl(folder, &[&opens[..], &[name], pass].concat());
+    }
+
+    let started = Daichod::start(folder, &[]).expect_err("no passphrase").to_string();
+    assert!(started.contains("DAICHOD_PASSPHRASE_FILE"), "{started}");
+    let both = own[1..3].iter().map(|name| folder.join(name).display().to_string()).collect::<Vec<_>>();
+    let flags = [TLS, "--checkpoint-key", &both[0], "--checkpoint-key", &both[1]];
+    Daichod::start_with(folder, &flags, &variables).expect("it serves").stop().expect("stopped");
+
+    // The first line names the key; under another name it is refused.
+    let path = folder.join("data.checkpoint-key");
+    let text = std::fs::read_to_string(&path).expect("readable");
+    let other = std::fs::read_to_string(folder.join("second.checkpoint-key")).expect("readable");
+    let (_, pem) = text.split_once('\n').expect("two parts");
+    let (name, _) = other.split_once('\n').expect("two parts");
+    std::fs::write(&path, format!("{name}\n{pem}")).expect("written");
+    let refused = Daichod::start_with(folder, &[], &variables).expect_err("another key").to_string();
+    assert!(refused.contains("is no checkpoint key"), "{refused}");
 }
 
 #[test]

@@ -268,3 +268,36 @@ async fn duties_are_listed_with_what_became_of_them() {
     assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
     assert!(String::from_utf8_lossy(&wrong.stderr).contains("no-violation"), "it says which there are");
 }
+
+#[tokio::test]
+async fn days_are_those_of_japan_wherever_the_machine_thinks_it_is_and_without_time_zone_data() {
+    let Scene { folder, server, .. } = Scene::new().await;
+    server.stop().expect("stopped");
+    let report = ["report", "deletion", "--scheme", SCHEME, "--from", "2021-02-01", "--to", "2021-02-01"];
+    let asked = [
+        vec!["log"],
+        vec!["findings", "--as-of", "2021-02-03"],
+        vec!["due", "--scheme", SCHEME, "--until", "2021-03-31"],
+        [&report[..], &["--as-of", "2021-02-03"]].concat(),
+    ];
+    let mut seen: Vec<Vec<String>> = Vec::new();
+    for zone in ["Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles", ":/nonexistent", ""] {
+        // A folder of zones without any, as in a container that was built from nothing.
+        let place =
+            [("TZ", zone.to_owned()), ("TZDIR", folder.path().join("no-zones").display().to_string())];
+        let server = Daichod::start_with(folder.path(), &[], &place).expect("it serves");
+        let run = |args: &Vec<&str>| {
+            let mut command = Command::new(binary("daicho").expect("built"));
+            command.envs(place.clone()).args(["--lang", "ja", "--server", server.address()]).args(args);
+            let done = command.output().expect("it runs");
+            assert!(!done.stdout.is_empty(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+            String::from_utf8(done.stdout).expect("UTF-8")
+        };
+        seen.push(asked.iter().map(run).collect());
+        server.stop().expect("stopped");
+    }
+    assert!(seen[0][1].contains("期限: 2021-02-02 23:59"), "{}", seen[0][1]);
+    for (n, (one, other)) in seen.iter().zip(&seen[1..]).enumerate() {
+        assert_eq!(one, other, "{n}");
+    }
+}

@@ -179,6 +179,8 @@ pub enum Detail {
     },
     /// A system of which nothing was said for too long.
     SilentSince {
+        /// The kind of data that it must not keep. `None`: all.
+        kind: Option<String>,
         /// The last attestation.
         at: Instant,
         /// When the next was due.
@@ -281,8 +283,9 @@ impl fmt::Display for Detail {
             Self::Act { word, party } => write!(f, "{word} by {party}"),
             Self::Numbers { first, last, party } if first == last => write!(f, "number {first} of {party}"),
             Self::Numbers { first, last, party } => write!(f, "numbers {first} to {last} of {party}"),
-            Self::SilentSince { at, due } => {
-                write!(f, "silent since {}, due {}", minute(*at), minute(*due))
+            Self::SilentSince { kind, at, due } => {
+                let of = kind.as_ref().map_or_else(String::new, |kind| format!(" of {kind}"));
+                write!(f, "silent{of} since {}, due {}", minute(*at), minute(*due))
             }
             Self::Ends { day, open } => write!(f, "ends {day}, {open} copies open"),
             Self::Distrusted { party, from, until, last } => {
@@ -460,8 +463,9 @@ impl Detail {
             Self::Numbers { first, last, party } => {
                 format!("欠けた申告番号: {first}〜{last}（{}）", n.party(party))
             }
-            Self::SilentSince { at, due } => {
-                format!("最後の申告: {}、次の申告の期限: {}", minute(*at), minute(*due))
+            Self::SilentSince { kind, at, due } => {
+                let of = kind.as_ref().map_or_else(String::new, |kind| format!("{}について、", n.kind(kind)));
+                format!("{of}最後の申告: {}、次の申告の期限: {}", minute(*at), minute(*due))
             }
             Self::Ends { day, open } => format!("契約の終了: {day}、未消去の複製: {open}件"),
             Self::Distrusted { party, from, until, last } => format!(

@@ -89,36 +89,59 @@ impl Judge<'_> {
     /// Systems that must keep nothing, or nothing of some kind, and whose attester has said so for the last time longer ago
     /// than the ward allows.
     ///
-    /// They owe it from the scheme's enactment to the last day of its matters. An attestation for some kinds is one: the state
-    /// does not say for which.
+    /// They owe it from the scheme's enactment to the last day of its matters. What is said of a kind is said of that kind
+    /// alone; in ledgers that fold by a version before 4 the state does not tell for which.
     pub(crate) fn silent_systems(&self, t: Instant) -> Result<Vec<Finding>> {
         let Some(within) = self.limits(t).attest else { return Ok(Vec::new()) };
         let context = self.context_at(t);
         let Some(enacted) = self.record().versions.first().map(|v| v.enacted) else { return Ok(Vec::new()) };
         let last_day = context.days().1.map_or(t, |end| end.end().min(t));
         let mut found = Vec::new();
-        let keeps_nothing = |s: &&System| {
-            s.storage == Storage::None || s.storage_for.values().any(|one| *one == Storage::None)
-        };
-        for system in context.scheme.systems.iter().filter(keeps_nothing) {
+        for system in &context.scheme.systems {
             if context.party(&system.attester).is_none_or(|party| !party.writes) {
                 continue;
             }
-            let mut last = enacted;
-            for row in self.state().scan(&key(Table::Attestation, &[self.id(), &system.id]), None) {
-                let record: AttestationRecord = decode(&row?.1)?;
-                if record.fact.recorded <= t && record.fact.occurred > last.occurred {
-                    last = record.fact;
-                }
+            let of_all = self.last_attested(key(Table::Attestation, &[self.id(), &system.id]), t, enacted)?;
+            let mut silent = Vec::new();
+            for kind in kept_nothing_of(system) {
+                let last = match kind {
+                    Some(kind) => {
+                        let rows = key(Table::AttestationOfKind, &[self.id(), &system.id, kind]);
+                        self.last_attested(rows, t, of_all)?
+                    }
+                    None => of_all,
+                };
+                let due = within.due(last.occurred, self.office_at(t));
+                silent.extend(due.filter(|due| *due < last_day).map(|due| (due, last, kind)));
             }
-            let Some(due) = within.due(last.occurred, self.office_at(t)) else { continue };
-            if due < last_day {
-                let detail = Detail::SilentSince { at: last.occurred, due }.words(&Names::default());
-                let (code, object) = (FindingCode::AttestationStopped, system.id.clone());
-                let entries = vec![last.entry];
-                found.push(Finding::once(code, object, detail, entries));
-            }
+            // The longest silence shows.
+            let Some((due, last, kind)) = silent.into_iter().min_by_key(|(due, _, _)| *due) else { continue };
+            let (at, kind) = (last.occurred, kind.map(str::to_owned));
+            let detail = Detail::SilentSince { kind, at, due }.words(&self.names(t));
+            let (code, object) = (FindingCode::AttestationStopped, system.id.clone());
+            found.push(Finding::once(code, object, detail, vec![last.entry]));
         }
         Ok(found)
     }
+
+    /// The last of these attestations as known at `t`, or `before` where none came after it.
+    fn last_attested(&self, rows: Vec<u8>, t: Instant, before: Fact) -> Result<Fact> {
+        let mut last = before;
+        for row in self.state().scan(&rows, None) {
+            let record: AttestationRecord = decode(&row?.1)?;
+            if record.fact.recorded <= t && record.fact.occurred > last.occurred {
+                last = record.fact;
+            }
+        }
+        Ok(last)
+    }
+}
+
+/// What a system must keep nothing of: `None` for everything, else each such kind.
+fn kept_nothing_of(system: &System) -> Vec<Option<&str>> {
+    if system.storage == Storage::None {
+        return vec![None];
+    }
+    let none = system.storage_for.iter().filter(|(_, storage)| **storage == Storage::None);
+    none.map(|(kind, _)| Some(kind.as_str())).collect()
 }

@@ -837,13 +837,29 @@ fn a_system_that_must_keep_nothing_of_one_kind_is_silent_like_any_other() {
         manner: "log".into(),
         ..Default::default()
     };
-    ledger.say("jlis", "2018-09-30T18:00", Fact::NonPersistenceAttested(attested));
+    ledger.say("jlis", "2018-09-30T18:00", Fact::NonPersistenceAttested(attested.clone()));
+    // What is said of another kind does not help, and what is no kind is refused.
+    let of_others = |kind: &str| {
+        Fact::NonPersistenceAttested(proto::NonPersistenceAttested {
+            data_sets: vec![kind.into()],
+            ..attested.clone()
+        })
+    };
+    let other = ledger.scheme.data_sets.iter().find(|kind| kind.id != "ds_certificate_pdf").expect("a kind");
+    let other = other.id.clone();
+    ledger.say("jlis", "2018-11-20T18:00", of_others(&other));
+    assert!(ledger.try_say("jlis", "2018-11-20T18:01", of_others("ds_none")).is_err());
     let mut silent = |t: &str| {
         let found = findings(&mut ledger, FindingCode::AttestationStopped, t);
         found.iter().any(|finding| finding.object == system)
     };
     assert!(!silent("2018-11-29"));
     assert!(silent("2018-12-02"));
+    // What is said of everything is said of each kind.
+    let of_all = proto::NonPersistenceAttested { data_sets: Vec::new(), ..attested.clone() };
+    ledger.say("jlis", "2018-12-03T18:00", Fact::NonPersistenceAttested(of_all));
+    let found = findings(&mut ledger, FindingCode::AttestationStopped, "2018-12-04");
+    assert!(found.iter().all(|finding| finding.object != system), "{found:?}");
 }
 
 #[test]

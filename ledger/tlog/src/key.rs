@@ -399,15 +399,22 @@ impl NoteSigner {
         &self.verifier
     }
 
+    /// The secret as the seed of [`NoteSigner::from_seed`].
+    pub fn seed(&self) -> Zeroizing<[u8; Self::SEED_LEN]> {
+        let mut seed = Zeroizing::new([0; Self::SEED_LEN]);
+        match &self.secret {
+            Secret::Ed25519(key) => seed.copy_from_slice(key.as_bytes()),
+            Secret::MlDsa44(key) => seed.copy_from_slice(key.as_seed()),
+        }
+        seed
+    }
+
     /// The secret as text: `PRIVATE+KEY+<name>+<key id>+<base64(algorithm ‖ seed)>`, as Go's sumdb/note writes it. Read
     /// it back with [`str::parse`].
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; 1 + Self::SEED_LEN]);
         bytes[0] = self.verifier.algorithm as u8;
-        match &self.secret {
-            Secret::Ed25519(key) => bytes[1..].copy_from_slice(key.as_bytes()),
-            Secret::MlDsa44(key) => bytes[1..].copy_from_slice(key.as_seed()),
-        }
+        bytes[1..].copy_from_slice(&*self.seed());
         let encoded = Zeroizing::new(BASE64.encode(&bytes[..]));
         let VerifierKey { name, key_id, .. } = &self.verifier;
         let public = format!("PRIVATE+KEY+{name}+{key_id}+");

@@ -19,7 +19,7 @@ use rustls::DigitallySignedStruct;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -402,8 +402,7 @@ impl Files {
         let chain: Vec<_> = CertificateDer::pem_file_iter(&self.certificate)
             .and_then(Iterator::collect)
             .with_context(|| place(&self.certificate))?;
-        crate::keys::check_mode(&self.key)?;
-        let key = PrivateKeyDer::from_pem_file(&self.key).with_context(|| place(&self.key))?;
+        let key = crate::keys::tls_key(&self.key).with_context(|| place(&self.key))?;
         CertifiedKey::from_der(chain, key, provider)
             .with_context(|| format!("TLS: {} and {}", self.certificate.display(), self.key.display()))
     }
@@ -531,7 +530,7 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
         }
     }
     write(SERVER_CERTIFICATE, server_certificate.pem())?;
-    write(SERVER_KEY, server_key.serialize_pem())?;
+    write(SERVER_KEY, crate::keys::pem_of(&server_key.serialize_der())?.to_string())?;
     // Last: where it is, the others are. It is for everybody.
     write(AUTHORITY_CERTIFICATE, authority_certificate.pem())?;
     std::fs::set_permissions(&authority_file, std::fs::Permissions::from_mode(0o644))?;

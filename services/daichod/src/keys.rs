@@ -1,4 +1,7 @@
 //! Private key files, made where they are missing and readable by their owner alone, and `daichod checkpoint-key`.
+//!
+//! Where the operator names a file with a passphrase, every key that is made here is protected by it (PKCS #8, RFC 8018
+//! PBES2), and every key that is read may be.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +9,13 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use daicho_core::{Origin, SigningKey};
-use daicho_tlog::{Algorithm, KeyName, NoteSigner};
+use daicho_tlog::{Algorithm, KeyName, NoteSigner, VerifierKey};
+use pkcs8::der::asn1::OctetStringRef;
+use pkcs8::{AlgorithmIdentifierRef, EncryptedPrivateKeyInfoRef, LineEnding, ObjectIdentifier};
+use pkcs8::{PrivateKeyInfoRef, SecretDocument};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use zeroize::Zeroizing;
 
 use crate::config::ConfigError;
 
@@ -16,6 +25,8 @@ use crate::config::ConfigError;
 Examples:
   daichod checkpoint-key --data ./ledger --out new.checkpoint-key
   daichod checkpoint-key --data ./ledger --out second.checkpoint-key --ml-dsa
+
+With DAICHOD_PASSPHRASE_FILE naming a file that holds a passphrase, the key is protected by it.
 
 Then name the old one and the new one in checkpoint-keys and restart the server: the ledger names them in an entry. Give
 the line that is printed to auditors and witnesses, and drop the old key when they have taken it in.")]
@@ -42,8 +53,69 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// File with the passphrase of the operator's key, e.g. a credential of systemd.
+/// File with the passphrase of this server's keys, e.g. a credential of systemd.
 const PASSPHRASE_FILE: &str = "DAICHOD_PASSPHRASE_FILE";
+/// What PEM of a protected key starts with (RFC 7468, section 11).
+const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
+
+/// The passphrase of this server's keys, where the operator names its file.
+fn passphrase() -> anyhow::Result<Option<Zeroizing<String>>> {
+    let Some(from) = std::env::var_os(PASSPHRASE_FILE) else { return Ok(None) };
+    let text = fs::read_to_string(&from)
+        .with_context(|| format!("reading {} ({PASSPHRASE_FILE})", Path::new(&from).display()))?;
+    let text = Zeroizing::new(text);
+    let passphrase = text.trim_end_matches(['\r', '\n']);
+    if passphrase.is_empty() {
+        bail!("{} holds no passphrase ({PASSPHRASE_FILE})", Path::new(&from).display());
+    }
+    Ok(Some(Zeroizing::new(passphrase.to_owned())))
+}
+
+/// The passphrase that opens this file.
+fn passphrase_for(path: &Path) -> anyhow::Result<Zeroizing<String>> {
+    let none = || format!("{} has a passphrase; name its file in {PASSPHRASE_FILE}", path.display());
+    passphrase()?.with_context(none)
+}
+
+/// The text of a private key file.
+fn read_private(path: &Path, what: &str) -> anyhow::Result<Zeroizing<String>> {
+    check_mode(path)?;
+    let text = fs::read_to_string(path).with_context(|| format!("reading {what} {}", path.display()))?;
+    Ok(Zeroizing::new(text))
+}
+
+/// PKCS #8 in the clear out of PEM that the passphrase protects.
+fn decrypted(path: &Path, pem: &str) -> anyhow::Result<SecretDocument> {
+    let wrong = || format!("{} does not open with this passphrase", path.display());
+    let (_, der) = SecretDocument::from_pem(pem.trim()).ok().with_context(wrong)?;
+    let protected = EncryptedPrivateKeyInfoRef::try_from(der.as_bytes()).ok().with_context(wrong)?;
+    protected.decrypt(passphrase_for(path)?.as_bytes()).ok().with_context(wrong)
+}
+
+/// PEM of a private key that is PKCS #8, protected where there is a passphrase.
+pub(crate) fn pem_of(pkcs8: &[u8]) -> anyhow::Result<Zeroizing<String>> {
+    let (label, der) = match passphrase()? {
+        Some(passphrase) => {
+            ("ENCRYPTED PRIVATE KEY", PrivateKeyInfoRef::try_from(pkcs8)?.encrypt(&*passphrase)?)
+        }
+        None => ("PRIVATE KEY", SecretDocument::try_from(pkcs8)?),
+    };
+    Ok(der.to_pem(label, LineEnding::LF)?)
+}
+
+/// The key of a TLS server in this file (PEM).
+///
+/// # Errors
+/// When it cannot be read, others can read it, or the passphrase does not open it.
+pub(crate) fn tls_key(path: &Path) -> anyhow::Result<PrivateKeyDer<'static>> {
+    let pem = read_private(path, "TLS key")?;
+    if pem.trim_start().starts_with(ENCRYPTED) {
+        let key = decrypted(path, &pem)?;
+        return Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into());
+    }
+    PrivateKeyDer::from_pem_slice(pem.as_bytes())
+        .with_context(|| format!("{} is no private key in PEM", path.display()))
+}
 
 /// Refuses a key file that others on the machine can read.
 ///
@@ -61,16 +133,9 @@ pub(crate) fn check_mode(path: &Path) -> anyhow::Result<()> {
 
 /// The statement key in this file (PKCS #8 PEM).
 pub(crate) fn read_signing_key(path: &Path) -> anyhow::Result<SigningKey> {
-    check_mode(path)?;
-    let pem = fs::read_to_string(path).with_context(|| format!("reading key {}", path.display()))?;
-    let pem = zeroize::Zeroizing::new(pem);
+    let pem = read_private(path, "key")?;
     if SigningKey::is_encrypted(&pem) {
-        let from = std::env::var_os(PASSPHRASE_FILE).with_context(|| {
-            format!("{} has a passphrase; name its file in {PASSPHRASE_FILE}", path.display())
-        })?;
-        let passphrase = fs::read_to_string(&from).with_context(|| format!("reading {}", from.display()))?;
-        let passphrase = zeroize::Zeroizing::new(passphrase);
-        let key = SigningKey::from_encrypted_pem(&pem, passphrase.trim_end_matches(['\r', '\n']));
+        let key = SigningKey::from_encrypted_pem(&pem, &passphrase_for(path)?);
         return key.with_context(|| format!("{} does not open with this passphrase", path.display()));
     }
     match SigningKey::from_pem(&pem) {
@@ -84,20 +149,62 @@ pub(crate) fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
     if path.exists() {
         return read_signing_key(path);
     }
-    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let key = SigningKey::from_seed(&seed);
-    write_private(path, &key.to_pem()).with_context(|| format!("writing key {}", path.display()))?;
+    let pem = match passphrase()? {
+        Some(passphrase) => key.to_encrypted_pem(&passphrase).context("no randomness")?,
+        None => key.to_pem(),
+    };
+    write_private(path, &pem).with_context(|| format!("writing key {}", path.display()))?;
     Ok(key)
 }
 
-/// The checkpoint key in this file: `PRIVATE+KEY+name+id+key`, one line.
+/// The checkpoint key in this file: `PRIVATE+KEY+name+id+key`, one line; or, protected by the passphrase, its public half
+/// `name+id+key` in a line and PKCS #8 PEM.
 pub(crate) fn read_note_signer(path: &Path) -> anyhow::Result<NoteSigner> {
-    check_mode(path)?;
-    let text = zeroize::Zeroizing::new(
-        fs::read_to_string(path).with_context(|| format!("reading checkpoint key {}", path.display()))?,
-    );
-    text.trim_end().parse().with_context(|| format!("{} is no checkpoint key", path.display()))
+    let text = read_private(path, "checkpoint key")?;
+    let none = || format!("{} is no checkpoint key", path.display());
+    let Some((public, pem)) = text.split_once('\n').filter(|(_, pem)| pem.starts_with(ENCRYPTED)) else {
+        return text.trim_end().parse().with_context(none);
+    };
+    let public: VerifierKey = public.trim_end().parse().with_context(none)?;
+    let key = decrypted(path, pem)?;
+    let info = PrivateKeyInfoRef::try_from(key.as_bytes()).ok().with_context(none)?;
+    let (oid, tag) = pkcs8_of(public.algorithm()).with_context(none)?;
+    let seed = match info.private_key.as_bytes() {
+        [first, 32, seed @ ..] if info.algorithm.oid == oid && *first == tag => seed.try_into().ok(),
+        _ => None,
+    };
+    let seed: &[u8; NoteSigner::SEED_LEN] = seed.with_context(none)?;
+    let signer = NoteSigner::from_seed(public.name().clone(), public.algorithm(), seed)?;
+    if *signer.verifier() != public {
+        bail!("{}: the key is not the one that its first line names", path.display());
+    }
+    Ok(signer)
+}
+
+/// How PKCS #8 holds the seed of such a key: the algorithm, and the tag before its 32 bytes.
+fn pkcs8_of(algorithm: Algorithm) -> Option<(ObjectIdentifier, u8)> {
+    Some(match algorithm {
+        // RFC 8410, section 7: an octet string.
+        Algorithm::Ed25519 => (ObjectIdentifier::new_unwrap("1.3.101.112"), 0x04),
+        // RFC 9881, section 6: the seed alone.
+        Algorithm::CosignatureMlDsa44 => (ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17"), 0x80),
+        Algorithm::CosignatureEd25519 => return None,
+    })
+}
+
+/// The text of a checkpoint key file under the passphrase.
+fn protected(signer: &NoteSigner) -> anyhow::Result<Zeroizing<String>> {
+    let (oid, tag) = pkcs8_of(signer.verifier().algorithm()).context("no key of a log")?;
+    let mut value = Zeroizing::new([0; 2 + NoteSigner::SEED_LEN]);
+    value[..2].copy_from_slice(&[tag, NoteSigner::SEED_LEN as u8]);
+    value[2..].copy_from_slice(&*signer.seed());
+    let value = OctetStringRef::new(&value[..])?;
+    let info = PrivateKeyInfoRef::new(AlgorithmIdentifierRef { oid, parameters: None }, value);
+    let pem = pem_of(SecretDocument::encode_msg(&info)?.as_bytes())?;
+    Ok(Zeroizing::new(format!("{}\n{}", signer.verifier(), pem.as_str())))
 }
 
 /// The checkpoint key in this file; made under the ledger's name when there is none.
@@ -111,7 +218,10 @@ pub(crate) fn note_signer(path: &Path, origin: &Origin, algorithm: Algorithm) ->
     }
     let name: KeyName = origin.as_str().parse()?;
     let signer = NoteSigner::generate(name, algorithm)?;
-    let text = zeroize::Zeroizing::new(format!("{}\n", signer.to_secret_text().as_str()));
+    let text = match passphrase()? {
+        Some(_) => protected(&signer)?,
+        None => Zeroizing::new(format!("{}\n", signer.to_secret_text().as_str())),
+    };
     write_private(path, &text).with_context(|| format!("writing checkpoint key {}", path.display()))?;
     Ok(signer)
 }

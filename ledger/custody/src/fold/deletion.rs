@@ -227,6 +227,13 @@ impl Step<'_, '_> {
             return Err(refuse(RefusalCode::NotAuthorized, "system", &text));
         }
         check_text("manner", &e.manner, 200)?;
+        let kinds = if self.has_attested_kinds() { &e.data_sets[..] } else { &[] };
+        for (i, kind) in kinds.iter().enumerate() {
+            if context.kind(kind).is_none() {
+                let text = format!("no kind of data `{kind}`");
+                return Err(refuse(RefusalCode::UnknownReference, &format!("data_sets[{i}]"), &text));
+            }
+        }
         for (i, id) in e.copies.iter().enumerate() {
             let Some(copy) = self.own_open_copy(format_args!("copies[{i}]"), id)? else { continue };
             let method = proto::SanitizationMethod::Clear as i32;
@@ -241,10 +248,17 @@ impl Step<'_, '_> {
             });
         }
         let since = self.period_start(e.period_start_ms)?;
-        let place = self.output_key(Table::Attestation, &[self.scheme_id(), &e.system], 0);
         let by = self.actor.clone();
         let record = AttestationRecord { fact: self.fact, by, since, copies: e.copies.len() as u32 };
-        self.txn.put(place, &record);
+        if kinds.is_empty() {
+            let place = self.output_key(Table::Attestation, &[self.scheme_id(), &e.system], 0);
+            self.txn.put(place, &record);
+        }
+        for kind in kinds {
+            let parts = [self.scheme_id(), &e.system, kind];
+            let place = self.output_key(Table::AttestationOfKind, &parts, 0);
+            self.txn.put(place, &record);
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use daicho_core::{
 use daicho_tlog::VerifierKey;
 use sha2::{Digest as _, Sha256};
 
-use super::{FIRST_WITH_SIDES, FOLD_VERSION, FoldError, Result, Step, refuse};
+use super::{FIRST_WITH_KINDS, FIRST_WITH_SIDES, FOLD_VERSION, FoldError, Result, Step, refuse};
 use crate::FindingCode;
 use crate::calendar::{Calendar, ClockTime};
 use crate::duty::SUBCONTRACT_APPROVED;
@@ -255,6 +255,11 @@ impl Step<'_, '_> {
     /// Whether the ledger folds by a version in which nobody takes another's side.
     pub(super) fn has_sides(&self) -> bool {
         self.ledger.fold_version >= FIRST_WITH_SIDES
+    }
+
+    /// Whether the ledger folds by a version in which an attestation for some kinds is one for those alone.
+    pub(super) fn has_attested_kinds(&self) -> bool {
+        self.ledger.fold_version >= FIRST_WITH_KINDS
     }
 
     /// Notes what a one-time key may do, where it is one.

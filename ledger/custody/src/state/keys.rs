@@ -60,6 +60,8 @@ pub enum Table {
     Relay = b'V',
     /// `scheme, system, entry, n` → [`AttestationRecord`](super::AttestationRecord). Output.
     Attestation = b'X',
+    /// `scheme, system, kind, entry, n` → [`AttestationRecord`](super::AttestationRecord). Output.
+    AttestationOfKind = b'x',
     /// `scheme, kind, entry, n` → [`ActRecord`](super::ActRecord). Output.
     Act = b'J',
     /// `at` → party of the first signer of the entry, as text. Output.
@@ -72,7 +74,7 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Ledger,
         Self::Party,
         Self::Key,
@@ -98,6 +100,7 @@ impl Table {
         Self::Finding,
         Self::Relay,
         Self::Attestation,
+        Self::AttestationOfKind,
         Self::Act,
         Self::Author,
         Self::Decision,
@@ -106,7 +109,7 @@ impl Table {
 
     /// Whether the fold reads the table. What it only writes, a replay need not keep.
     pub fn is_read_by_fold(byte: u8) -> bool {
-        !matches!(byte, b'I' | b'e' | b'M' | b'F' | b'V' | b'X' | b'J' | b'Z' | b'O' | b'G' | b'n')
+        !matches!(byte, b'I' | b'e' | b'M' | b'F' | b'V' | b'X' | b'x' | b'J' | b'Z' | b'O' | b'G' | b'n')
     }
 }
 

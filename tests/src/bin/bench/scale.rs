@@ -20,12 +20,16 @@ use crate::{Figure, median};
 
 /// Data sets in one statement: some 40 KiB.
 const TOGETHER: usize = 120;
-/// When they are judged, after the day on which everything happened, in milliseconds.
-const AFTER_MS: i64 = 30 * 86_400_000;
+/// In milliseconds.
+const DAY: i64 = 86_400_000;
+/// On how many days they come and go, from the first of February on.
+const DAYS: usize = 28;
+/// When they are judged, after the first day, in milliseconds.
+const AFTER_MS: i64 = 40 * DAY;
 /// Statements that are checked and committed together.
 const GROUP: usize = 32;
 
-/// A ledger with so many data sets, half of whose copies are erased in time, and the day of it all.
+/// A ledger with so many data sets, spread over a month, half of whose copies are erased in time; and the first day.
 async fn recorded(
     folder: &Path,
     data_sets: usize,
@@ -34,17 +38,21 @@ async fn recorded(
     let engine = Play::start_here(&folder.join("data"), EngineConfig::default()).await?;
     let key = Play::contractor_key();
     let clock = engine.simulated_clock().expect("the play is simulated");
-    let day = Play::start();
-    clock.advance(day.plus_ms(3_600_000));
+    let first_day = Play::start();
     let statements = (0..data_sets).step_by(together).flat_map(|first| {
         let ids: Vec<String> = (first..data_sets.min(first + together)).map(|n| format!("d{n}")).collect();
         let sessions: Vec<&str> = ids.iter().map(String::as_str).collect();
         let gone: Vec<String> = ids.iter().flat_map(|id| [format!("{id}-0"), format!("{id}-1")]).collect();
         let gone: Vec<&str> = gone.iter().map(String::as_str).collect();
+        let day = first_day.plus_ms((first * DAYS / data_sets) as i64 * DAY);
         let collected = vec![event(SCHEME, day, Fact::Collected(four_each(&ids))), milestone(day, &sessions)];
-        [collected, vec![deleted(day, &gone)]]
+        [(day, collected), (day, vec![deleted(day, &gone)])]
     });
-    let signed = |(n, events): (usize, Vec<_>)| sign_statement(Play::ORIGIN, &[(&key, n as u64 + 1)], events);
+    // The clock runs with what is signed.
+    let signed = |(n, (day, events)): (usize, (daicho_client::Instant, Vec<_>))| {
+        clock.advance(day.plus_ms(3_600_000));
+        sign_statement(Play::ORIGIN, &[(&key, n as u64 + 1)], events)
+    };
     let watch = Stopwatch::now();
     let mut statements = statements.enumerate().map(signed).peekable();
     while statements.peek().is_some() {
@@ -55,7 +63,7 @@ async fn recorded(
         }
     }
     eprintln!("{data_sets} data sets recorded in {:.0} s", watch.elapsed().as_secs_f64());
-    Ok((engine, day))
+    Ok((engine, first_day))
 }
 
 fn report_head(snapshot: &Snapshot<'_>) -> anyhow::Result<ReportHead> {
@@ -126,7 +134,7 @@ pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<V
         eprintln!("the report has {json} bytes");
         last = Some(report);
     }
-    let memory = resident("VmHWM")? - before;
+    let whole = resident("VmHWM")?;
     drop(snapshot);
     engine.stop();
     let report = last.context("no round")?;
@@ -153,7 +161,8 @@ pub(crate) async fn measure(data_sets: usize, rounds: usize) -> anyhow::Result<V
         figure("scale_duties", median(judged), "s"),
         figure("scale_report", median(computed), "s"),
         figure("scale_report_json", median(written), "s"),
-        figure("scale_memory", memory, "MB"),
+        figure("scale_memory", whole - before, "MB"),
+        figure("scale_memory_with_engine", whole, "MB"),
         figure("scale_report_pdf", median(drawn), "s"),
     ])
 }

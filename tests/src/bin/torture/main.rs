@@ -89,6 +89,7 @@ async fn main() -> anyhow::Result<()> {
     for answer in syscalls::ANSWERS {
         table.row(syscalls::refused(answer, args.steps).await?);
     }
+    table.row(syscalls::short_writes().await?);
     for command in syscalls::COMMANDS {
         table.row(syscalls::killed(command, args.steps).await?);
     }

@@ -123,6 +123,43 @@ async fn files_of_a_run(base: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found.into_iter().collect())
 }
 
+/// Every write to a file takes only half of what it is given, then every second one, and so on.
+pub(crate) async fn short_writes() -> anyhow::Result<Row> {
+    const SOURCE: &str = include_str!("short.c");
+    let tools = tempfile::tempdir()?;
+    let (source, library) = (tools.path().join("short.c"), tools.path().join("short.so"));
+    std::fs::write(&source, SOURCE)?;
+    let made = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .args([&library, &source])
+        .arg("-ldl")
+        .output()
+        .context("a C compiler")?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let base = base().await?;
+    let fault = "a write takes only half of it";
+    let mut row = Row { fault, runs: 0, survived: 0, lost: 0, acknowledged: 0 };
+    for every in 1..=10 {
+        let folder = tempfile::tempdir()?;
+        copy(base.path(), folder.path())?;
+        let told = tools.path().join("told");
+        let variables = [
+            ("LD_PRELOAD", library.display().to_string()),
+            ("SHORT_EVERY", every.to_string()),
+            ("SHORT_TOLD", told.display().to_string()),
+        ];
+        let server = Daichod::start_with(folder.path(), &[], &variables)?;
+        let acknowledged = Acknowledged::default();
+        record(&server.client().await?, STATEMENTS, &acknowledged).await?;
+        ensure!(acknowledged.count() >= STATEMENTS, "a short write was taken for a refusal");
+        server.stop()?;
+        let shortened: u64 = std::fs::read_to_string(&told).context("how often")?.trim().parse()?;
+        ensure!(shortened >= STATEMENTS as u64 / every, "only {shortened} writes were short");
+        row.comes_up(folder.path(), every, &acknowledged).await?;
+    }
+    Ok(row)
+}
+
 /// A command of the operator that is killed in one of its syncs.
 #[derive(Clone, Copy)]
 pub(crate) enum Killed {
