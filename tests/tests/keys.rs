@@ -93,6 +93,7 @@ fn the_server_takes_a_key_with_a_passphrase_and_none_that_others_can_read() {
     let file = folder.join("passphrase");
     let with = |passphrase: &str| {
         std::fs::write(&file, format!("{passphrase}\n")).expect("written");
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("set");
         let variables = [("DAICHOD_PASSPHRASE_FILE", file.display().to_string())];
         Daichod::start_with(folder, &[], &variables)
     };
@@ -107,6 +108,7 @@ fn with_a_passphrase_every_key_of_a_server_is_protected_and_opens_elsewhere() {
     let folder = folder.path();
     let file = folder.join("passphrase");
     std::fs::write(&file, format!("{PASSPHRASE}\n")).expect("written");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("set");
     let variables = [("DAICHOD_PASSPHRASE_FILE", file.display().to_string())];
     let mut init = Command::new(binary("daichod").expect("built"));
     init.args(["init", "--origin", "demo.example/ledger", "--data", "data", "--ward-key", "ward.pem"]);
@@ -114,14 +116,14 @@ fn with_a_passphrase_every_key_of_a_server_is_protected_and_opens_elsewhere() {
     let founded = init.current_dir(folder).envs(variables.clone()).output().expect("it runs");
     assert!(founded.status.success(), "{founded:?}");
 
-    // Nothing that is made holds a key in the clear, and OpenSSL opens each with the passphrase.
+    // Nothing that is made holds a key in the clear, and OpenSSL opens each with the passphrase (those of ML-DSA from 3.5 on).
     let given = format!("pass:{PASSPHRASE}");
-    let own = ["operator.pem", "data.checkpoint-key", "second.checkpoint-key", "data.tls/server.key"];
+    let own =
+        ["operator.pem", "data.checkpoint-key", "second.checkpoint-key", "data.tls/server.key", "ward.pem"];
     for name in own {
         let text = std::fs::read_to_string(folder.join(name)).expect("readable");
         assert!(text.contains("-----BEGIN ENCRYPTED PRIVATE KEY-----\n"), "{name}");
         assert!(!text.contains("PRIVATE+KEY"), "{name}");
-        // ML-DSA came to OpenSSL later; the envelope is the same.
         let opens = if name.starts_with("second") { ["asn1parse", "-in"] } else { ["pkey", "-in"] };
         let pass = if name.starts_with("second") { &[][..] } else { &["-passin", &given, "-noout"][..] };
         openssl(folder, &[&opens[..], &[name], pass].concat());
@@ -133,15 +135,34 @@ fn with_a_passphrase_every_key_of_a_server_is_protected_and_opens_elsewhere() {
     let flags = [TLS, "--checkpoint-key", &both[0], "--checkpoint-key", &both[1]];
     Daichod::start_with(folder, &flags, &variables).expect("it serves").stop().expect("stopped");
 
-    // The first line names the key; under another name it is refused.
+    // The first line names the key; behind that of another it is refused.
+    let another = |out: &str| {
+        let mut command = Command::new(binary("daichod").expect("built"));
+        command.args(["checkpoint-key", "--data", "data", "--out", out]).current_dir(folder);
+        command.envs(variables.clone()).output().expect("it runs")
+    };
+    assert!(another("third.checkpoint-key").status.success());
     let path = folder.join("data.checkpoint-key");
     let text = std::fs::read_to_string(&path).expect("readable");
-    let other = std::fs::read_to_string(folder.join("second.checkpoint-key")).expect("readable");
     let (_, pem) = text.split_once('\n').expect("two parts");
-    let (name, _) = other.split_once('\n').expect("two parts");
-    std::fs::write(&path, format!("{name}\n{pem}")).expect("written");
-    let refused = Daichod::start_with(folder, &[], &variables).expect_err("another key").to_string();
-    assert!(refused.contains("is no checkpoint key"), "{refused}");
+    for (other, why) in
+        [("third", "not the one that its first line names"), ("second", "is no checkpoint key")]
+    {
+        let other =
+            std::fs::read_to_string(folder.join(format!("{other}.checkpoint-key"))).expect("readable");
+        let (name, _) = other.split_once('\n').expect("two parts");
+        std::fs::write(&path, format!("{name}\n{pem}")).expect("written");
+        let refused = Daichod::start_with(folder, &[], &variables).expect_err("another key").to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    // Nor is a passphrase taken that is short, or that others can read.
+    std::fs::write(&file, "too short\n").expect("written");
+    let short = another("fourth.checkpoint-key");
+    assert!(String::from_utf8_lossy(&short.stderr).contains("at least 12"), "{short:?}");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).expect("set");
+    let open = another("fourth.checkpoint-key");
+    assert!(String::from_utf8_lossy(&open.stderr).contains("chmod 600"), "{open:?}");
+    assert!(!folder.join("fourth.checkpoint-key").exists());
 }
 
 #[test]

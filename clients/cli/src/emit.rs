@@ -12,6 +12,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use daicho_client::{ClientError, Emitter, SigningKey, Validation, split};
 use daicho_core::{MAX_EVENTS, proto};
+use daicho_custody::scheme::Text;
+use daicho_custody::{Detail, FindingCode, Names};
 use serde_json::json;
 
 use crate::context::Context;
@@ -380,7 +382,12 @@ fn predict(
     };
     writeln!(out, "{heading}{verdict}")?;
     for finding in findings {
-        writeln!(out, "  {}  {}  {}", finding.code, finding.object, finding.detail)?;
+        let said = match FindingCode::parse(&finding.code) {
+            Some(code) => Detail::parse(code, &finding.detail).words(&Names::default()),
+            None => Text { ja: finding.detail.clone(), en: finding.detail },
+        };
+        let said = context.pick(said.ja, said.en);
+        writeln!(out, "  {}  {}  {said}", finding.code, finding.object)?;
     }
     Ok(())
 }

@@ -43,7 +43,8 @@ pub(crate) async fn run(args: Args, context: &Context, out: &mut dyn Write) -> a
     ));
     for finding in findings {
         let entries = entries(&finding);
-        let mut detail = context.pick(finding.detail_ja.clone(), finding.detail.clone());
+        let ja = if finding.detail_ja.is_empty() { &finding.detail } else { &finding.detail_ja };
+        let mut detail = context.pick(ja, &finding.detail).clone();
         let code = match FindingCode::parse(&finding.code).filter(|_| context.lang == Lang::Ja) {
             Some(code) => format!("{} {}", code.meaning().ja, finding.code),
             None => finding.code,

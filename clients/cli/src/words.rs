@@ -288,10 +288,17 @@ fn ending(fact: &Fact, lang: Lang) -> Option<String> {
                 format!("deletion of {copies} deferred until {}", f.until),
             )
         }
-        Fact::NonPersistenceAttested(f) => lang.either(
+        Fact::NonPersistenceAttested(f) if f.data_sets.is_empty() => lang.either(
             format!("{} に保持がないことを確認", f.system),
             format!("nothing kept at {} attested", f.system),
         ),
+        Fact::NonPersistenceAttested(f) => {
+            let kinds = several(f.data_sets.iter().map(String::as_str), lang);
+            lang.either(
+                format!("{} に {kinds} の保持がないことを確認", f.system),
+                format!("nothing of {kinds} kept at {} attested", f.system),
+            )
+        }
         _ => return None,
     })
 }

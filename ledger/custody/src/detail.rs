@@ -179,10 +179,10 @@ pub enum Detail {
     },
     /// A system of which nothing was said for too long.
     SilentSince {
-        /// The kind of data that it must not keep. `None`: all.
-        kind: Option<String>,
-        /// The last attestation.
-        at: Instant,
+        /// The kinds of data of which nothing was said. None: it is to keep nothing at all.
+        kinds: Vec<String>,
+        /// The last attestation. `None`: there was none.
+        at: Option<Instant>,
         /// When the next was due.
         due: Instant,
     },
@@ -264,10 +264,10 @@ impl fmt::Display for Detail {
             Self::Due { rule, due: Some(due) } => write!(f, "{rule}, due {}", minute(*due)),
             Self::Waited { rule, wait } => write!(f, "{rule}, may wait: {}", wait.label().en),
             Self::Kept { rule, least, until } => {
-                write!(f, "{rule}, to be kept: {}", least.label().en)?;
+                write!(f, "{rule}, not before: {}", least.label().en)?;
                 match until {
-                    Keep::Until(until) => write!(f, ", until {}", minute(*until)),
-                    Keep::After(milestone) => write!(f, " from {milestone}, which has not come"),
+                    Keep::Until(until) => write!(f, " ({})", minute(*until)),
+                    Keep::After(milestone) => write!(f, " ({milestone} has not come)"),
                 }
             }
             Self::OwedTo(parties) => write!(f, "owed to {}", parties.join(", ")),
@@ -278,14 +278,20 @@ impl fmt::Display for Detail {
             Self::Silent(Some(party)) => write!(f, "{party} is silent"),
             Self::Duty(of) => {
                 write!(f, "{}: {}", of.asks.en, of.said.en)?;
-                of.due.map_or(Ok(()), |due| write!(f, " (due {})", due.jst_day()))
+                of.due.map_or(Ok(()), |due| write!(f, " (due {})", minute(due)))
             }
             Self::Act { word, party } => write!(f, "{word} by {party}"),
             Self::Numbers { first, last, party } if first == last => write!(f, "number {first} of {party}"),
             Self::Numbers { first, last, party } => write!(f, "numbers {first} to {last} of {party}"),
-            Self::SilentSince { kind, at, due } => {
-                let of = kind.as_ref().map_or_else(String::new, |kind| format!(" of {kind}"));
-                write!(f, "silent{of} since {}, due {}", minute(*at), minute(*due))
+            Self::SilentSince { kinds, at, due } => {
+                f.write_str(if at.is_some() { "silent" } else { "never spoke" })?;
+                if !kinds.is_empty() {
+                    write!(f, " of {}", kinds.join(", "))?;
+                }
+                if let Some(at) = at {
+                    write!(f, " since {}", minute(*at))?;
+                }
+                write!(f, ", due {}", minute(*due))
             }
             Self::Ends { day, open } => write!(f, "ends {day}, {open} copies open"),
             Self::Distrusted { party, from, until, last } => {
@@ -417,7 +423,9 @@ impl Detail {
             Self::Safeguards(all) => joined(all.iter().map(|one| n.term(one))),
             Self::CopiedBy(party) => format!("{}による", n.party(party)),
             Self::Class { class, party } => {
-                format!("対象者の区分: {}、相手: {}", n.term(class), n.party(party))
+                // A group of persons is often a party of the scheme.
+                let class = if n.party(class) == class { n.term(class) } else { n.party(class) };
+                format!("対象者の区分: {class}、相手: {}", n.party(party))
             }
             Self::At(system) => format!("場所: {}", n.system(system)),
             Self::ClosedAt(entry) => format!("記録{entry}で既に消去・返却済"),
@@ -437,10 +445,10 @@ impl Detail {
             Self::Waited { rule, wait } => format!("定め: {rule}、契機を待つ期限: {}", wait.label().ja),
             Self::Kept { rule, least, until } => {
                 let until = match until {
-                    Keep::Until(until) => format!("{} まで", minute(*until)),
+                    Keep::Until(until) => minute(*until),
                     Keep::After(milestone) => format!("契機 {} は未到来", n.milestone(milestone)),
                 };
-                format!("定め: {rule}、保存期間: {}（{until}）", least.label().ja)
+                format!("定め: {rule}、保存すべき期限: {}（{until}）", least.label().ja)
             }
             Self::OwedTo(parties) => {
                 format!("未提出先: {}", joined(parties.iter().map(|party| n.party(party))))
@@ -453,7 +461,7 @@ impl Detail {
             Self::Silent(None) => "渡した側の記録がない".into(),
             Self::Silent(Some(party)) => format!("{} の記録がない", n.party(party)),
             Self::Duty(of) => {
-                let due = of.due.map_or_else(String::new, |due| format!("（期限 {}）", due.jst_day()));
+                let due = of.due.map_or_else(String::new, |due| format!("（期限 {}）", minute(due)));
                 format!("{}: {}{due}", of.asks.ja, of.said.ja)
             }
             Self::Act { word, party } => format!("行為: {}、当事者: {}", n.act(word), n.party(party)),
@@ -463,9 +471,13 @@ impl Detail {
             Self::Numbers { first, last, party } => {
                 format!("欠けた申告番号: {first}〜{last}（{}）", n.party(party))
             }
-            Self::SilentSince { kind, at, due } => {
-                let of = kind.as_ref().map_or_else(String::new, |kind| format!("{}について、", n.kind(kind)));
-                format!("{of}最後の申告: {}、次の申告の期限: {}", minute(*at), minute(*due))
+            Self::SilentSince { kinds, at, due } => {
+                let of = joined(kinds.iter().map(|kind| n.kind(kind)));
+                let of = if kinds.is_empty() { of } else { format!("{of}について、") };
+                match at {
+                    Some(at) => format!("{of}最後の申告: {}、次の申告の期限: {}", minute(*at), minute(*due)),
+                    None => format!("{of}申告なし、最初の申告の期限: {}", minute(*due)),
+                }
             }
             Self::Ends { day, open } => format!("契約の終了: {day}、未消去の複製: {open}件"),
             Self::Distrusted { party, from, until, last } => format!(
@@ -710,14 +722,47 @@ mod tests {
             wanted: vec![SanitizationMethod::Purge, SanitizationMethod::CryptographicErase],
         };
         let limit = Deadline::parse("P1D").expect("a deadline");
+        let day = |text| Date::parse(text).expect("a day");
+        let (day, other) = (day("2021-02-03"), day("2021-03-31"));
+        let (flow, party, system) = ("f1".to_owned(), "ward".to_owned(), "s1".to_owned());
+        let entry = EntryIndex::new(7);
         let cases = [
+            (Detail::NamedBy(party.clone()), "named by ward"),
+            (Detail::GoesTo { flow: flow.clone(), party: party.clone() }, "flow f1 goes to ward"),
+            (Detail::NoParty, "no party of the scheme"),
+            (Detail::NoFlow, "no approved flow goes there"),
+            (Detail::MemberNotApproved, "the member is not approved"),
+            (Detail::NotConsented, "the ward has not consented"),
+            (Detail::Flow(flow.clone()), "flow f1"),
+            (Detail::EndsAt { flow: flow.clone(), system: system.clone() }, "flow f1 ends at s1"),
+            (Detail::NotOfFlow { kind: "k1".into(), flow }, "kind k1 is not of flow f1"),
+            (Detail::Items(vec!["a".into(), "b".into()]), "a, b"),
+            (Detail::OnDay(day), "on 2021-02-03"),
+            (Detail::OutsideFlows, "collected outside every flow of the scheme"),
+            (Detail::NoFullBasis, "the source gives no full legal basis for this flow"),
+            (
+                Detail::LawEnded { day, last: other },
+                "on 2021-02-03; the law cited was in force until 2021-03-31",
+            ),
+            (
+                Detail::LawNotYet { day, first: other },
+                "on 2021-02-03; the law cited is in force from 2021-03-31",
+            ),
+            (Detail::Channel { used: "mail".into(), approved: "lgwan".into() }, "mail instead of lgwan"),
+            (Detail::Safeguards(vec!["a".into(), "b".into()]), "a, b"),
+            (Detail::CopiedBy(party.clone()), "by ward"),
+            (Detail::Class { class: "minor".into(), party }, "minor to ward"),
+            (Detail::At(system), "at s1"),
+            (Detail::ClosedAt(entry), "closed at entry 7"),
+            (Detail::DiffersFrom(entry), "differs from entry 7"),
             (Detail::Relayed { taken: 3, given: 2 }, "3 in, 2 out"),
-            (Detail::GoesTo { flow: "f1".into(), party: "ward".into() }, "flow f1 goes to ward"),
-            (method, "clear instead of purge or cryptographic erase"),
             (
                 Detail::Occurred { at: at("2021-02-03T10:00"), limit },
                 "occurred 2021-02-03T10:00:00+09:00, limit P1D",
             ),
+            (Detail::NotCompleted, "the technique did not run to completion"),
+            (Detail::Certificate("c-1".into()), "certificate c-1"),
+            (method, "clear instead of purge or cryptographic erase"),
         ];
         for (detail, sentence) in cases {
             assert_eq!(detail.to_string(), sentence);
@@ -753,23 +798,33 @@ mod tests {
             ),
             (
                 kept(Keep::Until(due)),
-                "定め: r1、保存期間: 5年後（2021-02-04 23:59 まで）",
-                "r1, to be kept: 5 year(s), until 2021-02-04 23:59",
+                "定め: r1、保存すべき期限: 5年後（2021-02-04 23:59）",
+                "r1, not before: 5 year(s) (2021-02-04 23:59)",
             ),
             (
                 kept(Keep::After("case_closed".into())),
-                "定め: r1、保存期間: 5年後（契機 case_closed は未到来）",
-                "r1, to be kept: 5 year(s) from case_closed, which has not come",
+                "定め: r1、保存すべき期限: 5年後（契機 case_closed は未到来）",
+                "r1, not before: 5 year(s) (case_closed has not come)",
             ),
             (
                 Detail::Duty(Box::new(duty)),
-                "報告: 記録なし（期限 2021-02-04）",
-                "report: nothing recorded (due 2021-02-04)",
+                "報告: 記録なし（期限 2021-02-04 23:59）",
+                "report: nothing recorded (due 2021-02-04 23:59)",
             ),
             (
                 Detail::Numbers { first: 1, last: 4, party: "ward".into() },
                 "欠けた申告番号: 1〜4（ward）",
                 "numbers 1 to 4 of ward",
+            ),
+            (
+                Detail::SilentSince { kinds: vec!["k1".into(), "k2".into()], at: Some(due), due },
+                "k1、k2について、最後の申告: 2021-02-04 23:59、次の申告の期限: 2021-02-04 23:59",
+                "silent of k1, k2 since 2021-02-04 23:59, due 2021-02-04 23:59",
+            ),
+            (
+                Detail::SilentSince { kinds: Vec::new(), at: None, due },
+                "申告なし、最初の申告の期限: 2021-02-04 23:59",
+                "never spoke, due 2021-02-04 23:59",
             ),
             (Detail::Other("something new".into()), "something new", "something new"),
         ];

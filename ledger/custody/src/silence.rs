@@ -1,11 +1,15 @@
 //! Signals from silence: numbers that a key left out, systems that stopped to attest, keys used after their end.
 
+use std::collections::BTreeSet;
+
 use daicho_core::Instant;
 
 use crate::FindingCode;
+use crate::context::SchemeContext;
 use crate::detail::{Detail, Names};
+use crate::fold::{FIRST_WITH_KINDS, ledger_record};
 use crate::judge::{Finding, Judge};
-use crate::scheme::{Storage, System};
+use crate::scheme::{Flow, Storage, System};
 use crate::state::{
     AttestationRecord, Fact, KeyRecord, LateNumberRecord, Scan, SequenceRecord, StateError, Table, Txn,
     decode, key, part,
@@ -96,14 +100,22 @@ impl Judge<'_> {
         let context = self.context_at(t);
         let Some(enacted) = self.record().versions.first().map(|v| v.enacted) else { return Ok(Vec::new()) };
         let last_day = context.days().1.map_or(t, |end| end.end().min(t));
+        let tells_kinds = ledger_record(&Txn::new(self.state()))?.fold_version >= FIRST_WITH_KINDS;
         let mut found = Vec::new();
         for system in &context.scheme.systems {
             if context.party(&system.attester).is_none_or(|party| !party.writes) {
                 continue;
             }
             let of_all = self.last_attested(key(Table::Attestation, &[self.id(), &system.id]), t, enacted)?;
+            let mut owed = kept_nothing_of(context, system);
+            if owed.is_empty() {
+                continue;
+            }
+            if !tells_kinds {
+                owed = vec![None];
+            }
             let mut silent = Vec::new();
-            for kind in kept_nothing_of(system) {
+            for kind in &owed {
                 let last = match kind {
                     Some(kind) => {
                         let rows = key(Table::AttestationOfKind, &[self.id(), &system.id, kind]);
@@ -112,12 +124,15 @@ impl Judge<'_> {
                     None => of_all,
                 };
                 let due = within.due(last.occurred, self.office_at(t));
-                silent.extend(due.filter(|due| *due < last_day).map(|due| (due, last, kind)));
+                silent.extend(due.filter(|due| *due < last_day).map(|due| (due, last, *kind)));
             }
             // The longest silence shows.
-            let Some((due, last, kind)) = silent.into_iter().min_by_key(|(due, _, _)| *due) else { continue };
-            let (at, kind) = (last.occurred, kind.map(str::to_owned));
-            let detail = Detail::SilentSince { kind, at, due }.words(&self.names(t));
+            let Some(&(due, last, _)) = silent.iter().min_by_key(|(due, _, _)| *due) else { continue };
+            let at = (last != enacted).then_some(last.occurred);
+            let all = silent.len() == owed.len() && system.storage == Storage::None;
+            let kinds =
+                silent.into_iter().filter_map(|(_, _, kind)| kind.map(str::to_owned)).filter(|_| !all);
+            let detail = Detail::SilentSince { kinds: kinds.collect(), at, due }.words(&self.names(t));
             let (code, object) = (FindingCode::AttestationStopped, system.id.clone());
             found.push(Finding::once(code, object, detail, vec![last.entry]));
         }
@@ -137,11 +152,17 @@ impl Judge<'_> {
     }
 }
 
-/// What a system must keep nothing of: `None` for everything, else each such kind.
-fn kept_nothing_of(system: &System) -> Vec<Option<&str>> {
-    if system.storage == Storage::None {
-        return vec![None];
+/// What a system must keep nothing of. One that keeps nothing at all owes a word on each kind that a flow brings there or takes
+/// from there, where it is not told otherwise of that kind; `None`, a word on everything, where no flow touches it.
+fn kept_nothing_of<'s>(context: &'s SchemeContext, system: &'s System) -> Vec<Option<&'s str>> {
+    let none = |kind: &&str| system.storage_for.get(*kind).unwrap_or(&system.storage) == &Storage::None;
+    let stated = system.storage_for.keys().map(String::as_str);
+    let is_end =
+        |flow: &&Flow| [&flow.from, &flow.to].iter().any(|end| end.system.as_deref() == Some(&*system.id));
+    let carried = context.scheme.flows.iter().filter(is_end).map(|flow| flow.data_set.as_str());
+    let kinds: BTreeSet<&str> = stated.chain(carried).filter(none).collect();
+    match system.storage {
+        Storage::None if kinds.is_empty() => vec![None],
+        _ => kinds.into_iter().map(Some).collect(),
     }
-    let none = system.storage_for.iter().filter(|(_, storage)| **storage == Storage::None);
-    none.map(|(kind, _)| Some(kind.as_str())).collect()
 }

@@ -8,6 +8,7 @@ mod samples;
 
 use daicho_core::proto::{self, event::Fact};
 use daicho_custody::duty::{DutyJudgement, DutyStatus};
+use daicho_custody::state::{Scan as _, Table, key};
 use daicho_custody::{AnswerKind, ContextCache, Finding, FindingCode, Judge};
 use ledger::{Ledger, at};
 use samples::visit;
@@ -343,6 +344,35 @@ fn an_incident_is_noticed_reported_in_writing_and_its_instruction_followed() {
     let missed = duty(&mut ledger, object, "2021-03-03");
     assert_eq!(missed.status, DutyStatus::Missed);
     assert!(missed.detail.en.contains("following of an instruction"), "{missed:?}");
+}
+
+#[test]
+fn at_once_has_a_number_of_its_own_beside_without_delay() {
+    let (at_once, without_delay) = ("o_incident_immediate/toppan_forms", "o_incident_clause/toppan_forms");
+    let mut ledger = Ledger::open(BENEFIT, "2020-04-20T09:00");
+    ledger.set_deadline("2020-05-01T10:00", "act/incident-notified", "P1D", true);
+    let incident = |ledger: &mut Ledger, day: &str, n: &str| {
+        // Which of the two it names does not matter: they are one duty, stated twice.
+        let said = |word| case(word, "o_incident_clause", "ward", n);
+        ledger.say("toppan_forms", &format!("{day}T10:00"), said("incident-occurred"));
+        ledger.say("toppan_forms", &format!("{day}T15:00"), said("incident-notified"));
+    };
+    incident(&mut ledger, "2020-06-01", "i-1");
+    // Without a number for 直ちに that of the act counts.
+    let met = duty(&mut ledger, at_once, "2020-06-03");
+    assert_eq!(met.status, DutyStatus::Met, "{met:?}");
+    ledger.set_deadline("2020-06-04T10:00", "act/incident-notified-at-once", "PT1H", true);
+    incident(&mut ledger, "2020-06-05", "i-2");
+    assert_eq!(status(&mut ledger, at_once, "2020-06-06"), DutyStatus::MetLate);
+    let notice = duty(&mut ledger, without_delay, "2020-06-06");
+    assert_ne!(notice.status, DutyStatus::MetLate, "{notice:?}");
+    // So are changed safeguards to be reported.
+    let changed = case("measures-changed", "", "ward", "m-1");
+    ledger.say("toppan_forms", "2020-06-08T10:00", changed);
+    ledger.set_deadline("2020-06-08T10:01", "act/measures-change-reported", "PT1H", true);
+    let missed = duty(&mut ledger, at_once, "2020-06-08T12:00");
+    assert_eq!(missed.status, DutyStatus::Missed, "{missed:?}");
+    assert!(missed.detail.ja.contains("安全対策の変更の報告"), "{missed:?}");
 }
 
 #[test]
@@ -860,6 +890,34 @@ fn a_system_that_must_keep_nothing_of_one_kind_is_silent_like_any_other() {
     ledger.say("jlis", "2018-12-03T18:00", Fact::NonPersistenceAttested(of_all));
     let found = findings(&mut ledger, FindingCode::AttestationStopped, "2018-12-04");
     assert!(found.iter().all(|finding| finding.object != system), "{found:?}");
+}
+
+#[test]
+fn ledgers_of_earlier_versions_do_not_tell_of_which_kind_nothing_is_kept() {
+    let attested = |kind: &str| {
+        Fact::NonPersistenceAttested(proto::NonPersistenceAttested {
+            system: "wide_area_issuance_server".into(),
+            data_sets: vec![kind.into()],
+            period_start_ms: at("2018-08-02T00:00").unix_ms(),
+            manner: "log".into(),
+            ..Default::default()
+        })
+    };
+    let tables = |ledger: &mut Ledger| {
+        ledger.play();
+        [Table::Attestation, Table::AttestationOfKind].map(|table| {
+            let rows = ledger.state.scan(&key(table, &[&ledger.scheme.id]), None);
+            rows.count()
+        })
+    };
+    let mut earlier = Ledger::open_by(3, CONVENIENCE, "2018-08-01T09:00");
+    earlier.say("jlis", "2018-09-30T18:00", attested("ds_certificate_pdf"));
+    earlier.say("jlis", "2018-09-30T18:01", attested("no_kind"));
+    assert_eq!(tables(&mut earlier), [2, 0]);
+    let mut ledger = Ledger::open(CONVENIENCE, "2018-08-01T09:00");
+    ledger.say("jlis", "2018-09-30T18:00", attested("ds_certificate_pdf"));
+    assert!(ledger.try_say("jlis", "2018-09-30T18:01", attested("no_kind")).is_err());
+    assert_eq!(tables(&mut ledger), [0, 1]);
 }
 
 #[test]

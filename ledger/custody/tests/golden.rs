@@ -32,7 +32,7 @@ fn list(value: &Value) -> &[Value] {
     value.as_array().expect("a list")
 }
 
-const TABLES: [Table; 24] = [
+const TABLES: [Table; 25] = [
     Table::Ledger,
     Table::Party,
     Table::Key,
@@ -57,12 +57,13 @@ const TABLES: [Table; 24] = [
     Table::Correction,
     Table::LateNumber,
     Table::OtherHandovers,
+    Table::AttestationOfKind,
 ];
 
 #[test]
 fn table_bytes_are_the_ones_assigned() {
     let letters: String = TABLES.iter().map(|table| char::from(*table as u8)).collect();
-    assert_eq!(letters, "LPKQDdSRCATcHEIeMFVXJZnh");
+    assert_eq!(letters, "LPKQDdSRCATcHEIeMFVXJZnhx");
 }
 
 #[test]

@@ -238,11 +238,11 @@ fn erasing_before_the_least_time_is_a_finding_too() {
         about(&mut ledger, "2021-03-01T00:00", FindingCode::DeletedEarly)
     };
     assert_eq!(early(None, "2021-02-01T11:00"), [""; 0]);
-    let detail = format!("{rule}, to be kept: end of day 7 after, until 2021-02-08 23:59");
+    let detail = format!("{rule}, not before: end of day 7 after (2021-02-08 23:59)");
     assert_eq!(early(Some("P7D"), "2021-02-08T23:00"), [detail]);
     assert_eq!(early(Some("P7D"), "2021-02-09T00:00"), [""; 0]);
     // Use has not even ended.
-    let detail = format!("{rule}, to be kept: end of day 7 after from service_use_ended, which has not come");
+    let detail = format!("{rule}, not before: end of day 7 after (service_use_ended has not come)");
     assert_eq!(early_before_the_clock(keep("P7D"), clear()), [detail]);
 }
 

@@ -81,9 +81,13 @@ fn what_flows_name_has_a_name_for_people() {
     for scheme in &schemes {
         for flow in &scheme.flows {
             used.insert(flow.channel.as_str());
-            used.extend(flow.safeguards.iter().chain(&flow.exclude_subjects).map(String::as_str));
+            used.extend(flow.safeguards.iter().map(String::as_str));
+            // Groups of persons are parties.
+            let groups = scheme.parties.iter().flat_map(|party| &party.must_not_receive);
+            for group in groups.chain(&flow.exclude_subjects) {
+                assert!(scheme.parties.iter().any(|party| party.id == *group), "{group}");
+            }
         }
-        used.extend(scheme.parties.iter().flat_map(|party| &party.must_not_receive).map(String::as_str));
     }
     assert_eq!(named, used);
 }

@@ -518,9 +518,9 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
     let server_key = KeyPair::generate()?;
     let server_certificate = server.signed_by(&server_key, &issuer)?;
     std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
-    let write = |name: &str, pem: String| {
+    let write = |name: &str, pem: &str| {
         let path = folder.join(name);
-        crate::keys::write_private(&path, &pem).with_context(|| format!("writing {}", path.display()))
+        crate::keys::write_private(&path, pem).with_context(|| format!("writing {}", path.display()))
     };
     // Those of a founding that was interrupted are of no use without their authority.
     for left in [SERVER_CERTIFICATE, SERVER_KEY] {
@@ -529,10 +529,10 @@ pub(crate) fn make_certificate(data: &Path, names: &[String]) -> anyhow::Result<
             _ => {}
         }
     }
-    write(SERVER_CERTIFICATE, server_certificate.pem())?;
-    write(SERVER_KEY, crate::keys::pem_of(&server_key.serialize_der())?.to_string())?;
+    write(SERVER_CERTIFICATE, &server_certificate.pem())?;
+    write(SERVER_KEY, &crate::keys::pem_of(server_key.serialized_der())?)?;
     // Last: where it is, the others are. It is for everybody.
-    write(AUTHORITY_CERTIFICATE, authority_certificate.pem())?;
+    write(AUTHORITY_CERTIFICATE, &authority_certificate.pem())?;
     std::fs::set_permissions(&authority_file, std::fs::Permissions::from_mode(0o644))?;
     Ok(authority_file)
 }

@@ -55,19 +55,16 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// File with the passphrase of this server's keys, e.g. a credential of systemd.
 const PASSPHRASE_FILE: &str = "DAICHOD_PASSPHRASE_FILE";
+/// Shortest passphrase of a new key, in characters.
+const SHORTEST: usize = 12;
 /// What PEM of a protected key starts with (RFC 7468, section 11).
 const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
 
 /// The passphrase of this server's keys, where the operator names its file.
 fn passphrase() -> anyhow::Result<Option<Zeroizing<String>>> {
     let Some(from) = std::env::var_os(PASSPHRASE_FILE) else { return Ok(None) };
-    let text = fs::read_to_string(&from)
-        .with_context(|| format!("reading {} ({PASSPHRASE_FILE})", Path::new(&from).display()))?;
-    let text = Zeroizing::new(text);
+    let text = read_private(Path::new(&from), "the passphrase in")?;
     let passphrase = text.trim_end_matches(['\r', '\n']);
-    if passphrase.is_empty() {
-        bail!("{} holds no passphrase ({PASSPHRASE_FILE})", Path::new(&from).display());
-    }
     Ok(Some(Zeroizing::new(passphrase.to_owned())))
 }
 
@@ -92,9 +89,18 @@ fn decrypted(path: &Path, pem: &str) -> anyhow::Result<SecretDocument> {
     protected.decrypt(passphrase_for(path)?.as_bytes()).ok().with_context(wrong)
 }
 
+/// The passphrase for a key that is made, if there is to be one.
+fn new_passphrase() -> anyhow::Result<Option<Zeroizing<String>>> {
+    let passphrase = passphrase()?;
+    if passphrase.as_ref().is_some_and(|passphrase| passphrase.chars().count() < SHORTEST) {
+        bail!("{PASSPHRASE_FILE}: a passphrase has at least {SHORTEST} characters");
+    }
+    Ok(passphrase)
+}
+
 /// PEM of a private key that is PKCS #8, protected where there is a passphrase.
 pub(crate) fn pem_of(pkcs8: &[u8]) -> anyhow::Result<Zeroizing<String>> {
-    let (label, der) = match passphrase()? {
+    let (label, der) = match new_passphrase()? {
         Some(passphrase) => {
             ("ENCRYPTED PRIVATE KEY", PrivateKeyInfoRef::try_from(pkcs8)?.encrypt(&*passphrase)?)
         }
@@ -152,7 +158,7 @@ pub(crate) fn signing_key(path: &Path) -> anyhow::Result<SigningKey> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let key = SigningKey::from_seed(&seed);
-    let pem = match passphrase()? {
+    let pem = match new_passphrase()? {
         Some(passphrase) => key.to_encrypted_pem(&passphrase).context("no randomness")?,
         None => key.to_pem(),
     };

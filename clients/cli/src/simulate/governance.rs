@@ -300,7 +300,7 @@ impl Said {
                     let (by, to) = asker(context, duty, after);
                     self.say(duty, (&by, &to), after, since, &case);
                 }
-                let day = later(since, 60 * 6 * n);
+                let day = later(since, 20 * n);
                 self.say(
                     duty,
                     (who, &addressees(duty).first().cloned().unwrap_or_default()),

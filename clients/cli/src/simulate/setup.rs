@@ -4,7 +4,7 @@ use anyhow::{Context as _, anyhow};
 use daicho_client::{DocumentHash, document_chunks};
 use daicho_core::proto::{self, event::Fact};
 use daicho_core::{Instant, SigningKey};
-use daicho_custody::scheme::{Answer, Check, Identity, Level, Scheme, Vocabulary, lint};
+use daicho_custody::scheme::{Check, Identity, Level, Scheme, Vocabulary, lint};
 use std::collections::BTreeSet;
 
 use super::calendar::at;
@@ -214,7 +214,8 @@ fn number_words(source: &Source) -> BTreeSet<&str> {
     let words = checks.flat_map(|check| match check {
         Check::Periodic { act, every: None, once: false, .. } => vec![act.as_str()],
         Check::Response { answers, .. } => {
-            answers.iter().filter(|a| a.within.is_none()).map(Answer::number_word).collect()
+            let open = answers.iter().filter(|a| a.within.is_none());
+            open.flat_map(|a| a.number.iter().chain([&a.act])).map(String::as_str).collect()
         }
         _ => Vec::new(),
     });

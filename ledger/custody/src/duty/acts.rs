@@ -93,9 +93,14 @@ impl<'d> Asked<'d> {
     /// Whether an act may serve this duty: it does not name another obligation, contract or contractor.
     pub(super) fn is_meant(&self, act: &Act) -> bool {
         let scheme = &self.context.scheme;
-        if scheme.obligations.iter().any(|o| o.id == act.target) {
-            let same = matches!(&self.duty.source, DutySource::Obligation { id, .. } if *id == act.target);
-            if !same && matches!(self.duty.source, DutySource::Obligation { .. }) {
+        let named = scheme.obligations.iter().find(|o| o.id == act.target);
+        if let (Some(named), DutySource::Obligation { id, .. }) = (named, &self.duty.source) {
+            // One duty that is stated twice is met by one act, whichever it names.
+            let other = scheme.obligations.iter().find(|o| o.id == *id);
+            let same = |one: Option<&String>, id: &str| one.is_some_and(|same| same == id);
+            let twice = same(named.same_duty_as.as_ref(), id)
+                || same(other.and_then(|o| o.same_duty_as.as_ref()), &named.id);
+            if named.id != *id && !twice {
                 return false;
             }
         }

@@ -59,7 +59,9 @@ impl Judge<'_> {
                 for answer in answers {
                     // As the ward had set it when it was asked for, else as it set it first.
                     let within = |asked: Instant| {
-                        answer.within.or_else(|| self.number_of_act_for(answer.number_word(), asked, t))
+                        let set = |word: &str| self.number_of_act_for(word, asked, t);
+                        let own = answer.number.as_deref().and_then(set);
+                        answer.within.or(own).or_else(|| set(&answer.act))
                     };
                     // What the ward orders after an incident, it orders whoever was first to speak.
                     let (request, by) = match &answer.after {

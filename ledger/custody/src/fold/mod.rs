@@ -39,7 +39,7 @@ pub const FOLD_VERSION: u32 = 4;
 /// The first version in which nobody takes another's side of a handover, a key leaves out few numbers, and every consent stays.
 const FIRST_WITH_SIDES: u32 = 3;
 /// The first version in which an attestation for some kinds is one for those kinds alone.
-const FIRST_WITH_KINDS: u32 = 4;
+pub(crate) const FIRST_WITH_KINDS: u32 = 4;
 /// How many spans of numbers a key may have used: what it leaves out is kept, and read with each of its statements.
 const MAX_SPANS: usize = 256;
 

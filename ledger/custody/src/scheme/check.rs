@@ -98,17 +98,9 @@ pub struct Answer {
     /// By when, counted from the request. Absent: the source gives no number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<Deadline>,
-    /// The word whose number of the ward counts, when not the act's own: where sources set other words (直ちに, 速やかに) on
-    /// one act.
+    /// A word whose number of the ward counts before the act's own: where sources set other words (直ちに, 速やかに) on one act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
-}
-
-impl Answer {
-    /// The act word whose number says by when, where the source has none.
-    pub fn number_word(&self) -> &str {
-        self.number.as_ref().unwrap_or(&self.act)
-    }
 }
 
 /// What a duty must precede.

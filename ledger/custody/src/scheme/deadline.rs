@@ -106,7 +106,10 @@ impl Deadline {
             Self::Elapsed { ms } if ms % 3_600_000 == 0 => {
                 (format!("{}時間以内", ms / 3_600_000), format!("{} hour(s)", ms / 3_600_000))
             }
-            Self::Elapsed { ms } => (format!("{}分以内", ms / 60_000), format!("{} minute(s)", ms / 60_000)),
+            Self::Elapsed { ms } if ms % 60_000 == 0 => {
+                (format!("{}分以内", ms / 60_000), format!("{} minute(s)", ms / 60_000))
+            }
+            Self::Elapsed { ms } => (format!("{}秒以内", ms / 1_000), format!("{} second(s)", ms / 1_000)),
             Self::CloseOfDay { at: Some(at) } => (format!("当日の{at}"), format!("{at} of the same day")),
             Self::CloseOfDay { at: None } => {
                 ("当日の業務終了時".into(), "close of business of the same day".into())

@@ -40,6 +40,15 @@ impl Ledger {
         Self::open_with(scheme_text, VOCABULARY, None, time).expect("accepted")
     }
 
+    /// The same in a ledger that folds by an earlier version.
+    pub(crate) fn open_by(fold_version: u32, scheme_text: &str, time: &str) -> Self {
+        let (ledger, mut opened) = Self::unopened(scheme_text, time);
+        if let Fact::LedgerOpened(opened) = &mut opened {
+            opened.fold_version = fold_version;
+        }
+        ledger.opened(opened, scheme_text, VOCABULARY, None).expect("accepted")
+    }
+
     /// The same with another vocabulary, and a calendar. What a refusal says of the enactment.
     pub(crate) fn open_with(
         scheme_text: &str,
@@ -47,8 +56,19 @@ impl Ledger {
         calendar: Option<&str>,
         time: &str,
     ) -> Result<Self, FoldError> {
+        let (ledger, opened) = Self::unopened(scheme_text, time);
+        ledger.opened(opened, scheme_text, vocabulary_text, calendar)
+    }
+
+    fn opened(
+        mut self,
+        opened: Fact,
+        scheme_text: &str,
+        vocabulary_text: &str,
+        calendar: Option<&str>,
+    ) -> Result<Self, FoldError> {
         let vocabulary = Vocabulary::parse(vocabulary_text).expect("a vocabulary");
-        let (mut ledger, opened) = Self::unopened(scheme_text, time);
+        let ledger = &mut self;
         ledger.say_outside("operator", opened);
         let parties: Vec<_> = ledger.scheme.parties.iter().filter(|p| p.id != "ward").cloned().collect();
         for party in parties {
@@ -83,7 +103,7 @@ impl Ledger {
             ..Default::default()
         };
         ledger.try_outside("ward", Fact::SchemeEnacted(enacted))?;
-        Ok(ledger)
+        Ok(self)
     }
 
     /// A ledger without an entry, and what entry 0 is to say.
