@@ -1,6 +1,8 @@
 //! Secrets stay where they are: no output, and at the most talkative level no log of the server, holds a key, a passphrase,
 //! a token or the code of an invitation.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -55,6 +57,8 @@ async fn no_log_and_no_output_holds_a_secret() {
     let protected = operator.to_encrypted_pem(PASSPHRASE).expect("random numbers");
     std::fs::write(folder.join("operator.pem"), protected).expect("written");
     std::fs::write(folder.join("passphrase"), format!("{PASSPHRASE}\n")).expect("written");
+    // What others may read is no passphrase: the server refuses such a file.
+    std::fs::set_permissions(folder.join("passphrase"), Permissions::from_mode(0o600)).expect("private");
     std::fs::write(folder.join("token"), format!("{TOKEN}\n")).expect("written");
 
     let file = |name: &str| folder.join(name).display().to_string();

@@ -702,7 +702,7 @@ mod tests {
             prop_assert_eq!(Detail::parse(code, &sentence), detail.clone(), "{}", sentence);
             // And no sentence reaches a Japanese paper in English.
             let words = detail.words(&Names::default());
-            let spoken = words.ja.chars().any(|c| !c.is_ascii());
+            let spoken = !words.ja.is_ascii();
             let only_names = matches!(detail, Detail::Items(_) | Detail::Safeguards(_));
             prop_assert!(spoken || only_names, "{}", words.ja);
         }
