@@ -100,6 +100,18 @@ fn the_server_takes_a_key_with_a_passphrase_and_none_that_others_can_read() {
     let said = with("correct horse stapler").expect_err("refused").to_string();
     assert!(said.contains("does not open"), "{said}");
     with(PASSPHRASE).expect("it serves").stop().expect("stopped");
+
+    // As systemd hands over a credential: readable for the service's user by an access list, which shows as the group's right.
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o440)).expect("set");
+    let path = |path: &Path| path.display().to_string();
+    let named = ("DAICHOD_PASSPHRASE_FILE", path(&file));
+    for elsewhere in [Path::new(""), &folder.join("other")] {
+        let variables = [named.clone(), ("CREDENTIALS_DIRECTORY", path(elsewhere))];
+        let said = Daichod::start_with(folder, &[], &variables).expect_err("refused").to_string();
+        assert!(said.contains("chmod 600") && said.contains("passphrase"), "{said}");
+    }
+    let variables = [named, ("CREDENTIALS_DIRECTORY", path(folder))];
+    Daichod::start_with(folder, &[], &variables).expect("it serves").stop().expect("stopped");
 }
 
 #[test]

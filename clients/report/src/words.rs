@@ -186,13 +186,22 @@ impl<'r> Words<'r> {
 
     /// What starts the clock of a rule.
     pub fn trigger(&self, rule: &RuleReport) -> String {
+        let (words, milestone) = self.trigger_parts(rule);
+        match milestone {
+            Some(id) => format!("{words} ({id})"),
+            None => words,
+        }
+    }
+
+    /// What starts the clock of a rule, in the words of its source, and the id for who does not read them.
+    pub fn trigger_parts<'t>(&self, rule: &'t RuleReport) -> (String, Option<&'t str>) {
         let t = &rule.trigger;
         if t.milestone == "none" {
-            return self.say("書面に定めなし", "none in the source").to_owned();
+            return (self.say("書面に定めなし", "none in the source").to_owned(), None);
         }
         let label = if t.label.is_empty() { &t.milestone } else { &t.label };
         let words = if t.words.is_empty() { label } else { &t.words };
-        self.say(format!("「{words}」"), format!("「{words}」({})", t.milestone))
+        (format!("「{words}」"), self.say(None, Some(t.milestone.as_str())))
     }
 
     /// Holder with its member.

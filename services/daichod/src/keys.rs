@@ -131,7 +131,12 @@ pub(crate) fn check_mode(path: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     let Ok(meta) = path.metadata() else { return Ok(()) };
     let mode = meta.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    // systemd lets the service's user read a credential by an access list, which shows as a right of the group. The folder is
+    // the service's alone.
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+    let credential = credentials.is_some_and(|folder| path.parent() == Some(Path::new(&folder)));
+    let others = if credential { 0o037 } else { 0o077 };
+    if mode & others != 0 {
         bail!("{} can be read by others (mode {mode:o}); run: chmod 600 {0}", path.display());
     }
     Ok(())

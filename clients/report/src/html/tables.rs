@@ -81,7 +81,8 @@ pub(super) fn rules(w: &Words<'_>) -> Markup {
                                 @if rule.systems.iter().all(|s| s != "*") { br; span.note { (w.say("対象: ", "at: ")) (names(&rule.systems, all)) } }
                                 @if rule.gap { br; span.gap-t { (w.say("！書面に定めがない", "! missing in the source")) } }
                             }
-                            td { (w.trigger(rule)) }
+                            @let (trigger, milestone) = w.trigger_parts(rule);
+                            td { (trigger) @if let Some(milestone) = milestone { br; (id(milestone)) } }
                             td {
                                 @if !rule.deadline_words.is_empty() { "「" (rule.deadline_words) "」" br; }
                                 (number_source(w, &rule.number))

@@ -32,7 +32,7 @@ pub(crate) struct Said {
 /// Copies seen lately, by what tells them apart.
 pub(super) struct Alike {
     kinds: Vec<Kind>,
-    /// Where the last one was found: the copies of the next data set come in the same order.
+    /// Where the last one was found.
     last: usize,
     /// Where the next new one goes.
     next: usize,
@@ -50,6 +50,8 @@ struct Kind {
     started: Vec<Option<Fact>>,
     binding: Rc<Binding>,
     said: Arc<Said>,
+    /// Where the one that came after it was found: the copies of the next data set come in the same order.
+    then: usize,
 }
 
 impl Alike {
@@ -74,7 +76,8 @@ impl Alike {
             Ok(())
         })?;
         let mut clocks_known = false;
-        for at in (1..=self.kinds.len()).map(|n| (self.last + n) % self.kinds.len()) {
+        let likely = self.kinds.get(self.last).map_or(0, |kind| kind.then);
+        for at in (0..self.kinds.len()).map(|n| (likely + n) % self.kinds.len()) {
             let kind = &self.kinds[at];
             if kind.rest != head.rest || kind.facts != self.facts || kind.kind != head.kind {
                 continue;
@@ -86,7 +89,7 @@ impl Alike {
                 clocks_known = true;
             }
             if kind.started == self.started {
-                self.last = at;
+                self.found(at);
                 return Ok(Some(&self.kinds[at].said));
             }
         }
@@ -95,13 +98,21 @@ impl Alike {
             return Ok(None);
         }
         let new = self.judged(judge, id, &copy, head.rest, t)?;
-        self.last = self.next;
-        self.next = (self.next + 1) % KEPT;
-        match self.kinds.get_mut(self.last) {
+        let at = self.next;
+        self.next = (at + 1) % KEPT;
+        match self.kinds.get_mut(at) {
             Some(old) => *old = new,
             None => self.kinds.push(new),
         }
-        Ok(Some(&self.kinds[self.last].said))
+        self.found(at);
+        Ok(Some(&self.kinds[at].said))
+    }
+
+    fn found(&mut self, at: usize) {
+        if let Some(before) = self.kinds.get_mut(self.last) {
+            before.then = at;
+        }
+        self.last = at;
     }
 
     fn judged(
@@ -130,6 +141,7 @@ impl Alike {
             started: self.started.clone(),
             binding,
             said: Arc::new(Said { copy: copy.owned(), judgement }),
+            then: self.next,
         })
     }
 }

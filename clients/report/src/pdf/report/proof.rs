@@ -67,7 +67,7 @@ pub(super) fn steps(w: &Words<'_>, paper: &Paper<'_>, manifest: &Manifest) -> Se
             svg,
             alt: alt.to_owned(),
             caption: String::new(),
-            width: 0.24,
+            width: 0.18,
         }));
     }
     let mut table = Table::new(

@@ -234,9 +234,15 @@ fn rule_cells(w: &Words<'_>, rule: &RuleReport) -> [Rich; 6] {
     let verdicts = rule.verdicts.iter().filter(|(_, n)| **n > 0).fold(Rich::new(), |text, (verdict, n)| {
         text.line().then(verdict_words(w, *verdict)).plain(format!(" {}", count(*n)))
     });
+    let (trigger, milestone) = w.trigger_parts(rule);
+    let trigger = Rich::from(trigger);
+    let trigger = match milestone {
+        Some(milestone) => trigger.line().look(Look::Code, milestone),
+        None => trigger,
+    };
     [
         name,
-        w.trigger(rule).into(),
+        trigger,
         deadline.then(number_source(w, &rule.number)),
         Rich::new().look(look, format!("{status} {}", w.of(&rule.status.label()))),
         number(rule.copies),
